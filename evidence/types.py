@@ -1,0 +1,57 @@
+"""What a generator, a scorer and a judge are to the engine. Nothing else needs to be known to add one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from ledger.schema import Recipe
+
+Score = float | dict[str, float]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One picture to make. `seed` None leaves the sampler free; `image` is the input of image-to-image (RGB)."""
+
+    prompt: str
+    seed: int | None
+    negative_prompt: str = ""
+    image: Image | None = None
+
+
+class GenerationFailed(Exception):
+    """No picture. `retryable` for 429, 5xx, time-outs and cut connections; `retry_after` in seconds where the server said.
+
+    The text never contains a key."""
+
+    def __init__(self, reason: str, *, retryable: bool = False, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason, self.retryable, self.retry_after = reason, retryable, retry_after
+
+
+class Generator(Protocol):
+    """Settings are fixed when it is loaded; one `Request` gives one RGB picture, in order."""
+
+    recipe: Recipe
+
+    def generate(self, requests: list[Request]) -> list[Image]: ...
+
+
+class Scorer(Protocol):
+    """Scores picture i under prompt i. Higher means preferred, except where the row says otherwise."""
+
+    def score(self, images: list[Image], prompts: list[str]) -> list[Score]: ...
+
+    def truncated(self, prompts: list[str]) -> list[bool]:
+        """Whether the text window of the scorer cuts each prompt."""
+        ...
+
+
+class Judge(Protocol):
+    """Pairwise: 1 where `b` fits the prompt better, 0 where `a` does, -1 for a tie, `order_bit` True shows `b` first."""
+
+    def compare(self, a: Image, b: Image, prompt: str, order_bit: bool) -> int: ...

@@ -1,0 +1,173 @@
+"""The types of the ledger: values, tables, exhibits, claims, runs.
+
+`results/*.json` holds documents of type `Document`; `ledger.load` merges them into one `Ledger`. The JSON Schema of
+`Document` is published with the site. Nothing here imports cv2 or torch.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
+
+Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Strict(BaseModel):
+    """Unknown keys are errors; instances do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(Strict):
+    """Where a value comes from. `where` says: reported - the place in the paper or page; recomputed - how, from which
+    published scores; measured - the id of the run; pending - why there is no number yet."""
+
+    kind: Literal["reported", "recomputed", "measured", "pending"]
+    where: str = Field(min_length=1)
+    url: str | None = None
+
+
+class Value(Strict):
+    """A number that the page may show. `value` is null exactly when the source is pending."""
+
+    label: str = Field(min_length=1)  # "ΔHPSv3 of Flux Dev": enough to read it alone
+    value: FiniteFloat | None
+    unit: str  # "HPSv3 points", "share", "pictures"; empty for pure counts
+    digits: int = Field(ge=0, le=6)  # decimals as printed
+    source: Source
+    n: int | None = Field(default=None, ge=0)  # samples behind it
+    sd: FiniteFloat | None = Field(default=None, ge=0)
+    interval: tuple[FiniteFloat, FiniteFloat] | None = None  # 95 %
+    p: FiniteFloat | None = Field(default=None, ge=0, le=1)  # two- or one-sided as `source.where` says
+    caveat: str | None = None
+    agrees_with: Id | None = None  # a value that reports the same quantity independently
+    rows: str | None = None  # download under site/data/ with the rows behind it
+
+    @model_validator(mode="after")
+    def _pending_is_null(self) -> Value:
+        if (self.value is None) != (self.source.kind == "pending"):
+            raise ValueError("a value is null exactly when its source is pending")
+        return self
+
+
+class Column(Strict):
+    id: Id
+    label: str
+    unit: str = ""
+    better: Literal["lower", "higher", "none"] = "none"  # direction, in the sense that `note` explains
+    note: str = ""
+
+
+class Row(Strict):
+    id: Id
+    label: str
+    group: str = ""  # family: rows of one group stand together in charts
+    kind: str = ""  # "base", "aesthetic-aligned", "prompt-aligned", ... shown as a word, never as a colour alone
+    note: str = ""
+
+
+class Table(Strict):
+    """Cells are not stored: the cell of row r, column c is the value `{table id}.{r}.{c}`; a missing value is an empty
+    cell that says 'not reported'."""
+
+    title: str
+    caption: str
+    columns: list[Column]
+    rows: list[Row]
+    note: str = ""
+
+
+class Recipe(Strict):
+    """What determines a generated picture, to the byte where the sampler allows it."""
+
+    model: str
+    revision: str  # commit or weights digest; "unpinned" when unknown
+    adapter: str = ""
+    seed: int | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    settings: dict[str, str | int | float | bool | None] = {}
+    dtype: str = ""
+    device: str = ""
+    code: str = ""
+    date: str = ""
+    command: str = ""  # reproduces the bytes
+
+
+class Remote(Strict):
+    """A picture that cannot be shipped: fetched by `python build.py fetch`."""
+
+    url: str
+    page: str
+    licence: str
+
+
+class Picture(Strict):
+    """`file` is a path below results/pictures/ or content/pictures/; null for a remote picture nobody has fetched."""
+
+    id: Id  # unique in its exhibit: "original", "distorted", "real", "clean", "s0.50-draft"
+    label: str  # shown on the plate
+    alt: str = Field(min_length=1)
+    file: str | None = None
+    sha256: Sha256 | None = None  # of the file
+    original_sha256: Sha256 | None = None  # of the lossless picture that the recipe reproduces
+    width: int | None = Field(default=None, gt=0)
+    height: int | None = Field(default=None, gt=0)
+    prompt: str = ""
+    scores: dict[Id, Value] = {}  # value id: exhibits.{exhibit}.{picture}.{score}
+    axes: dict[str, str | float] = {}  # where it stands in a series: {"arm": "draft", "alignment": 0.5}
+    verdicts: list[str] = []  # what a judge found in it
+    recipe: Recipe | None = None
+    remote: Remote | None = None
+
+
+class Exhibit(Strict):
+    title: str
+    kind: Literal["painting", "photograph", "pair", "series", "sample"]
+    caption: str
+    credit: str
+    licence: str
+    pictures: list[Picture] = Field(min_length=1)
+    tags: list[Id] = []  # taxonomy sub-categories
+    sets: list[Id] = []  # where the page shows it: "canon", "gallery", "lapis", "knob", "wall", ...
+    source_url: str | None = None
+    caveat: str | None = None
+
+
+class Claim(Strict):
+    """A sentence of the page. `verdict` and `because` are computed by `ledger.claims`, never typed."""
+
+    sentence: str
+    where: str  # the place on the page or in the paper
+    section: Id  # of our page
+    rests_on: list[Id]
+    verdict: Literal["holds", "holds in part", "contradicted", "cannot be checked"]
+    because: str
+    in_miniature: Literal["reproduced", "not reproduced", "opposite"] | None = None
+    in_miniature_because: str = ""
+    in_miniature_rests_on: list[Id] = []
+
+
+class Run(Strict):
+    """Provenance of measured values."""
+
+    title: str
+    date: str
+    command: str
+    code: str  # commit or tree digest
+    hardware: str
+    software: dict[str, str]
+    seeds: list[int] = []
+    seconds: float | None = None
+    note: str = ""
+
+
+class Document(Strict):
+    """One file of results/. Ids are unique over all files."""
+
+    values: dict[Id, Value] = {}
+    tables: dict[Id, Table] = {}
+    exhibits: dict[Id, Exhibit] = {}
+    runs: dict[Id, Run] = {}
