@@ -1,0 +1,52 @@
+# Two commands: `make site` and `make test`. Everything lives in .venv; a stamp per tier makes a second call instant.
+PYTHON ?= python3
+BIN := .venv/bin
+# The wheels that only a CUDA build of torch needs; torch itself asks for them where it has one.
+CUDA_WHEELS := triton cuda-bindings cuda-pathfinder cuda-toolkit $(addprefix nvidia-,cublas cuda-cupti cuda-nvrtc \
+	cuda-runtime cudnn-cu13 cufft cufile curand cusolver cusparse cusparselt-cu13 nccl-cu13 nvjitlink nvshmem-cu13 nvtx)
+
+.PHONY: site evidence test lint browser lock clean
+
+site: .venv/.site
+	$(BIN)/python build.py
+
+evidence: .venv/.evidence
+
+.venv/.site: requirements/site.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install -q --disable-pip-version-check -r $<
+	touch $@
+
+.venv/.evidence: requirements/evidence.txt .venv/.site
+	$(BIN)/pip install -q --disable-pip-version-check -r $<
+	touch $@
+
+.venv/.test: requirements/test.txt .venv/.site
+	$(BIN)/pip install -q --disable-pip-version-check -r $<
+	touch $@
+
+test: .venv/.test browser lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+lint: .venv/.test
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+# A Chromium for the browser tests, and axe for the accessibility ones.
+browser: tests/browser/node_modules/axe-core/axe.min.js
+	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
+
+tests/browser/node_modules/axe-core/axe.min.js: tests/browser/package-lock.json
+	npm ci --no-audit --no-fund --prefix tests/browser
+	touch $@
+
+# Needs uv: pins the three tiers for Python 3.11 to 3.13 on every platform.
+lock:
+	uv pip compile -q --universal --python-version 3.11 --no-header --annotation-style line pyproject.toml -o requirements/site.txt
+	for tier in evidence test; do \
+	  uv pip compile -q --universal --python-version 3.11 --no-header --annotation-style line \
+	    $(addprefix --no-emit-package ,$(CUDA_WHEELS)) --extra $$tier pyproject.toml -o requirements/$$tier.txt || exit 1; \
+	done
+
+clean:
+	rm -rf site .cache
