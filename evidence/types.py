@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -39,6 +39,25 @@ class Generator(Protocol):
     recipe: Recipe
 
     def generate(self, requests: list[Request]) -> list[Image]: ...
+
+
+@runtime_checkable
+class Staged(Protocol):
+    """A generator whose steps can overlap with those of other pictures. Having these three methods is all it takes; then
+    `generate(r)` is `decode(denoise(r))`, to the byte.
+
+    The engine calls `encode` once with every request of the run, then `denoise` batch by batch on one thread, and `decode`
+    on another thread while the next batch is denoised."""
+
+    def encode(self, requests: list[Request]) -> None:
+        """Embeds each distinct prompt once, keeps the embeddings and frees the text encoders."""
+        ...
+
+    def denoise(self, requests: list[Request]) -> object:
+        """Latents of the requests, still on the device; opaque to the engine."""
+        ...
+
+    def decode(self, latents: object) -> list[Image]: ...
 
 
 class Scorer(Protocol):
