@@ -51,7 +51,7 @@ def spell(path: JsonPath) -> str:
 
 
 def json_line(text: str, path: JsonPath) -> int:
-    """1-based line of the value at `path` in JSON `text`; the line of its nearest existing ancestor if it is missing."""
+    """1-based line of the value at `path` in JSON `text`; that of its nearest existing ancestor if missing."""
     end_of = json.JSONDecoder(parse_constant=float).raw_decode
     at = _skip(text, 0)
     for step in path:
@@ -101,8 +101,9 @@ def toml_line(text: str, path: JsonPath) -> int:
                 table.append(seen[name])
             if list(path[: len(table)]) == table:
                 best = number
-        elif (key := re.match(r"\s*([\w.\"-]+)\s*=", line)) and list(path) == table + key[1].replace('"', "").split("."):
-            return number
+        elif key := re.match(r"\s*([\w.\"-]+)\s*=", line):
+            if list(path) == table + key[1].replace('"', "").split("."):
+                return number
     return best
 
 

@@ -1,0 +1,326 @@
+"""The statistics of the page, as pure functions on paired arrays; numpy only.
+
+A four-way score names the image first, then the prompt: `diop` is the distorted image judged under the original prompt.
+Everything that is averaged comes as one number per prompt (`delta`, `after`, `picks_requested`, `below_zero`), and
+`summarise` turns such numbers into mean, spread, n and interval. Arrays that are empty, ragged, unequal in length or
+not finite are refused with a `ValueError`; no function holds random state of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from statistics import NormalDist
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Statistic = Callable[[Floats], Floats]
+Alternative = Literal["two-sided", "greater", "less"]
+
+_NORMAL = NormalDist()
+_EXACT_UP_TO = 50  # signed pairs whose null distribution is enumerated
+_CHUNK = 1 << 20  # resampled numbers held at once
+
+
+class Summary(NamedTuple):
+    """Mean of n numbers, their population standard deviation and the 95 % bootstrap interval of the mean."""
+
+    mean: float
+    sd: float
+    n: int
+    interval: tuple[float, float]
+
+
+class SignedRank(NamedTuple):
+    """`statistic` is the rank sum of the positive differences, `r` the matched rank-biserial correlation in [-1, 1],
+    `n` the number of pairs left after zero differences were dropped."""
+
+    statistic: float
+    p: float
+    r: float
+    n: int
+
+
+def delta(diop: ArrayLike, oiop: ArrayLike) -> Floats:
+    """Per prompt, the score of the distorted image minus that of the original, both under the original prompt; (n,)."""
+    first, second = _pair(diop, oiop)
+    return first - second
+
+
+def after(diop: ArrayLike) -> Floats:
+    """Per prompt, the score of the distorted image under the original prompt, as checked numbers; (n,)."""
+    return _line(diop)
+
+
+def picks_requested(didp: ArrayLike, oidp: ArrayLike) -> Floats:
+    """Per prompt, 1.0 where the scorer strictly prefers the requested (distorted) image under the distorted prompt."""
+    wanted, other = _pair(didp, oidp)
+    return (wanted > other).astype(np.float64)
+
+
+def below_zero(differences: ArrayLike) -> Floats:
+    """Per prompt, 1.0 where the difference is strictly negative."""
+    return (_line(differences) < 0).astype(np.float64)
+
+
+def share_negative(differences: ArrayLike) -> float:
+    """Share in [0, 1] of strictly negative differences."""
+    return float(below_zero(differences).mean())
+
+
+def summarise(samples: ArrayLike, seed: int) -> Summary:
+    """Mean, population sd, n and percentile bootstrap interval of one number per prompt."""
+    line = _line(samples)
+    return Summary(float(line.mean()), float(line.std()), line.size, bootstrap_interval(line, seed))
+
+
+def mean_of(samples: Floats) -> Floats:
+    """Mean over the last axis: the default statistic of the bootstrap."""
+    return np.asarray(samples.mean(axis=-1), dtype=np.float64)
+
+
+def bootstrap_interval(
+    samples: ArrayLike,
+    seed: int,
+    *,
+    statistic: Statistic = mean_of,
+    level: float = 0.95,
+    resamples: int = 10_000,
+    method: Literal["percentile", "bca"] = "percentile",
+) -> tuple[float, float]:
+    """Bootstrap interval of `statistic` over `samples` (n,), which maps (..., n) to (...).
+
+    `bca` corrects for bias and acceleration (Efron 1987, with a jackknife) and falls back to the percentile interval
+    where the correction is undefined, as for constant samples. The same seed gives the same interval.
+    """
+    line = _line(samples)
+    _check_level(level, resamples)
+    rng = np.random.default_rng(seed)
+    rows = max(1, _CHUNK // line.size)
+    parts = []
+    for start in range(0, resamples, rows):
+        drawn = rng.integers(0, line.size, size=(min(rows, resamples - start), line.size))
+        parts.append(statistic(line[drawn]))
+    replicates = np.concatenate(parts)
+    tails = ((1 - level) / 2, (1 + level) / 2)
+    if method == "bca":
+        tails = _bca_tails(line, replicates, statistic, tails)
+    low, high = np.quantile(replicates, tails)
+    return float(low), float(high)
+
+
+def _bca_tails(
+    line: Floats, replicates: Floats, statistic: Statistic, tails: tuple[float, float]
+) -> tuple[float, float]:
+    below = float((replicates < statistic(line)).mean() + (replicates == statistic(line)).mean() / 2)
+    if line.size < 2 or not 0 < below < 1:
+        return tails
+    jackknife = np.array([float(statistic(np.delete(line, i))) for i in range(line.size)])
+    spread = jackknife.mean() - jackknife
+    scale = float((spread**2).sum()) ** 1.5
+    if scale == 0:
+        return tails
+    acceleration, bias = float((spread**3).sum()) / (6 * scale), _NORMAL.inv_cdf(below)
+    shifted = [bias + _NORMAL.inv_cdf(tail) for tail in tails]
+    low, high = (_NORMAL.cdf(bias + z / (1 - acceleration * z)) for z in shifted)
+    return low, high
+
+
+def crossed_interval(
+    samples: ArrayLike, seed: int, *, level: float = 0.95, resamples: int = 10_000
+) -> tuple[float, float]:
+    """Percentile interval of the mean of `samples` (seeds, prompts), both axes resampled independently.
+
+    With one seed it is the interval over prompts alone: it then says nothing about other trainings.
+    """
+    grid = _grid(samples)
+    _check_level(level, resamples)
+    rng = np.random.default_rng(seed)
+    means = np.empty(resamples)
+    rows = max(1, _CHUNK // grid.shape[1])
+    for start in range(0, resamples, rows):
+        size = min(rows, resamples - start)
+        seeds = _resampling_weights(rng, size, grid.shape[0])
+        prompts = _resampling_weights(rng, size, grid.shape[1])
+        means[start : start + size] = np.einsum("bp,bp->b", seeds @ grid, prompts)
+    low, high = np.quantile(means, ((1 - level) / 2, (1 + level) / 2))
+    return float(low), float(high)
+
+
+def paired_bootstrap(
+    first: ArrayLike, second: ArrayLike, seed: int, *, level: float = 0.95, resamples: int = 10_000
+) -> Summary:
+    """Mean of `first - second`, (prompts,) or (seeds, prompts), with an interval over prompts and seeds together.
+
+    Both arms are drawn with the same prompts and seeds, so what they share cancels. `n` counts all pairs.
+    """
+    a, b = _grid(first), _grid(second)
+    if a.shape != b.shape:
+        raise ValueError(f"paired samples must have one shape, got {a.shape} and {b.shape}")
+    differences = a - b
+    interval = crossed_interval(differences, seed, level=level, resamples=resamples)
+    return Summary(float(differences.mean()), float(differences.std()), differences.size, interval)
+
+
+def _resampling_weights(rng: np.random.Generator, rows: int, size: int) -> Floats:
+    """How often each of `size` items is drawn in each of `rows` resamples, divided by `size`; (rows, size)."""
+    return rng.multinomial(size, np.full(size, 1 / size), size=rows) / size
+
+
+def wilson_interval(share: float, n: int, level: float = 0.95) -> tuple[float, float]:
+    """Score interval of a proportion `share` in [0, 1] seen in `n` trials (Wilson 1927)."""
+    if n < 1 or not 0 <= share <= 1:
+        raise ValueError(f"a share in [0, 1] of at least one trial is needed, got {share} of {n}")
+    z = _NORMAL.inv_cdf((1 + level) / 2)
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def wilcoxon_signed_rank(aligned: ArrayLike, base: ArrayLike, alternative: Alternative = "two-sided") -> SignedRank:
+    """Wilcoxon signed-rank test of `aligned - base` (n,); "greater" means that aligned scores higher.
+
+    Zero differences are dropped, tied magnitudes share their mean rank. Up to 50 pairs the null distribution of those
+    very ranks is enumerated, ties included; above, the normal approximation with tie and continuity correction. r is
+    (W+ - W-) / (W+ + W-) (Kerby 2014). Without any difference p is 1 and r is 0.
+    """
+    first, second = _pair(aligned, base)
+    differences = first - second
+    differences = differences[differences != 0]
+    if differences.size == 0:
+        return SignedRank(0.0, 1.0, 0.0, 0)
+    ranks = _ranks(np.abs(differences))
+    positive, total = float(ranks[differences > 0].sum()), float(ranks.sum())
+    tail = _exact_tails if differences.size <= _EXACT_UP_TO else _normal_tails
+    less, greater = tail(ranks, positive)
+    p = {"less": less, "greater": greater, "two-sided": min(1.0, 2 * min(less, greater))}.get(alternative)
+    if p is None:
+        raise ValueError(f"unknown alternative {alternative!r}")
+    return SignedRank(positive, p, (2 * positive - total) / total, differences.size)
+
+
+def _exact_tails(ranks: Floats, positive: float) -> tuple[float, float]:
+    """P(W+ <= positive) and P(W+ >= positive) over all signs; mean ranks are doubled to become whole."""
+    whole = np.rint(2 * ranks).astype(int)
+    chance = np.zeros(int(whole.sum()) + 1)
+    chance[0] = 1.0
+    for rank in whole:
+        shifted = np.zeros_like(chance)
+        shifted[rank:] = chance[: chance.size - rank]
+        chance = (chance + shifted) / 2
+    at = round(2 * positive)
+    return min(1.0, float(chance[: at + 1].sum())), min(1.0, float(chance[at:].sum()))
+
+
+def _normal_tails(ranks: Floats, positive: float) -> tuple[float, float]:
+    """The same by the normal approximation; the variance from the squared ranks carries the tie correction."""
+    mean, sd = float(ranks.sum()) / 2, math.sqrt(float((ranks**2).sum()) / 4)
+    return _upper((mean - positive - 0.5) / sd), _upper((positive - mean - 0.5) / sd)
+
+
+def _upper(z: float) -> float:
+    return math.erfc(z / math.sqrt(2)) / 2
+
+
+def mcnemar(first: ArrayLike, second: ArrayLike) -> float:
+    """Two-sided exact McNemar p of paired successes (n,), each true or false: do the two succeed equally often?"""
+    a, b = _truths(first), _truths(second)
+    _same_length(a, b)
+    only_first, only_second = int((a & ~b).sum()), int((~a & b).sum())
+    trials, fewer = only_first + only_second, min(only_first, only_second)
+    if trials == 0:
+        return 1.0
+    log_chances = [
+        math.lgamma(trials + 1) - math.lgamma(k + 1) - math.lgamma(trials - k + 1) - trials * math.log(2)
+        for k in range(fewer + 1)
+    ]
+    return min(1.0, 2 * math.fsum(map(math.exp, log_chances)))
+
+
+def auroc(labels: ArrayLike, scores: ArrayLike) -> float:
+    """Chance that a positive outscores a negative, ties counting half; in [0, 1]. Needs both classes."""
+    truth, line = _truths(labels), _line(scores)
+    _same_length(truth, line)
+    positives = int(truth.sum())
+    negatives = truth.size - positives
+    if not positives or not negatives:
+        raise ValueError("AUROC needs positives and negatives")
+    rank_sum = float(_ranks(line)[truth].sum())
+    return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives)
+
+
+def balanced_accuracy(labels: ArrayLike, predictions: ArrayLike) -> float:
+    """Mean of the recalls of the two classes; with one class present, the recall of that class."""
+    truth, guess = _truths(labels), _truths(predictions)
+    _same_length(truth, guess)
+    recalls = [float((guess[truth == kind] == kind).mean()) for kind in (False, True) if (truth == kind).any()]
+    return sum(recalls) / len(recalls)
+
+
+def f1(labels: ArrayLike, predictions: ArrayLike) -> float:
+    """Binary F1 of the positive class; 0 where it is neither present nor predicted."""
+    truth, guess = _truths(labels), _truths(predictions)
+    _same_length(truth, guess)
+    hits, errors = int((truth & guess).sum()), int((truth != guess).sum())
+    return 2 * hits / (2 * hits + errors) if hits or errors else 0.0
+
+
+def quadratic_kappa(first: ArrayLike, second: ArrayLike) -> float:
+    """Cohen's kappa of two raters' ordinal numbers (n,), disagreement weighed by its square (Cohen 1968).
+
+    With squared weights it needs no list of classes: 1 - mean squared difference / that expected by chance. Two raters
+    who give one and the same constant agree perfectly: 1.0.
+    """
+    a, b = _pair(first, second)
+    expected = float(a.var() + b.var() + (a.mean() - b.mean()) ** 2)
+    return 1 - float(((a - b) ** 2).mean()) / expected if expected else 1.0
+
+
+def _ranks(line: Floats) -> Floats:
+    """Ranks from 1, tied numbers sharing their mean rank."""
+    _, where, counts = np.unique(line, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return np.asarray((last - (counts - 1) / 2)[where], dtype=np.float64)
+
+
+def _line(samples: ArrayLike) -> Floats:
+    line = np.asarray(samples, dtype=np.float64)
+    if line.ndim != 1 or line.size == 0:
+        raise ValueError(f"expected a non-empty list of numbers, got shape {line.shape}")
+    if not np.isfinite(line).all():
+        raise ValueError(f"number {int(np.flatnonzero(~np.isfinite(line))[0])} of {line.size} is not finite")
+    return line
+
+
+def _grid(samples: ArrayLike) -> Floats:
+    grid = np.atleast_2d(np.asarray(samples, dtype=np.float64))
+    if grid.ndim != 2:
+        raise ValueError(f"expected (prompts,) or (seeds, prompts), got shape {grid.shape}")
+    _line(grid.ravel())
+    return grid
+
+
+def _pair(first: ArrayLike, second: ArrayLike) -> tuple[Floats, Floats]:
+    a, b = _line(first), _line(second)
+    _same_length(a, b)
+    return a, b
+
+
+def _truths(labels: ArrayLike) -> NDArray[np.bool_]:
+    line = _line(labels)
+    if not np.isin(line, (0.0, 1.0)).all():
+        raise ValueError("labels must be true or false, 1 or 0")
+    return np.asarray(line == 1)
+
+
+def _same_length(first: NDArray[np.generic], second: NDArray[np.generic]) -> None:
+    if first.shape != second.shape:
+        raise ValueError(f"paired lists must be equally long, got {first.size} and {second.size}")
+
+
+def _check_level(level: float, resamples: int) -> None:
+    if not 0 < level < 1 or resamples < 1:
+        raise ValueError(f"level must lie in (0, 1) and resamples be positive, got {level} and {resamples}")

@@ -1,0 +1,190 @@
+"""The statistics against scipy and against cases worked by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from ledger import metrics
+
+
+def test_the_first_published_row_gives_its_change_and_its_pick() -> None:
+    """Four-way scores of one pair: 10.158, 11.201, 2.628, 8.689. A swapped letter would change sign or pick."""
+    assert metrics.delta([2.62795], [10.15819]) == pytest.approx([-7.53024])
+    assert metrics.picks_requested([8.68934], [11.20141]).tolist() == [0.0]
+    assert metrics.after([2.62795]).tolist() == [2.62795]
+
+
+def test_equal_scores_are_not_a_pick_of_the_requested_picture() -> None:
+    assert metrics.picks_requested([1.0, 2.0], [1.0, 1.0]).tolist() == [0.0, 1.0]
+
+
+def test_zero_change_is_not_below_zero() -> None:
+    assert metrics.share_negative([-1.0, 0.0, 1.0, 2.0]) == 0.25
+
+
+@pytest.mark.parametrize("bad", [[], [float("nan")], [float("inf")], [[1.0, 2.0]]])
+def test_unusable_numbers_are_refused(bad: list[object]) -> None:
+    """A NaN that slips into a mean silently erases a row of the table."""
+    with pytest.raises(ValueError, match=r"finite|non-empty"):
+        metrics.summarise(bad, seed=0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: metrics.delta([1.0], [1.0, 2.0]),
+        lambda: metrics.auroc([1, 0], [1.0]),
+        lambda: metrics.f1([1], [1, 0]),
+        lambda: metrics.paired_bootstrap([[1.0, 2.0]], [[1.0]], 0),
+    ],
+)
+def test_unpaired_lists_are_refused(call: object) -> None:
+    with pytest.raises(ValueError, match=r"equally long|one shape"):
+        call()  # type: ignore[operator]
+
+
+# -- intervals ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["percentile", "bca"])
+def test_the_bootstrap_matches_scipy(method: str) -> None:
+    sample = np.random.default_rng(3).gamma(2.0, size=80)
+    ours = metrics.bootstrap_interval(sample, 7, method=method)  # type: ignore[arg-type]
+    theirs = stats.bootstrap(
+        (sample,), np.mean, n_resamples=10_000, method=method, rng=np.random.default_rng(1)
+    ).confidence_interval
+    assert ours == pytest.approx((theirs.low, theirs.high), abs=0.02)
+
+
+def test_the_same_seed_gives_the_same_interval_and_another_seed_another() -> None:
+    sample = np.random.default_rng(0).normal(size=40)
+    assert metrics.bootstrap_interval(sample, 5) == metrics.bootstrap_interval(sample, 5)
+    assert metrics.bootstrap_interval(sample, 5) != metrics.bootstrap_interval(sample, 6)
+
+
+def test_bca_of_constant_numbers_is_that_constant() -> None:
+    assert metrics.bootstrap_interval([2.0] * 9, 0, method="bca") == (2.0, 2.0)
+
+
+def test_pairing_cancels_what_both_arms_share() -> None:
+    """Prompts differ by hundreds, arms by one: an unpaired interval could not see it."""
+    rng = np.random.default_rng(1)
+    prompts = rng.normal(0, 100, size=(1, 60)) + rng.normal(0, 10, size=(3, 1))
+    result = metrics.paired_bootstrap(prompts + 1 + rng.normal(0, 0.1, size=(3, 60)), prompts, seed=2)
+    assert result.n == 180
+    assert 0.9 < result.interval[0] < result.mean < result.interval[1] < 1.1
+
+
+def test_training_seeds_that_disagree_widen_the_interval() -> None:
+    steady = np.zeros((3, 100))
+    moody = steady + np.array([[-1.0], [0.0], [1.0]])
+    assert metrics.crossed_interval(steady, 0) == (0.0, 0.0)
+    low, high = metrics.crossed_interval(moody, 0)
+    assert low < -0.5 < 0.5 < high
+
+
+def test_one_seed_is_the_plain_bootstrap_over_prompts() -> None:
+    sample = np.random.default_rng(4).normal(size=200)
+    crossed = metrics.crossed_interval(sample, 1)
+    assert crossed == pytest.approx(metrics.bootstrap_interval(sample, 1), abs=0.02)
+
+
+@pytest.mark.parametrize(("share", "n"), [(0.19, 100), (0.5, 7), (0.0, 20), (1.0, 20)])
+def test_the_interval_of_a_share_matches_scipy(share: float, n: int) -> None:
+    theirs = stats.binomtest(round(share * n), n).proportion_ci(method="wilson")
+    assert metrics.wilson_interval(round(share * n) / n, n) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+
+
+# -- tests of difference --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("alternative", ["two-sided", "greater", "less"])
+@pytest.mark.parametrize("n", [3, 12, 50])
+def test_small_signed_rank_tests_are_exact(alternative: str, n: int) -> None:
+    rng = np.random.default_rng(n)
+    aligned, base = rng.normal(0.3, 1, n), rng.normal(size=n)
+    ours = metrics.wilcoxon_signed_rank(aligned, base, alternative)  # type: ignore[arg-type]
+    assert ours.p == pytest.approx(stats.wilcoxon(aligned, base, alternative=alternative, method="exact").pvalue)
+
+
+@pytest.mark.parametrize("alternative", ["two-sided", "greater", "less"])
+def test_large_signed_rank_tests_with_ties_match_the_corrected_approximation(alternative: str) -> None:
+    rng = np.random.default_rng(9)
+    aligned, base = rng.integers(0, 6, 400), rng.integers(0, 5, 400)
+    theirs = stats.wilcoxon(aligned, base, alternative=alternative, method="asymptotic", correction=True)
+    ours = metrics.wilcoxon_signed_rank(aligned, base, alternative)  # type: ignore[arg-type]
+    assert ours.p == pytest.approx(theirs.pvalue)
+
+
+def test_tied_ranks_in_a_small_test_follow_the_permutation_distribution() -> None:
+    aligned, base = np.array([1.0, 2, 2, 3, 5, 5, 1, 4]), np.zeros(8)
+    aligned[[1, 6]] *= -1
+    theirs = stats.wilcoxon(
+        aligned, base, alternative="greater", method=stats.PermutationMethod(n_resamples=np.inf)
+    ).pvalue
+    assert metrics.wilcoxon_signed_rank(aligned, base, "greater").p == pytest.approx(theirs)
+
+
+def test_the_rank_correlation_has_the_sign_of_aligned_minus_base() -> None:
+    assert metrics.wilcoxon_signed_rank([2.0, 3, 4], [1.0, 1, 1]).r == 1.0
+    assert metrics.wilcoxon_signed_rank([1.0, 1, 1], [2.0, 3, 4]).r == -1.0
+
+
+def test_identical_arms_differ_with_p_one() -> None:
+    assert metrics.wilcoxon_signed_rank([1.0, 2], [1.0, 2]) == (0.0, 1.0, 0.0, 0)
+
+
+def test_an_unknown_alternative_is_refused() -> None:
+    with pytest.raises(ValueError, match="alternative"):
+        metrics.wilcoxon_signed_rank([1.0], [0.0], "more")  # type: ignore[arg-type]
+
+
+def test_mcnemar_is_the_exact_binomial_of_the_discordant_pairs() -> None:
+    first = [1] * 14 + [0] * 5 + [1] * 30
+    second = [0] * 14 + [1] * 5 + [1] * 30
+    assert metrics.mcnemar(first, second) == pytest.approx(stats.binomtest(5, 19).pvalue)
+    assert metrics.mcnemar([1, 0], [1, 0]) == 1.0
+
+
+# -- classifiers ----------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=4, max_size=40))
+@settings(max_examples=60, deadline=None)
+def test_auroc_is_the_share_of_won_comparisons_with_ties_as_halves(pairs: list[tuple[bool, int]]) -> None:
+    labels, scores = [a for a, _ in pairs], [float(b) for _, b in pairs]
+    positives = [s for label, s in zip(labels, scores, strict=True) if label]
+    negatives = [s for label, s in zip(labels, scores, strict=True) if not label]
+    if not positives or not negatives:
+        with pytest.raises(ValueError, match="positives and negatives"):
+            metrics.auroc(labels, scores)
+        return
+    wins = stats.mannwhitneyu(positives, negatives).statistic
+    assert metrics.auroc(labels, scores) == pytest.approx(wins / len(positives) / len(negatives))
+
+
+def test_a_constant_guess_is_worth_half_in_balanced_accuracy_however_rare_the_other_class() -> None:
+    labels = [1] * 97 + [0] * 3
+    assert metrics.balanced_accuracy(labels, [1] * 100) == 0.5
+    assert metrics.f1(labels, [1] * 100) == pytest.approx(2 * 0.97 / 1.97)
+
+
+def test_labels_other_than_true_and_false_are_refused() -> None:
+    with pytest.raises(ValueError, match="true or false"):
+        metrics.f1([1, -1], [1, 0])
+
+
+def test_quadratic_kappa_of_a_worked_confusion_matrix() -> None:
+    """Weights by squared distance over the classes 0, 1, 2: one mistake by two steps costs four of one step."""
+    first, second = np.array([0, 0, 1, 1, 2, 2, 2, 0]), np.array([0, 1, 1, 1, 2, 1, 2, 2])
+    observed = np.zeros((3, 3))
+    np.add.at(observed, (first, second), 1 / 8)
+    weights = (np.arange(3)[:, None] - np.arange(3)) ** 2
+    by_chance = observed.sum(1)[:, None] * observed.sum(0)
+    expected = 1 - (weights * observed).sum() / (weights * by_chance).sum()
+    assert metrics.quadratic_kappa(first, second) == pytest.approx(expected)
+    assert metrics.quadratic_kappa([1, 1], [1, 1]) == 1.0
