@@ -1,0 +1,154 @@
+"""Rows of TOML, and where weights lie: what models.toml and scorers.toml share.
+
+One top-level table per row; its id is the key. A row is validated by a pydantic model that refuses unknown keys; every
+problem is reported with file, line and the nearest known name. Weights are addressed as
+`hf-hub:owner/name[@revision][:file]` or `local-dir:path` (prefixes as in open_clip). Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ledger.problems import InputError, Problem, did_you_mean, relative, spell, toml_line
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class Row(BaseModel):
+    """Base of all rows. `id` is the name of the table that holds it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str
+
+
+RowType = TypeVar("RowType", bound=Row)
+
+
+def read_rows(path: Path, row_type: type[RowType], root: Path = ROOT) -> dict[str, RowType]:
+    """All rows of `path` in file order. Raises InputError with every problem of the file."""
+    name, text = relative(path, root), path.read_text(encoding="utf-8")
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"line (\d+)", str(error))
+        raise InputError([Problem(name, int(line[1]) if line else 0, "", f"not TOML: {error}")]) from None
+    rows, problems = dict[str, RowType](), list[Problem]()
+    for row_id, table in tables.items():
+        if not isinstance(table, dict):
+            problems.append(Problem(name, toml_line(text, (row_id,)), row_id, "belongs into the table of a row"))
+            continue
+        try:
+            rows[row_id] = row_type.model_validate({"id": row_id, **table})
+        except ValidationError as error:
+            problems += [_problem(name, text, row_id, row_type, detail) for detail in error.errors()]  # type: ignore[arg-type]
+    if problems:
+        raise InputError(problems)
+    return rows
+
+
+def _problem(file: str, text: str, row_id: str, row_type: type[Row], detail: dict[str, object]) -> Problem:
+    at: tuple[str | int, ...] = tuple(detail["loc"])  # type: ignore[arg-type]
+    message = str(detail["msg"])
+    if detail["type"] == "extra_forbidden":
+        message = f"unknown key{did_you_mean(str(at[-1]), row_type.model_fields)}"
+    return Problem(file, toml_line(text, (row_id, *at)), spell((row_id, *at)), message)
+
+
+def pick(rows: dict[str, RowType], wanted: list[str], file: str) -> list[RowType]:
+    """The wanted rows in the wanted order; InputError with the nearest name for each unknown one."""
+    problems = [
+        Problem(file, 0, name, f"no such row{did_you_mean(name, rows)}; known: {', '.join(rows)}")
+        for name in wanted
+        if name not in rows
+    ]
+    if problems:
+        raise InputError(problems)
+    return [rows[name] for name in wanted]
+
+
+class Unavailable(Exception):
+    """A row cannot run here. `reason` is one line, `mend` the command or step that would help, if any."""
+
+    def __init__(self, reason: str, mend: str = "") -> None:
+        super().__init__(f"{reason}; mend: {mend}" if mend else reason)
+        self.reason, self.mend = reason, mend
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where weights lie. `revision` "" means unpinned; `file` "" means the whole folder or repository."""
+
+    scheme: str  # "hf-hub" or "local-dir"
+    place: str  # owner/name, or a path relative to the project root
+    revision: str = ""
+    file: str = ""
+
+    def __str__(self) -> str:
+        revision, file = f"@{self.revision}" if self.revision else "", f":{self.file}" if self.file else ""
+        return f"{self.scheme}:{self.place}{revision}{file}"
+
+
+_HUB = re.compile(r"^hf-hub:(?P<place>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?(:(?P<file>[^:]+))?$")
+
+
+def address(text: str) -> Address:
+    """Parses an address; ValueError with the two accepted forms otherwise."""
+    if text.startswith("local-dir:") and len(text) > len("local-dir:"):
+        return Address("local-dir", text.removeprefix("local-dir:"))
+    if match := _HUB.match(text):
+        return Address("hf-hub", match["place"], match["revision"] or "", match["file"] or "")
+    raise ValueError(f"{text!r} is neither hf-hub:owner/name[@revision][:file] nor local-dir:path")
+
+
+def locate(text: str, files: list[str], prepare: str = "", root: Path = ROOT) -> Path:
+    """Folder that holds `files` (names or glob patterns; empty: everything) of the address `text`.
+
+    A missing local folder is made by `prepare` ("module:function", called without arguments) where the row names one. A
+    hub repository comes from the hub's own cache, or is downloaded. Raises Unavailable."""
+    where = address(text)
+    if where.scheme == "hf-hub":
+        return _snapshot(where, [where.file] if where.file else files)
+    folder = root / where.place
+    if prepare and not folder.exists():
+        module, _, function = prepare.partition(":")
+        getattr(importlib.import_module(module), function)()
+    if not folder.is_dir() or _missing(folder, files):
+        what = ", ".join(_missing(folder, files)) or "the folder"
+        raise Unavailable(f"{what} not found at {text}", f"put {what} into {relative(folder, root)}")
+    return folder
+
+
+def _missing(folder: Path, files: list[str]) -> list[str]:
+    return [pattern for pattern in files if not any(folder.glob(pattern))]
+
+
+def _snapshot(where: Address, files: list[str]) -> Path:
+    from huggingface_hub import snapshot_download
+
+    def snapshot(offline: bool) -> Path:
+        revision, wanted = where.revision or None, files or None
+        return Path(snapshot_download(where.place, revision=revision, allow_patterns=wanted, local_files_only=offline))
+
+    try:  # what is in the cache needs no network
+        if not _missing(folder := snapshot(offline=True), files):
+            return folder
+    except Exception:  # not in the cache: the reason why not is told by the second attempt
+        folder = Path()
+    try:
+        folder = snapshot(offline=False)
+    except Exception as error:  # the hub's error text may quote request headers: only its class is told
+        pinned = f" --revision {where.revision}" if where.revision else ""
+        names = "".join(f" --include '{name}'" for name in files)
+        mend = f"hf download {where.place}{pinned}{names}"
+        raise Unavailable(f"{where} cannot be fetched ({type(error).__name__})", mend) from None
+    if missing := _missing(folder, files):
+        raise Unavailable(f"{where} holds no {', '.join(missing)}")
+    return folder
