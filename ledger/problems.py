@@ -86,6 +86,7 @@ def _child(text: str, at: int, step: str | int, end_of: object) -> int | None:
     return None
 
 
+_KEY = re.compile(r"\s*([\w.\"-]+)\s*=")
 _HEADER = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(#.*)?$")
 
 
@@ -101,9 +102,8 @@ def toml_line(text: str, path: JsonPath) -> int:
                 table.append(seen[name])
             if list(path[: len(table)]) == table:
                 best = number
-        elif key := re.match(r"\s*([\w.\"-]+)\s*=", line):
-            if list(path) == table + key[1].replace('"', "").split("."):
-                return number
+        elif (key := _KEY.match(line)) and list(path) == table + key[1].replace('"', "").split("."):
+            return number
     return best
 
 
