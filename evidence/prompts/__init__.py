@@ -1,8 +1,8 @@
 """Prompts are data sets with a schema: one JSON line each.
 
-Shipped: `wide` (300 plain / wide-spectrum pairs), `emotion` (120) and `critical` (100), all written by `grammar.py`. A path
-to a `.jsonl` file is a set too, and `hub:` names a published one (see `hub.py`). Unknown keys, doubled ids and missing
-files are errors with file and line.
+Shipped: `wide` (300 plain / wide-spectrum pairs), `emotion` (120) and `critical` (100), all written by `grammar.py`.
+A path to a `.jsonl` file is a set too, and `hub:` names a published one (see `hub.py`). Unknown keys, doubled ids and
+missing files are errors with file and line.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ class Prompt(Strict):
     id: str = Field(min_length=1)
     plain: str = Field(min_length=1)
     wide: str = ""
-    dimensions: list[str] = []
-    tags: list[str] = []  # sub-categories of content/taxonomy.toml
+    dimensions: list[str] = Field(default_factory=list)
+    tags: list[str] = Field(default_factory=list)  # sub-categories of content/taxonomy.toml
     negative: str = ""  # words of polish to push away from
     emotion: str = ""
     statement: str = ""  # what a matcher checks a picture against
     topic: str = ""
     image: str = ""
-    images: dict[str, str] = {}
+    images: dict[str, str] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def names() -> list[str]:
 
 
 def load(name: str, limit: int | None = None) -> PromptSet:
-    """A shipped set by name, a `.jsonl` file by path, or a published one as `hub:owner/name`; the first `limit` rows."""
+    """A shipped set by name, a `.jsonl` file by path, or a published one as `hub:owner/name`; first `limit` rows."""
     if name.startswith("hub:"):
         from evidence.prompts import hub
 

@@ -1,4 +1,4 @@
-"""Writes the project's own prompt sets from `grammar.toml`: 300 wide-spectrum pairs, 120 emotion prompts, 100 critical ones.
+"""Writes the project's own prompt sets from `grammar.toml`: 300 wide-spectrum pairs, 120 emotion, 100 critical ones.
 
     python -m evidence.prompts.grammar
 
