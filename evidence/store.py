@@ -1,9 +1,9 @@
 """Where samples live: one small JSON each, pictures also one lossless PNG, named by the hash of what determines them.
 
-A sample is a picture, a score or a verdict. Its *identity* is a mapping of everything that determines it; its key is the
-sha256 of that mapping as canonical JSON. Nothing is ever named by an index, a rank or the text of a prompt, so a second
-run finds what it needs, a changed setting misses only what it changes, and stages are cached apart: a scorer that
-crashes never draws a picture again.
+A sample is a picture, a score or a verdict. Its *identity* is a mapping of everything that determines it; its key is
+the sha256 of that mapping as canonical JSON. Nothing is ever named by an index, a rank or the text of a prompt, so a
+second run finds what it needs, a changed setting misses only what it changes, and stages are cached apart: a scorer
+that crashes never draws a picture again.
 
 Writing: payload to a temporary file in the same directory, flush and fsync, then `os.replace`; the PNG first, the JSON
 last, because the JSON is what makes a sample exist. A reader sees the old state or the new one, never half a file; two
@@ -84,8 +84,8 @@ def pixel_digest(image: Image) -> str:
 
 @dataclass(frozen=True)
 class Record:
-    """A sample that was tried. `result` follows from the identity; `made` says how it came about (date, seconds, device,
-    batch, attempts, software) and may differ between two workers that made the same sample."""
+    """A sample that was tried. `result` follows from the identity; `made` says how it came about (date, seconds,
+    device, attempts, software) and may differ between two workers that made the same sample."""
 
     key: str
     stage: Stage
