@@ -1,8 +1,9 @@
 """Rows of TOML, and where weights lie: what models.toml and scorers.toml share.
 
-One top-level table per row; its id is the key. A row is validated by a pydantic model that refuses unknown keys; every
-problem is reported with file, line and the nearest known name. Weights are addressed as
-`hf-hub:owner/name[@revision][:file]` or `local-dir:path` (prefixes as in open_clip). Nothing here imports torch.
+One top-level table per row; its id is the key; `like = "other"` takes from another row what it does not say itself. A
+row is validated by a pydantic model that refuses unknown keys; every problem is reported with file, line and the
+nearest known name. Weights are addressed as `hf-hub:owner/name[@revision][:file]` or `local-dir:path` (prefixes as in
+open_clip). Nothing here imports torch.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from __future__ import annotations
 import importlib
 import re
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -25,8 +27,14 @@ class Row(BaseModel):
     """Base of all rows. `id` is the name of the table that holds it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    not_inherited: ClassVar[frozenset[str]] = frozenset()  # what `like` leaves behind
 
     id: str
+
+    @classmethod
+    def keys(cls, at: tuple[str | int, ...]) -> Iterable[str]:
+        """Names that may stand where `at` (path below the row) is an unknown one."""
+        return [*cls.model_fields, "like"] if len(at) == 1 else cls.model_fields
 
 
 RowType = TypeVar("RowType", bound=Row)
@@ -46,7 +54,9 @@ def read_rows(path: Path, row_type: type[RowType], root: Path = ROOT) -> dict[st
             problems.append(Problem(name, toml_line(text, (row_id,)), row_id, "belongs into the table of a row"))
             continue
         try:
-            rows[row_id] = row_type.model_validate({"id": row_id, **table})
+            rows[row_id] = row_type.model_validate({"id": row_id, **_inherited(row_id, tables, row_type)})
+        except LookupError as error:
+            problems.append(Problem(name, toml_line(text, (row_id, "like")), f"{row_id}.like", str(error.args[0])))
         except ValidationError as error:
             problems += [_problem(name, text, row_id, row_type, detail) for detail in error.errors()]  # type: ignore[arg-type]
     if problems:
@@ -54,11 +64,27 @@ def read_rows(path: Path, row_type: type[RowType], root: Path = ROOT) -> dict[st
     return rows
 
 
+def _inherited(row_id: str, tables: dict[str, Any], row_type: type[Row], below: tuple[str, ...] = ()) -> dict[str, Any]:
+    table = dict(tables[row_id])
+    model = table.pop("like", "")
+    if not model:
+        return table
+    if not isinstance(tables.get(model), dict) or model in (row_id, *below):
+        raise LookupError(f"no other row '{model}'{did_you_mean(str(model), tables)}")
+    parent = _inherited(model, tables, row_type, (*below, row_id))
+    return _merged({k: v for k, v in parent.items() if k not in row_type.not_inherited}, table)
+
+
+def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    both = {k: _merged(v, new[k]) for k, v in old.items() if isinstance(v, dict) and isinstance(new.get(k), dict)}
+    return old | new | both
+
+
 def _problem(file: str, text: str, row_id: str, row_type: type[Row], detail: dict[str, object]) -> Problem:
     at: tuple[str | int, ...] = tuple(detail["loc"])  # type: ignore[arg-type]
     message = str(detail["msg"])
     if detail["type"] == "extra_forbidden":
-        message = f"unknown key{did_you_mean(str(at[-1]), row_type.model_fields)}"
+        message = f"unknown key{did_you_mean(str(at[-1]), row_type.keys(at))}"
     return Problem(file, toml_line(text, (row_id, *at)), spell((row_id, *at)), message)
 
 
