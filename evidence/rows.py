@@ -8,10 +8,9 @@ open_clip). Nothing here imports torch.
 
 from __future__ import annotations
 
-import importlib
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -40,8 +39,12 @@ class Row(BaseModel):
 RowType = TypeVar("RowType", bound=Row)
 
 
-def read_rows(path: Path, row_type: type[RowType], root: Path = ROOT) -> dict[str, RowType]:
-    """All rows of `path` in file order. Raises InputError with every problem of the file."""
+def read_rows(
+    path: Path, row_type: type[RowType] | Mapping[str, type[RowType]], root: Path = ROOT
+) -> dict[str, RowType]:
+    """All rows of `path` in file order. Raises InputError with every problem of the file.
+
+    `row_type` is one type for all, or types by `adapter`: then each adapter has keys of its own."""
     name, text = relative(path, root), path.read_text(encoding="utf-8")
     try:
         tables = tomllib.loads(text)
@@ -54,14 +57,27 @@ def read_rows(path: Path, row_type: type[RowType], root: Path = ROOT) -> dict[st
             problems.append(Problem(name, toml_line(text, (row_id,)), row_id, "belongs into the table of a row"))
             continue
         try:
-            rows[row_id] = row_type.model_validate({"id": row_id, **_inherited(row_id, tables, row_type)})
+            whole = _inherited(row_id, tables, row_type if isinstance(row_type, type) else Row)
+            chosen = _type_of(whole, row_type)
+            rows[row_id] = chosen.model_validate({"id": row_id, **whole})
         except LookupError as error:
-            problems.append(Problem(name, toml_line(text, (row_id, "like")), f"{row_id}.like", str(error.args[0])))
+            message, key = error.args
+            problems.append(Problem(name, toml_line(text, (row_id, key)), f"{row_id}.{key}", message))
         except ValidationError as error:
-            problems += [_problem(name, text, row_id, row_type, detail) for detail in error.errors()]  # type: ignore[arg-type]
+            problems += [_problem(name, text, row_id, chosen, detail) for detail in error.errors()]  # type: ignore[arg-type]
     if problems:
         raise InputError(problems)
     return rows
+
+
+def _type_of(table: dict[str, Any], row_type: type[RowType] | Mapping[str, type[RowType]]) -> type[RowType]:
+    if isinstance(row_type, type):
+        return row_type
+    adapter = table.get("adapter")
+    if adapter not in row_type:
+        near = did_you_mean(str(adapter), row_type)
+        raise LookupError(f"no adapter '{adapter}'{near}; known: {', '.join(row_type)}", "adapter")
+    return row_type[adapter]
 
 
 def _inherited(row_id: str, tables: dict[str, Any], row_type: type[Row], below: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -70,7 +86,7 @@ def _inherited(row_id: str, tables: dict[str, Any], row_type: type[Row], below: 
     if not model:
         return table
     if not isinstance(tables.get(model), dict) or model in (row_id, *below):
-        raise LookupError(f"no other row '{model}'{did_you_mean(str(model), tables)}")
+        raise LookupError(f"no other row '{model}'{did_you_mean(str(model), tables)}", "like")
     parent = _inherited(model, tables, row_type, (*below, row_id))
     return _merged({k: v for k, v in parent.items() if k not in row_type.not_inherited}, table)
 
@@ -82,7 +98,7 @@ def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
 
 def _problem(file: str, text: str, row_id: str, row_type: type[Row], detail: dict[str, object]) -> Problem:
     at: tuple[str | int, ...] = tuple(detail["loc"])  # type: ignore[arg-type]
-    message = str(detail["msg"])
+    message = str(detail["msg"]).removeprefix("Value error, ")
     if detail["type"] == "extra_forbidden":
         message = f"unknown key{did_you_mean(str(at[-1]), row_type.keys(at))}"
     return Problem(file, toml_line(text, (row_id, *at)), spell((row_id, *at)), message)
@@ -132,49 +148,3 @@ def address(text: str) -> Address:
     if match := _HUB.match(text):
         return Address("hf-hub", match["place"], match["revision"] or "", match["file"] or "")
     raise ValueError(f"{text!r} is neither hf-hub:owner/name[@revision][:file] nor local-dir:path")
-
-
-def locate(text: str, files: list[str], prepare: str = "", root: Path = ROOT) -> Path:
-    """Folder that holds `files` (names or glob patterns; empty: everything) of the address `text`.
-
-    A missing local folder is made by `prepare` ("module:function", called without arguments) where the row names one. A
-    hub repository comes from the hub's own cache, or is downloaded. Raises Unavailable."""
-    where = address(text)
-    if where.scheme == "hf-hub":
-        return _snapshot(where, [where.file] if where.file else files)
-    folder = root / where.place
-    if prepare and not folder.exists():
-        module, _, function = prepare.partition(":")
-        getattr(importlib.import_module(module), function)()
-    if not folder.is_dir() or _missing(folder, files):
-        what = ", ".join(_missing(folder, files)) or "the folder"
-        raise Unavailable(f"{what} not found at {text}", f"put {what} into {relative(folder, root)}")
-    return folder
-
-
-def _missing(folder: Path, files: list[str]) -> list[str]:
-    return [pattern for pattern in files if not any(folder.glob(pattern))]
-
-
-def _snapshot(where: Address, files: list[str]) -> Path:
-    from huggingface_hub import snapshot_download
-
-    def snapshot(offline: bool) -> Path:
-        revision, wanted = where.revision or None, files or None
-        return Path(snapshot_download(where.place, revision=revision, allow_patterns=wanted, local_files_only=offline))
-
-    try:  # what is in the cache needs no network
-        if not _missing(folder := snapshot(offline=True), files):
-            return folder
-    except Exception:  # not in the cache: the reason why not is told by the second attempt
-        folder = Path()
-    try:
-        folder = snapshot(offline=False)
-    except Exception as error:  # the hub's error text may quote request headers: only its class is told
-        pinned = f" --revision {where.revision}" if where.revision else ""
-        names = "".join(f" --include '{name}'" for name in files)
-        mend = f"hf download {where.place}{pinned}{names}"
-        raise Unavailable(f"{where} cannot be fetched ({type(error).__name__})", mend) from None
-    if missing := _missing(folder, files):
-        raise Unavailable(f"{where} holds no {', '.join(missing)}")
-    return folder
