@@ -73,9 +73,9 @@ def read_rows(
 def _type_of(table: dict[str, Any], row_type: type[RowType] | Mapping[str, type[RowType]]) -> type[RowType]:
     if isinstance(row_type, type):
         return row_type
-    adapter = table.get("adapter")
+    adapter = str(table.get("adapter"))
     if adapter not in row_type:
-        near = did_you_mean(str(adapter), row_type)
+        near = did_you_mean(adapter, row_type)
         raise LookupError(f"no adapter '{adapter}'{near}; known: {', '.join(row_type)}", "adapter")
     return row_type[adapter]
 
