@@ -1,0 +1,272 @@
+"""Clarity and focus: blur, double exposure, film, tape, broken codecs, lost detail.
+
+Light is averaged as light (`effects.light`); tape damage follows the signal path of the recorder; compression damage is
+made by the JPEG codec itself. Lengths scale with the picture, so that a thumbnail shows the same damage.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from effects import fields, measures
+from effects.light import CODES, DECODE_SCENE, ENCODE_SCENE, Linear, as_codes, decode, encode
+from effects.treatment import Image, treatment
+
+
+@treatment(
+    label="Intentional blur",
+    metric=measures.edges_lost,
+    metric_label="luminance gradient lost, %",
+    source="Integral along a line (camera motion) or over the disc of the lens opening (defocus), taken in scene light.",
+)
+def intentional_blur(image: Image, severity: float, rng: np.random.Generator) -> Image:
+    """Motion along one direction or defocus, as the seed has it; up to 16 % of the short side long, 5 % in radius."""
+    moving, angle = rng.random() < 0.5, rng.uniform(-0.6, 0.6) + np.pi * rng.integers(0, 2)
+    side = min(image.shape[:2])
+    scene = cv2.LUT(image, DECODE_SCENE)
+    blurred = _smear(scene, 0.16 * side * severity, angle) if moving else _defocus(scene, 0.05 * side * severity)
+    return np.asarray(cv2.LUT(blurred, ENCODE_SCENE), np.uint8)
+
+
+def _smear(light: Linear, length: float, angle: float) -> Linear:
+    """Mean along a segment of `length` pixels: each of log2(length) passes averages the picture with itself, shifted.
+
+    Pass k shifts by 2**k steps, so that n passes average 2**n points of the segment; a direct sum would cost 2**n passes.
+    """
+    passes = max(1, int(np.ceil(np.log2(length + 1))))
+    shifts = [np.rint(length / 2**passes * 2**k * np.array([np.cos(angle), np.sin(angle)])).astype(int) for k in range(passes)]
+    reach = np.abs(shifts).sum(0)
+    left, top = (int(r) // 2 for r in reach)
+    right, bottom = int(reach[0]) - left, int(reach[1]) - top
+    light = cv2.copyMakeBorder(light, top, bottom, left, right, cv2.BORDER_REFLECT_101)
+    for across, down in shifts:
+        first, second = light, light
+        if across:
+            first, second = (first[:, :-across], second[:, across:]) if across > 0 else (first[:, -across:], second[:, :across])
+        if down:
+            first, second = (first[:-down], second[down:]) if down > 0 else (first[-down:], second[:down])
+        light = cv2.addWeighted(first, 0.5, second, 0.5, 0)
+    return light
+
+
+def _defocus(light: Linear, radius: float) -> Linear:
+    """Mean over a disc of `radius` pixels, on a grid as coarse as the disc allows."""
+    height, width = light.shape[:2]
+    coarse = max(1.0, radius / 4.5) if radius > 3 else 1.0
+    size = max(1, round(width / coarse)), max(1, round(height / coarse))
+    small = light if coarse == 1.0 else cv2.resize(light, size, interpolation=cv2.INTER_AREA)
+    disc = radius * size[0] / width
+    reach = int(np.ceil(disc))
+    rows, columns = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    kernel = np.clip(disc + 0.5 - np.hypot(rows, columns), 0, 1).astype(np.float32)
+    small = cv2.filter2D(small, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REFLECT_101)
+    return small if coarse == 1.0 else np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint16)
+
+
+@treatment(
+    label="Double exposure",
+    metric=measures.light_change,
+    metric_label="mean change of linear light, % of white",
+    source="Two exposures of one frame of film: linear light adds; the second is the picture itself, flipped and enlarged.",
+)
+def double_exposure(image: Image, severity: float, rng: np.random.Generator) -> Image:
+    """A mirrored, enlarged ghost of the picture added in linear light, itself dimmed to make room."""
+    height, width = image.shape[:2]
+    flip, share = int(rng.integers(-1, 2)), rng.uniform(0.55, 0.7)
+    high, wide = max(1, int(height * share)), max(1, int(width * share))
+    top, left = int(rng.uniform(0, height - high)), int(rng.uniform(0, width - wide))
+    ghost = cv2.resize(cv2.flip(image[top : top + high, left : left + wide], flip), (width, height))
+    return encode(cv2.addWeighted(decode(image), 1 - 0.45 * severity, decode(ghost), 0.85 * severity, 0))
+
+
+_GRAIN = 0.22 + (4 * CODES * (1 - CODES)) ** 0.8  # grain against code value: most in the mid-tones, little in clear film
+_DENSITY = np.concatenate([[0], np.cumsum(1 / _GRAIN)[:-1]])
+_DENSITY /= _DENSITY[-1]
+TO_GRAIN_SPACE = as_codes(_DENSITY)
+FROM_GRAIN_SPACE = as_codes(np.interp(CODES, _DENSITY, CODES))
+
+
+@treatment(
+    label="Film artifacts",
+    metric=measures.noise_added,
+    metric_label="sd of the fine-grained change, code values",
+    source="Grain added where it is even (a density-like scale) and mapped back; halation around highlights; dust and hairs.",
+)
+def film_artifacts(image: Image, severity: float, rng: np.random.Generator) -> Image:
+    """Grain that depends on luminance, red halation, dust."""
+    height, width = image.shape[:2]
+    size = round(float(np.clip(min(height, width) / 900, 0.5, 1.6)), 1)
+    grain = fields.window(fields.grain_plate(size), rng, height, width)
+    out = _halation(image, severity)
+    even = cv2.LUT(out, TO_GRAIN_SPACE)
+    strength = 0.75 * severity
+    even = cv2.addWeighted(even, 1.0, grain, strength, -128 * strength)
+    out = cv2.LUT(even, FROM_GRAIN_SPACE)
+    return _dust(out, severity, rng)
+
+
+def _halation(image: Image, severity: float) -> Image:
+    """Light scattered back by the film base: a red-orange glow of the highlights, added."""
+    height, width = image.shape[:2]
+    small_high, small_wide = fields.small_shape(height, width, 128)
+    small = cv2.resize(image, (small_wide, small_high), interpolation=cv2.INTER_AREA)
+    bright = cv2.LUT(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), _HIGHLIGHT)
+    glow = cv2.GaussianBlur(bright, (0, 0), 3.0)
+    tint = cv2.transform(glow, severity * np.array([[0.55], [0.16], [0.05]], np.float32))
+    return np.asarray(cv2.add(image, cv2.resize(tint, (width, height))), np.uint8)
+
+
+_HIGHLIGHT = as_codes(np.clip((CODES - 0.72) / 0.28, 0, 1) ** 1.5)
+
+
+def _dust(image: Image, severity: float, rng: np.random.Generator) -> Image:
+    """White specks and hairs, as dust on a negative prints."""
+    height, width = image.shape[:2]
+    unit = max(1.0, min(height, width) / 256)
+    specks = rng.random((26, 4))
+    for x, y, size, shade in specks[: round(26 * severity)]:
+        centre = int(x * width), int(y * height)
+        cv2.circle(image, centre, int(unit * (0.3 + 1.1 * size**3)), (int(215 + 40 * shade),) * 3, -1, cv2.LINE_AA)
+    hairs = rng.random((4, 5))
+    for x, y, turn, bend, long in hairs[: round(4 * severity)]:
+        steps = np.linspace(0, 1, 12)
+        direction = 6.3 * turn + 2.5 * (bend - 0.5) * steps
+        reach = unit * (8 + 22 * long) / 12
+        path = np.stack([x * width + np.cumsum(np.cos(direction)) * reach, y * height + np.cumsum(np.sin(direction)) * reach], -1)
+        cv2.polylines(image, [np.rint(path).astype(np.int32)], False, (232, 228, 220), max(1, round(0.6 * unit)), cv2.LINE_AA)
+    return image
+
+
+@treatment(
+    label="Analog degradation",
+    metric=measures.chroma_bandwidth_lost,
+    metric_label="horizontal colour gradient lost, %",
+    source="Signal path of a VHS deck: colour-under bandwidth and delay, luma peaking, time-base error, head switching, dropouts.",
+)
+def analog_degradation(image: Image, severity: float, rng: np.random.Generator) -> Image:
+    """A worn VHS recording."""
+    height, width = image.shape[:2]
+    luma, red, blue = cv2.split(cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb))
+    luma = _tape_luma(luma, severity, rng)
+    red, blue = (_tape_chroma(plane, severity, 0.9 * severity * width / 64) for plane in (red, blue))
+    _dropouts(luma, severity, rng)
+    packed = cv2.merge([luma, red, blue])
+    packed = _time_base(packed, severity, rng)
+    out = cv2.cvtColor(packed, cv2.COLOR_YCrCb2RGB)
+    pitch = max(2, round(height / 240) * 2)
+    lines = np.where(np.arange(height) % pitch < pitch // 2, 255, round(255 * (1 - 0.38 * severity))).astype(np.uint8)
+    return np.asarray(cv2.multiply(out, np.broadcast_to(lines[:, None, None], out.shape).copy(), scale=1 / 255), np.uint8)
+
+
+def _tape_luma(luma: Image, severity: float, rng: np.random.Generator) -> Image:
+    """3 MHz of luma bandwidth, the overshoot of the playback peaking circuit, and tape noise."""
+    height, width = luma.shape
+    soft = cv2.blur(luma, (2 * int(severity * width / 220) + 1, 1))
+    away = max(1, round(width / 160))
+    echo = np.zeros((1, 2 * away + 1), np.float32)
+    echo[0, away], echo[0, 0], echo[0, -1] = 1 + 0.85 * severity, -0.2 * severity, -0.65 * severity
+    ringing = cv2.filter2D(soft, -1, echo, borderType=cv2.BORDER_REPLICATE)
+    noise = fields.window(fields.tape_plate(), rng, height, width)
+    return np.asarray(cv2.addWeighted(ringing, 1.0, noise, 0.5 * severity, -64 * severity), np.uint8)
+
+
+def _tape_chroma(plane: Image, severity: float, delay: float) -> Image:
+    """Colour at a few dozen samples a line, late by `delay` pixels."""
+    height, width = plane.shape
+    samples = max(1, round(width / (1 + 17 * severity * width / 768)))
+    rows = max(1, round(height / (1 + 2 * severity)))
+    small = cv2.blur(cv2.resize(plane, (samples, rows), interpolation=cv2.INTER_AREA), (3, 1))
+    late = np.array([[samples / width, 0, -delay * samples / width], [0, rows / height, 0]], np.float32)
+    return np.asarray(
+        cv2.warpAffine(small, late, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE), np.uint8
+    )
+
+
+def _dropouts(luma: Image, severity: float, rng: np.random.Generator) -> None:
+    """Missing oxide: short white dashes with a dark tail, written into `luma`."""
+    height, width = luma.shape
+    thick = max(1, round(height / 300))
+    for x, y, long, shade in rng.random((40, 4))[: round(40 * severity)]:
+        row, start, end = int(y * height), int(x * width), int(x * width + width * (0.02 + 0.2 * long**3))
+        luma[row : row + thick, start:end] = int(200 + 55 * shade)
+        luma[row : row + thick, end : end + (end - start) // 2] = 24
+
+
+def _time_base(packed: Image, severity: float, rng: np.random.Generator) -> Image:
+    """Each line starts early or late; the lines read while the heads switch, at the bottom, are torn off sideways."""
+    height, width = packed.shape[:2]
+    wobble = np.convolve(rng.standard_normal(height + 30), np.hanning(31) / 4, "valid") + 0.35 * rng.standard_normal(height)
+    torn_rows = max(1, round(height * (0.02 + 0.055 * severity)))
+    shift = severity * width / 300 * wobble
+    tear = np.linspace(0, 1, torn_rows) ** 0.6
+    shift[-torn_rows:] += severity * width * (0.22 * tear + 0.03 * rng.standard_normal(height)[:torn_rows])
+    kicks = rng.random((3, 2))
+    for place, force in kicks[: round(3 * severity)]:
+        first = int(place * height * 0.85)
+        rows = max(2, height // 28)
+        kick = severity * width * 0.05 * (0.4 + force) * np.exp(-np.linspace(0, 4, rows))
+        shift[first : first + rows] += kick[: max(0, height - first)]
+    columns = np.arange(width)[None, :] + np.rint(shift).astype(np.int64)[:, None]
+    return np.take_along_axis(packed, np.clip(columns, 0, width - 1)[:, :, None], axis=1)
+
+
+@treatment(
+    label="Digital artifacts",
+    metric=measures.blocks_added,
+    metric_label="steps at block borders beyond those inside, code values",
+    source="JPEG round trips (ITU T.81, baseline, 4:2:0) at falling resolution and quality, with macroblocks copied to wrong places.",
+)
+def digital_artifacts(image: Image, severity: float, rng: np.random.Generator) -> Image:
+    """Too many saves: pixels doubled, quality near nothing, macroblocks astray."""
+    height, width = image.shape[:2]
+    factor = 1 + round(severity * max(1.0, min(height, width) / 320))
+    size = max(1, width // factor), max(1, height // factor)
+    small = image if factor == 1 else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    coded = _jpeg(small, round(3 + 32 * (1 - severity) ** 1.6))
+    _astray(coded, severity, rng)
+    return coded if factor == 1 else np.asarray(cv2.resize(coded, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
+
+
+def _jpeg(image: Image, quality: int) -> Image:
+    """One encode and decode by the codec."""
+    done, code = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise ValueError(f"the JPEG codec refused a picture of {image.shape[1]}x{image.shape[0]} pixels")
+    return np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR_RGB), np.uint8)
+
+
+def _astray(image: Image, severity: float, rng: np.random.Generator) -> None:
+    """Runs of 16-pixel macroblocks overwritten by what stands beside them, as when a stream loses its place."""
+    height, width = image.shape[:2]
+    before = image.copy()
+    for x, y, run, jump in rng.random((14, 4))[: round(14 * max(0.0, severity - 0.2))]:
+        top, left = int(y * height) // 16 * 16, int(x * width) // 16 * 16
+        wide = min(width - left, 16 * (1 + int(run * 7)))
+        source = int(jump * max(0, width - wide)) // 8 * 8
+        image[top : top + 16, left : left + wide] = before[top : top + 16, source : source + wide]
+
+
+@treatment(
+    label="Bad or no details",
+    metric=measures.fine_detail_lost,
+    metric_label="detail finer than four pixels lost, %",
+    source="Alternating sequential morphological filter (Serra 1988): structures smaller than the element vanish, large edges stay.",
+)
+def bad_or_no_details(image: Image, severity: float, rng: np.random.Generator) -> Image:
+    """Hair, leaves and letters melt into flat strokes while outlines stay hard."""
+    del rng  # nothing here is left to chance
+    height, width = image.shape[:2]
+    coarse = max(1.0, min(height, width) / 256)
+    size = max(1, round(width / coarse)), max(1, round(height / coarse))
+    small = image if coarse == 1.0 else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
+    for radius in range(1, 1 + int(np.ceil(4 * severity))):
+        opened = cv2.morphologyEx(small, cv2.MORPH_OPEN, brush, iterations=radius)
+        opened = cv2.morphologyEx(opened, cv2.MORPH_CLOSE, brush, iterations=radius)
+        part = min(1.0, 4 * severity - radius + 1)
+        small = cv2.addWeighted(small, 1 - part, opened, part, 0)
+        small = cv2.medianBlur(small, 5)
+    smooth = small if coarse == 1.0 else cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+    share = min(1.0, 0.5 + 2 * severity)
+    return np.asarray(cv2.addWeighted(image, 1 - share, smooth, share, 0), np.uint8)

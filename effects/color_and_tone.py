@@ -1,0 +1,118 @@
+"""Colour and tone: clash, fringes, fade, cast, uneven colour.
+
+Whatever is linear in the code values is folded into one 3x4 matrix, which is one pass over the picture.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from effects import fields, measures
+from effects.light import CODES, as_codes, blend_matrix, filter_matrix, mix_matrix
+from effects.treatment import Image, treatment
+
+_LUMA = np.tile(np.array([0.299, 0.587, 0.114]), (3, 1))
+
+
+def _turn_hue(angle: float, gain: float) -> npt.NDArray[np.float64]:
+    """3x4 matrix that keeps luma, turns hue by `angle` radians about the grey axis and multiplies chroma by `gain`."""
+    axis = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / np.sqrt(3)
+    turn = np.eye(3) + np.sin(angle) * axis + (1 - np.cos(angle)) * (axis @ axis)  # Rodrigues
+    colour = gain * turn @ (np.eye(3) - _LUMA)
+    return np.hstack([_LUMA + (np.eye(3) - _LUMA) @ colour, np.zeros((3, 1))])
+
+
+def _pure(hue: float) -> npt.NDArray[np.float64]:
+    """A saturated colour, hue in turns, as values in -1..1 around grey."""
+    return np.cos(2 * np.pi * (hue - np.array([0, 1 / 3, 2 / 3])))
+
+
+@treatment(
+    label="Clashing disharmony",
+    metric=measures.colour_moved,
+    metric_label="mean distance colours moved in the opponent plane, code values",
+    source="Hue turned about the grey axis, chroma multiplied, shadows and lights toned with near-complementary neon.",
+)
+def clashing_disharmony(image: Image, severity: float, rng: np.random.Generator) -> Image:
+    """Wrong object colours, neon, shadows and lights that fight."""
+    angle = rng.uniform(1.5, 2.6) * (1 if rng.random() < 0.5 else -1)
+    hue = rng.random()
+    turned = cv2.transform(image, blend_matrix(_turn_hue(angle, 2.4), severity))
+    shadow, light = _pure(hue), _pure(hue + 0.42)
+    weight = CODES[:, None]
+    toned = CODES[:, None] + 0.36 * (shadow * (1 - weight) ** 1.5 + light * weight**1.5) * np.sin(np.pi * (0.12 + 0.76 * weight))
+    table = as_codes((1 - severity) * CODES[:, None] + severity * toned)
+    return np.asarray(cv2.LUT(turned, table.reshape(1, 256, 3)), np.uint8)
+
+
+@treatment(
+    label="Chromatic aberration",
+    metric=measures.fringes,
+    metric_label="mean change of red-green and blue-green, code values",
+    source="Lateral chromatic aberration: a lens magnifies red more and blue less than green, about the optical centre.",
+)
+def chromatic_aberration(image: Image, severity: float, rng: np.random.Generator) -> Image:
+    """Red scaled up and blue down about a point near the middle, by at most 3.2 %; green is untouched."""
+    height, width = image.shape[:2]
+    centre = (width - 1) * rng.uniform(0.42, 0.58), (height - 1) * rng.uniform(0.42, 0.58)
+    red, green, blue = cv2.split(image)
+    planes = []
+    for plane, scale in ((red, 1 + 0.032 * severity), (blue, 1 - 0.032 * severity)):
+        back = np.array([[1 / scale, 0, centre[0] * (1 - 1 / scale)], [0, 1 / scale, centre[1] * (1 - 1 / scale)]])
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        planes.append(cv2.warpAffine(plane, back, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE))
+    return np.asarray(cv2.merge([planes[0], green, planes[1]]), np.uint8)
+
+
+@treatment(
+    label="Muted / faded",
+    metric=measures.chroma_lost,
+    metric_label="mean chroma lost, %",
+    source="A print left in a window: dyes gone, blacks lifted, paper yellowed; one matrix.",
+)
+def muted_faded(image: Image, severity: float, rng: np.random.Generator) -> Image:
+    """Desaturated, washed out, one-tone."""
+    warmth = rng.uniform(-6, 10)
+    faded = mix_matrix(0.9, (0.52, 0.52, 0.5), (98 + warmth, 94 + warmth / 3, 86 - warmth))
+    return np.asarray(cv2.transform(image, blend_matrix(faded, severity)), np.uint8)
+
+
+_SICKLY = ((0.62, 0.95, 0.16), (0.38, 1.0, 0.42), (0.85, 0.78, 0.08))  # jaundice, ward light, sodium lamp
+
+
+@treatment(
+    label="Sickly cast",
+    metric=measures.cast,
+    metric_label="distance the mean colour moved in the opponent plane, code values",
+    source="A coloured filter on linear light, folded into one affine matrix on code values (power law of sRGB).",
+)
+def sickly_cast(image: Image, severity: float, rng: np.random.Generator) -> Image:
+    """An unhealthy tint over everything: jaundice, ward light or sodium, as the seed has it."""
+    tint = filter_matrix(_SICKLY[int(rng.integers(0, len(_SICKLY)))])
+    pale = mix_matrix(0.55, (1, 1, 1), (0, 0, 0))
+    both = np.hstack([tint[:, :3] @ pale[:, :3], tint[:, 3:]])
+    return np.asarray(cv2.transform(image, blend_matrix(both, severity)), np.uint8)
+
+
+@treatment(
+    label="Color inconsistency",
+    metric=measures.colour_unevenness,
+    metric_label="spread of the local colour shift over the picture, code values",
+    source="White balance as a field: two lamps of different temperature, rolling flicker, and steps of a coarse look-up.",
+)
+def color_inconsistency(image: Image, severity: float, rng: np.random.Generator) -> Image:
+    """Warm here, cold there, with visible bands where one turns into the other."""
+    height, width = image.shape[:2]
+    high, wide = fields.small_shape(height, width, 160)
+    rows, columns = np.mgrid[0:high, 0:wide].astype(np.float32)
+    angle, phase = rng.uniform(0, 2 * np.pi), rng.uniform(0, 2 * np.pi)
+    across = np.cos(angle) * (columns / wide - 0.5) + np.sin(angle) * (rows / high - 0.5)
+    lamp = np.tanh(4 * (across + 0.5 * (fields.clouds(rng, high, wide, 2) - 0.5)))
+    flicker = 0.35 * np.sin(2 * np.pi * 2.5 * rows / high + phase)
+    warmth = np.rint(3.5 * (lamp + flicker)) / 3.5
+    green = np.rint(3 * np.sin(phase + 5 * across)) / 3
+    gains = np.exp(severity * np.stack([0.42 * warmth, 0.16 * green, -0.55 * warmth], axis=-1))
+    plate = np.clip(np.rint(96 * gains), 0, 255).astype(np.uint8)
+    return np.asarray(cv2.multiply(image, cv2.resize(plate, (width, height)), scale=1 / 96), np.uint8)

@@ -1,0 +1,133 @@
+"""Fields and plates: seeded low-resolution noise, and large plates made once and cut at a seeded place.
+
+A plate (grain, cracks, mould, canvas) depends on nothing but constants and is made at first use; a treatment takes a
+seeded window of it. That is as random to the eye as fresh noise and costs a copy instead of a million random numbers.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import cv2
+import numpy as np
+
+from effects.treatment import Image, Plane
+
+PLATE = 1024
+
+
+def generator(key: int) -> np.random.Generator:
+    """The counter-based generator (Philox, Salmon et al. 2011) for a fixed key."""
+    return np.random.Generator(np.random.Philox(key=key))
+
+
+def enlarge(field: Plane | Image, height: int, width: int) -> Plane | Image:
+    """`field` resized to height x width, smoothly."""
+    return np.asarray(cv2.resize(field, (width, height), interpolation=cv2.INTER_LINEAR))
+
+
+def small_shape(height: int, width: int, long_side: int) -> tuple[int, int]:
+    """The shape of a thumbnail with the same aspect whose long side is at most `long_side`."""
+    scale = min(1.0, long_side / max(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def clouds(rng: np.random.Generator, height: int, width: int, cells: int, octaves: int = 4) -> Plane:
+    """Fractal value noise (Perlin 1985), float32 height x width in 0..1; `cells` is the number of lumps along a side."""
+    total = np.zeros((height, width), np.float32)
+    for octave in range(octaves):
+        side = cells * 2**octave + 3
+        grid = rng.random((side, side), np.float32)
+        total += cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC) * 0.5**octave
+    low, high = float(total.min()), float(total.max())
+    return np.asarray((total - low) / max(high - low, 1e-6), np.float32)
+
+
+def window(plate: Image, rng: np.random.Generator, height: int, width: int) -> Image:
+    """A height x width window of `plate` at a seeded place, repeated where the picture is larger than the plate."""
+    top, left = int(rng.integers(0, PLATE)), int(rng.integers(0, PLATE))
+    if height > PLATE or width > PLATE:
+        plate = np.tile(plate, (-(-height // PLATE), -(-width // PLATE)) + (1,) * (plate.ndim - 2))
+    top, left = top % max(1, plate.shape[0] - height), left % max(1, plate.shape[1] - width)
+    return plate[top : top + height, left : left + width]
+
+
+@cache
+def grain_plate(size: float) -> Image:
+    """Film grain around 128 (sd 32), PLATE x PLATE x 3; `size` is the Gaussian radius of a clump in pixels.
+
+    Three quarters of its power are common to the dye layers, as the layers share their exposure.
+    """
+    rng = generator(0x6772)
+    noise = rng.standard_normal((PLATE, PLATE, 3), np.float32)
+    noise = 0.6 * noise + 0.9 * rng.standard_normal((PLATE, PLATE, 1), np.float32)
+    noise = cv2.GaussianBlur(noise, (0, 0), size)
+    return np.asarray(np.clip(np.rint(128 + 32 * noise / noise.std()), 0, 255), np.uint8)
+
+
+@cache
+def tape_plate() -> Image:
+    """Tape noise around 128 (sd 32), PLATE x PLATE x 1: short horizontal streaks, one per scan line."""
+    noise = generator(0x7461).standard_normal((PLATE, PLATE), np.float32)
+    noise = cv2.GaussianBlur(noise, (0, 0), sigmaX=2.2, sigmaY=0.35)
+    return np.asarray(np.clip(np.rint(128 + 32 * noise / noise.std()), 0, 255), np.uint8)
+
+
+@cache
+def canvas_plate() -> Image:
+    """Linen: over-and-under weave with uneven threads, PLATE x PLATE around 200."""
+    rng = generator(0x6361)
+    along = cv2.GaussianBlur(rng.standard_normal((PLATE, PLATE), np.float32), (0, 0), sigmaX=9, sigmaY=0.6)
+    across = cv2.GaussianBlur(rng.standard_normal((PLATE, PLATE), np.float32), (0, 0), sigmaX=0.6, sigmaY=9)
+    rows, columns = np.mgrid[0:PLATE, 0:PLATE]
+    weave = np.where((rows // 2 + columns // 2) % 2 == 0, along / along.std(), across / across.std())
+    weave = cv2.GaussianBlur(weave.astype(np.float32), (0, 0), 0.7)
+    return np.asarray(np.clip(np.rint(200 + 13 * weave), 0, 255), np.uint8)
+
+
+@cache
+def crack_plate() -> Image:
+    """Age at which a craquelure crack opens, PLATE x PLATE, 255 = opens first, 0 = never.
+
+    Cracks follow the borders of nested Voronoi cells whose seeds are displaced; the coarse net opens before the fine one,
+    as paint layers crack hierarchically (Bohn, Pauchard & Couder 2005).
+    """
+    rng = generator(0x6372)
+    age = np.zeros((PLATE, PLATE), np.uint8)
+    wander = [cv2.resize(rng.random((70, 70), np.float32) - 0.5, (PLATE, PLATE), interpolation=cv2.INTER_CUBIC) for _ in "xy"]
+    rows, columns = np.mgrid[0:PLATE, 0:PLATE].astype(np.float32)
+    for count, first in ((60, 255), (260, 190), (900, 120)):
+        ground = np.full((PLATE, PLATE), 255, np.uint8)
+        ground[rng.integers(0, PLATE, count), rng.integers(0, PLATE, count)] = 0
+        _, cell = cv2.distanceTransformWithLabels(ground, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+        cell = cv2.remap(cell.astype(np.float32), columns + 22 * wander[0], rows + 22 * wander[1], cv2.INTER_NEAREST)
+        border = (cell != np.roll(cell, 1, 0)) | (cell != np.roll(cell, 1, 1))
+        opens = cv2.resize(rng.random((24, 24), np.float32), (PLATE, PLATE), interpolation=cv2.INTER_CUBIC)
+        age = np.maximum(age, np.where(border, np.clip(first * (0.35 + 0.75 * opens), 0, 255), 0).astype(np.uint8))
+    return age
+
+
+@cache
+def mottle_plate() -> Image:
+    """Labyrinth of a reaction-diffusion kind, PLATE x PLATE, 0..255: activator minus inhibitor, iterated (Turing 1952)."""
+    half = PLATE // 2
+    state = generator(0x6D6F).standard_normal((half, half), np.float32)
+    for _ in range(14):
+        state = cv2.GaussianBlur(state, (0, 0), 1.6) - cv2.GaussianBlur(state, (0, 0), 2.9)
+        state = np.tanh(state / max(float(state.std()), 1e-6) * 1.4)
+    state = cv2.resize(state, (PLATE, PLATE), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(np.clip(np.rint(127.5 + 100 * state), 0, 255), np.uint8)
+
+
+@cache
+def spore_plate() -> Image:
+    """Order in which colonies of mould reach a place, PLATE x PLATE, 255 = first: clumped dots grown from clouds."""
+    rng = generator(0x7370)
+    food = clouds(rng, PLATE, PLATE, 9, 5)
+    dots = np.zeros((PLATE, PLATE), np.float32)
+    for _ in range(2600):
+        x, y = rng.integers(0, PLATE, 2)
+        if rng.random() < float(food[y, x]) ** 3 * 1.6:
+            cv2.circle(dots, (int(x), int(y)), int(1 + rng.pareto(2.2) * 2.0), float(0.4 + 0.6 * rng.random()), -1, cv2.LINE_AA)
+    dots = cv2.GaussianBlur(dots, (0, 0), 0.8)
+    return np.asarray(np.clip(np.rint(255 * (0.62 * food**1.5 + 0.5 * dots * food)), 0, 255), np.uint8)
