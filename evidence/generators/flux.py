@@ -1,0 +1,115 @@
+"""FLUX.1 and its relatives: a transformer of its own from one file, a LoRA, image-to-image, true CFG, VSF, NAG.
+
+FLUX ignores a negative prompt unless true CFG, VSF or NAG is on: such a request is refused.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any, ClassVar
+
+import diffusers
+import torch
+from PIL.Image import Image
+from torch import Tensor
+
+from evidence import vsf
+from evidence.attention import Tokens, installed
+from evidence.generators.local import StagedLocal
+from evidence.generators.steering import rule
+from evidence.rows import Unavailable
+from evidence.types import Request
+
+
+class Flux(StagedLocal):
+    pipeline: ClassVar[str] = "FluxPipeline"
+    encoders: ClassVar[tuple[str, ...]] = ("text_encoder", "text_encoder_2")
+    takes_images: ClassVar[bool] = True
+
+    def _swapped(self, folder: Path, dtype: torch.dtype) -> Any:
+        """The transformer of one file; its names and shapes must be those of the base's configuration."""
+        from safetensors import safe_open
+
+        file = self._fetch(self.row.transformer)
+        made = diffusers.FluxTransformer2DModel
+        config = made.load_config(folder, subfolder="transformer", local_files_only=True)
+        with torch.device("meta"):
+            expected = {name: list(part.shape) for name, part in made.from_config(config).state_dict().items()}
+        with safe_open(file, "pt") as opened:
+            found = {name: opened.get_slice(name).get_shape() for name in list(opened.keys())}
+        if found != expected:
+            odd = sorted(found.keys() ^ expected.keys()) or [n for n in found if found[n] != expected[n]]
+            raise Unavailable(f"{self.row.transformer} is not a transformer for {self.row.weights}: see {odd[0]}")
+        return made.from_single_file(
+            file, config=str(folder), subfolder="transformer", dtype=dtype, local_files_only=True
+        )
+
+    def truncated(self, prompts: list[str]) -> list[bool]:
+        window = int(self.settings["max_sequence_length"])  # type: ignore[arg-type]
+        return [len(self.pipe.tokenizer_2(prompt).input_ids) > window for prompt in prompts]
+
+    def _reads_negative(self) -> bool:
+        return self.settings["method"] != "none" or float(self.settings["true_cfg_scale"] or 1) > 1
+
+    def _embed(self, prompt: str, negative: str) -> dict[str, Tensor]:
+        window = self.settings["max_sequence_length"]
+        embeds, pooled, _ = self.pipe.encode_prompt(prompt, None, device=self.device, max_sequence_length=window)
+        embedded = {"prompt_embeds": embeds, "pooled_prompt_embeds": pooled}
+        if rule(self.settings) and negative:
+            tokens = len(self.pipe.tokenizer_2(negative).input_ids)
+            against, away, _ = self.pipe.encode_prompt(negative, None, device=self.device, max_sequence_length=tokens)
+            scale = float(self.settings["pooled_scale"] or 1)
+            return {
+                "prompt_embeds": torch.cat([embeds, against], 1),
+                "pooled_prompt_embeds": vsf.pooled(pooled, away, scale),
+                "negative_tokens": torch.tensor([[tokens]]),
+            }
+        if float(self.settings["true_cfg_scale"] or 1) > 1:
+            against, away, _ = self.pipe.encode_prompt(negative, None, device=self.device, max_sequence_length=window)
+            embedded |= {"negative_prompt_embeds": against, "negative_pooled_prompt_embeds": away}
+        return embedded
+
+    def _sample(self, requests: list[Request], embedded: dict[str, Tensor]) -> Tensor:
+        settings = self.settings
+        images = [request.image for request in requests]
+        pipe, given = self.pipe, dict[str, Any]()
+        if images[0] is not None:
+            pipe, given = (
+                self._img2img(),
+                {"image": [i.convert("RGB") for i in images if i], "strength": settings["strength"]},
+            )
+        with self._steered(embedded):
+            made = pipe(
+                **embedded,
+                **given,
+                width=settings["width"],
+                height=settings["height"],
+                num_inference_steps=settings["steps"],
+                guidance_scale=settings["guidance"],
+                true_cfg_scale=settings["true_cfg_scale"],
+                generator=self._noise(requests),
+                output_type="latent",
+                return_dict=False,
+            )
+        return made[0]  # type: ignore[no-any-return]
+
+    def _steered(self, embedded: dict[str, Tensor]) -> AbstractContextManager[None]:
+        steering, counts = rule(self.settings), embedded.pop("negative_tokens", None)
+        if steering is None or counts is None:
+            return nullcontext()
+        negative = int(counts[0, 0])
+        return installed(
+            self.pipe.transformer, steering, Tokens(embedded["prompt_embeds"].shape[1] - negative, negative)
+        )
+
+    def _pictures(self, latents: Tensor) -> list[Image]:
+        pipe = self.pipe
+        unpacked = pipe._unpack_latents(latents, self.settings["height"], self.settings["width"], pipe.vae_scale_factor)
+        scaled = unpacked / pipe.vae.config.scaling_factor + pipe.vae.config.shift_factor
+        return pipe.image_processor.postprocess(pipe.vae.decode(scaled, return_dict=False)[0])  # type: ignore[no-any-return]
+
+    def _img2img(self) -> Any:
+        pipe = diffusers.FluxImg2ImgPipeline(**self.pipe.components)
+        pipe.set_progress_bar_config(disable=True)
+        return pipe

@@ -1,0 +1,274 @@
+"""A pipeline of diffusers under fixed settings, from a folder of weights in its published layout.
+
+Noise is drawn on the CPU from the seed of each request, so that it does not depend on device or batch. Pictures that
+are none are refused. `StagedLocal` keeps embedding, sampling and decoding apart, for pipelines that take embeddings.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import diffusers
+import torch
+import transformers
+from PIL.Image import Image
+from torch import Tensor
+
+from evidence.generators import Setting
+from evidence.generators.refuse import reason_to_refuse
+from evidence.models import Row
+from evidence.rows import Unavailable
+from evidence.types import GenerationFailed, Request
+from evidence.weights import fetch
+from ledger.schema import Recipe
+
+diffusers.utils.logging.disable_progress_bar()  # of loading; that of sampling is turned off at each pipeline
+transformers.utils.logging.disable_progress_bar()
+
+
+class Local(ABC):
+    """`pipeline` is the class in diffusers; `omitted` components are never loaded; `always` is told to the recipe."""
+
+    pipeline: ClassVar[str]
+    omitted: ClassVar[tuple[str, ...]] = ()
+    always: ClassVar[Mapping[str, Setting]] = {}
+    denoiser: ClassVar[str] = "transformer"
+    takes_images: ClassVar[bool] = False
+
+    def __init__(self, row: Row, settings: dict[str, Setting], device: str) -> None:
+        self.row, self.device = row, device
+        self._revisions: list[str] = []
+        self.pipe = self._load(settings)
+        self._arrange(settings)
+
+    def under(self, settings: dict[str, Setting]) -> Self:
+        """The same weights under other settings; loaded again only where the settings say which weights."""
+        if any(self.settings.get(k) != settings.get(k) for k in ("dtype", "variant", "compile")):
+            return type(self)(self.row, settings, self.device)
+        other = copy.copy(self)
+        other._arrange(settings)
+        return other
+
+    def generate(self, requests: list[Request]) -> list[Image]:
+        """One RGB picture for each request, in order. Raises GenerationFailed for the batch that holds a failure."""
+        made: list[Image] = []
+        for batch in self._batches(requests):
+            with self._failures():
+                made += self._kept(self._paint(batch))
+        return made
+
+    def truncated(self, prompts: list[str]) -> list[bool]:
+        """Whether the end of each prompt reaches no text encoder at all."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def _paint(self, requests: list[Request]) -> list[Image]: ...
+
+    def _load(self, settings: dict[str, Setting]) -> Any:
+        dtype = getattr(torch, str(settings["dtype"]))
+        folder = self._fetch(self.row.weights, self.row.files)
+        parts: dict[str, Any] = dict.fromkeys(self.omitted)
+        if self.row.transformer:
+            parts["transformer"] = self._swapped(folder, dtype)
+        if settings.get("variant"):
+            parts["variant"] = settings["variant"]
+        made = getattr(diffusers, self.pipeline)
+        pipe = made.from_pretrained(folder, dtype=dtype, local_files_only=True, **parts)
+        if self.row.lora:
+            add_lora(pipe, self._fetch(self.row.lora), self.row.lora_scale)
+        pipe.set_progress_bar_config(disable=True)
+        pipe.to(self.device)
+        if settings.get("compile"):
+            getattr(pipe, self.denoiser).compile_repeated_blocks(fullgraph=True)
+        return pipe
+
+    def _fetch(self, address: str, files: Sequence[str] = ()) -> Path:
+        weights = fetch(address, files, prepare=self.row.prepare)
+        self._revisions.append(weights.revision)
+        return weights.path
+
+    def _swapped(self, folder: Path, dtype: torch.dtype) -> Any:
+        raise Unavailable(f"{self.row.id}: adapter '{self.row.adapter}' cannot replace a transformer")
+
+    def _arrange(self, settings: dict[str, Setting]) -> None:
+        self.settings = settings
+        apart = {"dtype", "steps", "guidance"}
+        weights: dict[str, Setting] = {
+            "transformer": self.row.transformer,
+            "lora": self.row.lora,
+            "lora_scale": self.row.lora_scale if self.row.lora else None,
+        }
+        told = {k: v for k, v in settings.items() if k not in apart} | {k: v for k, v in weights.items() if v}
+        self.recipe = Recipe(
+            model=self.row.weights,
+            revision="+".join(self._revisions),
+            adapter=self.row.adapter,
+            steps=settings.get("steps"),  # type: ignore[arg-type]
+            guidance=settings.get("guidance"),  # type: ignore[arg-type]
+            settings=told | dict(self.always),
+            dtype=str(settings["dtype"]),
+            device=self.device,
+        )
+
+    def _batches(self, requests: list[Request]) -> Iterator[list[Request]]:
+        for request in requests:
+            self._check(request)
+        size = int(self.settings.get("batch") or 1)
+        yield from (requests[start : start + size] for start in range(0, len(requests), size))
+
+    def _check(self, request: Request) -> None:
+        """Refuses what the pipeline would ignore without a word."""
+        if request.image is not None and not self.takes_images:
+            raise GenerationFailed(f"{self.row.label} takes no picture as input")
+        if request.negative_prompt and not self._reads_negative():
+            raise GenerationFailed(f"{self.row.label} would ignore the negative prompt under these settings")
+
+    def _reads_negative(self) -> bool:
+        """Whether a negative prompt does anything under these settings."""
+        return "negative_prompt" in self.settings and float(self.settings["guidance"] or 0) > 1
+
+    def _negative(self, request: Request) -> str:
+        return request.negative_prompt or str(self.settings.get("negative_prompt") or "")
+
+    def _noise(self, requests: list[Request]) -> list[torch.Generator]:
+        noise = [torch.Generator("cpu") for _ in requests]
+        for generator, request in zip(noise, requests, strict=True):
+            _ = generator.seed() if request.seed is None else generator.manual_seed(request.seed)
+        return noise
+
+    def _kept(self, images: list[Image]) -> list[Image]:
+        for place, image in enumerate(images):
+            if reason := reason_to_refuse(image):
+                raise GenerationFailed(f"picture {place + 1} of {len(images)} is {reason}")
+        return images
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        try:
+            yield
+        except torch.OutOfMemoryError:
+            raise GenerationFailed("out of memory on the accelerator: a smaller batch may help") from None
+
+
+class StagedLocal(Local):
+    """A pipeline that takes embeddings: `generate(r)` is `decode(denoise(r))`, to the byte."""
+
+    encoders: ClassVar[tuple[str, ...]]
+
+    def _arrange(self, settings: dict[str, Setting]) -> None:
+        super()._arrange(settings)
+        self._known: dict[tuple[str, str], dict[str, Tensor]] = {}
+        self._away: dict[str, Any] = getattr(self, "_away", {})
+
+    def encode(self, requests: list[Request]) -> None:
+        """Embeds each distinct prompt once, keeps the embeddings in main memory and frees the accelerator of the text
+        encoders; a prompt that was not announced brings them back."""
+        for request in requests:
+            pair = request.prompt, self._negative(request)
+            if pair not in self._known:
+                self._known[pair] = {name: part.cpu() for name, part in self._embedding(*pair).items()}
+        self._send_away()
+
+    def denoise(self, requests: list[Request]) -> Tensor:
+        """Latents of the requests, on the device."""
+        made = []
+        with self._failures(), torch.inference_mode():
+            for batch in self._batches(requests):
+                embedded = [self._embedded(request) for request in batch]
+                alike = all(_shapes(e) == _shapes(embedded[0]) for e in embedded)
+                for group in [range(len(batch))] if alike else [range(i, i + 1) for i in range(len(batch))]:
+                    together = [embedded[i] for i in group]
+                    joined = {name: torch.cat([e[name] for e in together]) for name in together[0]}
+                    made.append(self._sample([batch[i] for i in group], joined))
+        return torch.cat(made)
+
+    def decode(self, latents: object) -> list[Image]:
+        """Pictures of the latents, one by one; raises GenerationFailed for those that are none."""
+        assert isinstance(latents, Tensor)
+        with self._failures(), torch.inference_mode():
+            return self._kept([image for one in torch.split(latents, 1) for image in self._pictures(one)])
+
+    def _paint(self, requests: list[Request]) -> list[Image]:
+        return self.decode(self.denoise(requests))
+
+    @abstractmethod
+    def _embed(self, prompt: str, negative: str) -> dict[str, Tensor]:
+        """Named arguments of the pipeline, with a batch axis of 1."""
+
+    @abstractmethod
+    def _sample(self, requests: list[Request], embedded: dict[str, Tensor]) -> Tensor: ...
+
+    @abstractmethod
+    def _pictures(self, latents: Tensor) -> list[Image]: ...
+
+    def _embedded(self, request: Request) -> dict[str, Tensor]:
+        pair = request.prompt, self._negative(request)
+        known = self._known.get(pair) or self._embedding(*pair)
+        return {name: part.to(self.device) for name, part in known.items()}
+
+    def _embedding(self, prompt: str, negative: str) -> dict[str, Tensor]:
+        for name, encoder in self._away.items():
+            setattr(self.pipe, name, encoder.to(self.device))
+        self._away.clear()
+        with torch.inference_mode():
+            return self._embed(prompt, negative)
+
+    def _send_away(self) -> None:
+        for name in self.encoders:
+            if (encoder := getattr(self.pipe, name)) is not None:
+                self._away[name] = encoder.to("cpu")
+                setattr(self.pipe, name, None)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def _shapes(embedded: dict[str, Tensor]) -> list[torch.Size]:
+    return [part.shape for part in embedded.values()]
+
+
+def add_lora(pipe: Any, folder: Path, scale: float) -> None:
+    """Adds a LoRA in one of its two published forms, at `scale` times its own strength.
+
+    PEFT's folder (`adapter_config.json`, `adapter_model.safetensors`) or diffusers' single file. A file of the second
+    form that does not say its alpha is refused: reading would take the rank for it, and halve or double the strength.
+    """
+    if config := next(folder.rglob("adapter_config.json"), None):
+        _add_peft(pipe, config)
+    else:
+        _add_diffusers(pipe, folder)
+    pipe.set_adapters(["lora"], [scale])
+
+
+def _add_peft(pipe: Any, config: Path) -> None:
+    from safetensors.torch import load_file
+
+    weights = load_file(config.with_name("adapter_model.safetensors"))
+    plain = {name.removeprefix("base_model.model."): part for name, part in weights.items()}
+    told = json.loads(config.read_text("utf-8"))
+    keys = "r", "lora_alpha", "target_modules", "rank_pattern", "alpha_pattern", "use_rslora", "use_dora", "lora_bias"
+    metadata = {key: told[key] for key in keys if told.get(key) is not None}
+    pipe.transformer.load_lora_adapter(plain, prefix=None, adapter_name="lora", metadata=metadata)
+
+
+def _add_diffusers(pipe: Any, folder: Path) -> None:
+    from safetensors import safe_open
+
+    file = folder if folder.is_file() else next(folder.glob("*.safetensors"), None)
+    if file is None:
+        raise Unavailable(
+            f"{folder} holds no LoRA", "a .safetensors file, or PEFT's adapter_config.json and its weights"
+        )
+    with safe_open(file, "pt") as opened:
+        names, told = list(opened.keys()), opened.metadata() or {}
+        says_alpha = "lora_adapter_metadata" in told or any(name.endswith("alpha") for name in names)
+    if not says_alpha:
+        raise Unavailable(
+            f"{file.name} does not say its alpha, so its strength is unknown", "save it with its metadata"
+        )
+    pipe.load_lora_weights(file.parent, weight_name=file.name, adapter_name="lora", local_files_only=True)
