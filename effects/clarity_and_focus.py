@@ -35,7 +35,9 @@ def _smear(light: Linear, length: float, angle: float) -> Linear:
     Pass k shifts by 2**k steps, so that n passes average 2**n points of the segment; a direct sum would cost 2**n passes.
     """
     passes = max(1, int(np.ceil(np.log2(length + 1))))
-    shifts = [np.rint(length / 2**passes * 2**k * np.array([np.cos(angle), np.sin(angle)])).astype(int) for k in range(passes)]
+    shifts = [
+        np.rint(length / 2**passes * 2**k * np.array([np.cos(angle), np.sin(angle)])).astype(int) for k in range(passes)
+    ]
     reach = np.abs(shifts).sum(0)
     left, top = (int(r) // 2 for r in reach)
     right, bottom = int(reach[0]) - left, int(reach[1]) - top
@@ -43,7 +45,9 @@ def _smear(light: Linear, length: float, angle: float) -> Linear:
     for across, down in shifts:
         first, second = light, light
         if across:
-            first, second = (first[:, :-across], second[:, across:]) if across > 0 else (first[:, -across:], second[:, :across])
+            first, second = (
+                (first[:, :-across], second[:, across:]) if across > 0 else (first[:, -across:], second[:, :across])
+            )
         if down:
             first, second = (first[:-down], second[down:]) if down > 0 else (first[-down:], second[:down])
         light = cv2.addWeighted(first, 0.5, second, 0.5, 0)
@@ -61,7 +65,11 @@ def _defocus(light: Linear, radius: float) -> Linear:
     rows, columns = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     kernel = np.clip(disc + 0.5 - np.hypot(rows, columns), 0, 1).astype(np.float32)
     small = cv2.filter2D(small, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REFLECT_101)
-    return small if coarse == 1.0 else np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint16)
+    return (
+        small
+        if coarse == 1.0
+        else np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint16)
+    )
 
 
 @treatment(
@@ -80,7 +88,9 @@ def double_exposure(image: Image, severity: float, rng: np.random.Generator) -> 
     return encode(cv2.addWeighted(decode(image), 1 - 0.45 * severity, decode(ghost), 0.85 * severity, 0))
 
 
-_GRAIN = 0.22 + (4 * CODES * (1 - CODES)) ** 0.8  # grain against code value: most in the mid-tones, little in clear film
+_GRAIN = (
+    0.22 + (4 * CODES * (1 - CODES)) ** 0.8
+)  # grain against code value: most in the mid-tones, little in clear film
 _DENSITY = np.concatenate([[0], np.cumsum(1 / _GRAIN)[:-1]])
 _DENSITY /= _DENSITY[-1]
 TO_GRAIN_SPACE = as_codes(_DENSITY)
@@ -133,8 +143,12 @@ def _dust(image: Image, severity: float, rng: np.random.Generator) -> Image:
         steps = np.linspace(0, 1, 12)
         direction = 6.3 * turn + 2.5 * (bend - 0.5) * steps
         reach = unit * (8 + 22 * long) / 12
-        path = np.stack([x * width + np.cumsum(np.cos(direction)) * reach, y * height + np.cumsum(np.sin(direction)) * reach], -1)
-        cv2.polylines(image, [np.rint(path).astype(np.int32)], False, (232, 228, 220), max(1, round(0.6 * unit)), cv2.LINE_AA)
+        path = np.stack(
+            [x * width + np.cumsum(np.cos(direction)) * reach, y * height + np.cumsum(np.sin(direction)) * reach], -1
+        )
+        cv2.polylines(
+            image, [np.rint(path).astype(np.int32)], False, (232, 228, 220), max(1, round(0.6 * unit)), cv2.LINE_AA
+        )
     return image
 
 
@@ -156,7 +170,9 @@ def analog_degradation(image: Image, severity: float, rng: np.random.Generator) 
     out = cv2.cvtColor(packed, cv2.COLOR_YCrCb2RGB)
     pitch = max(2, round(height / 240) * 2)
     lines = np.where(np.arange(height) % pitch < pitch // 2, 255, round(255 * (1 - 0.38 * severity))).astype(np.uint8)
-    return np.asarray(cv2.multiply(out, np.broadcast_to(lines[:, None, None], out.shape).copy(), scale=1 / 255), np.uint8)
+    return np.asarray(
+        cv2.multiply(out, np.broadcast_to(lines[:, None, None], out.shape).copy(), scale=1 / 255), np.uint8
+    )
 
 
 def _tape_luma(luma: Image, severity: float, rng: np.random.Generator) -> Image:
@@ -179,7 +195,10 @@ def _tape_chroma(plane: Image, severity: float, delay: float) -> Image:
     small = cv2.blur(cv2.resize(plane, (samples, rows), interpolation=cv2.INTER_AREA), (3, 1))
     late = np.array([[samples / width, 0, -delay * samples / width], [0, rows / height, 0]], np.float32)
     return np.asarray(
-        cv2.warpAffine(small, late, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE), np.uint8
+        cv2.warpAffine(
+            small, late, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+        ),
+        np.uint8,
     )
 
 
@@ -196,7 +215,9 @@ def _dropouts(luma: Image, severity: float, rng: np.random.Generator) -> None:
 def _time_base(packed: Image, severity: float, rng: np.random.Generator) -> Image:
     """Each line starts early or late; the lines read while the heads switch, at the bottom, are torn off sideways."""
     height, width = packed.shape[:2]
-    wobble = np.convolve(rng.standard_normal(height + 30), np.hanning(31) / 4, "valid") + 0.35 * rng.standard_normal(height)
+    wobble = np.convolve(rng.standard_normal(height + 30), np.hanning(31) / 4, "valid") + 0.35 * rng.standard_normal(
+        height
+    )
     torn_rows = max(1, round(height * (0.02 + 0.055 * severity)))
     shift = severity * width / 300 * wobble
     tear = np.linspace(0, 1, torn_rows) ** 0.6
@@ -225,7 +246,11 @@ def digital_artifacts(image: Image, severity: float, rng: np.random.Generator) -
     small = image if factor == 1 else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     coded = _jpeg(small, round(3 + 32 * (1 - severity) ** 1.6))
     _astray(coded, severity, rng)
-    return coded if factor == 1 else np.asarray(cv2.resize(coded, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
+    return (
+        coded
+        if factor == 1
+        else np.asarray(cv2.resize(coded, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
+    )
 
 
 def _jpeg(image: Image, quality: int) -> Image:

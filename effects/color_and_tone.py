@@ -42,7 +42,9 @@ def clashing_disharmony(image: Image, severity: float, rng: np.random.Generator)
     turned = cv2.transform(image, blend_matrix(_turn_hue(angle, 2.4), severity))
     shadow, light = _pure(hue), _pure(hue + 0.42)
     weight = CODES[:, None]
-    toned = CODES[:, None] + 0.36 * (shadow * (1 - weight) ** 1.5 + light * weight**1.5) * np.sin(np.pi * (0.12 + 0.76 * weight))
+    toned = CODES[:, None] + 0.36 * (shadow * (1 - weight) ** 1.5 + light * weight**1.5) * np.sin(
+        np.pi * (0.12 + 0.76 * weight)
+    )
     table = as_codes((1 - severity) * CODES[:, None] + severity * toned)
     return np.asarray(cv2.LUT(turned, table.reshape(1, 256, 3)), np.uint8)
 

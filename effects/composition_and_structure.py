@@ -43,7 +43,9 @@ def look_through(image: Image, back: Matrix) -> Image:
     """`image` seen through the 2x3 map `back` from output to input pixels."""
     height, width = image.shape[:2]
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(image, back, (width, height), flags=flags, borderMode=cv2.BORDER_REFLECT_101), np.uint8)
+    return np.asarray(
+        cv2.warpAffine(image, back, (width, height), flags=flags, borderMode=cv2.BORDER_REFLECT_101), np.uint8
+    )
 
 
 def rotation(angle: float, shear: float = 0.0) -> Matrix:
@@ -132,7 +134,10 @@ def scale_inconsistency(image: Image, severity: float, rng: np.random.Generator)
     x, y = subject(image)
     x, y = x + rng.uniform(-0.05, 0.05), y + rng.uniform(-0.05, 0.05)
     reach = max(1, round(0.19 * side))
-    left, top = (int(np.clip(place * size - reach, 0, size - 2 * reach)) if size > 2 * reach else 0 for place, size in ((x, width), (y, height)))
+    left, top = (
+        int(np.clip(place * size - reach, 0, size - 2 * reach)) if size > 2 * reach else 0
+        for place, size in ((x, width), (y, height))
+    )
     piece = image[top : top + 2 * reach, left : left + 2 * reach]
     factor = 1 + 1.9 * severity
     size = max(1, round(piece.shape[1] * factor)), max(1, round(piece.shape[0] * factor))

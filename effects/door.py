@@ -13,7 +13,13 @@ from types import ModuleType
 import cv2
 import numpy as np
 
-from effects import clarity_and_focus, color_and_tone, composition_and_structure, emotion_and_subject, lighting_and_exposure
+from effects import (
+    clarity_and_focus,
+    color_and_tone,
+    composition_and_structure,
+    emotion_and_subject,
+    lighting_and_exposure,
+)
 from effects.treatment import Image, Treatment
 
 _MODULES: tuple[ModuleType, ...] = (
@@ -40,7 +46,11 @@ def apply(image: Image, name: str, severity: float, seed: int) -> Image:
     """
     chosen = _known(name)
     _check_image(image, "image")
-    if isinstance(severity, bool) or not isinstance(severity, (int, float, np.integer, np.floating)) or not 0 <= severity <= 1:
+    if (
+        isinstance(severity, bool)
+        or not isinstance(severity, (int, float, np.integer, np.floating))
+        or not 0 <= severity <= 1
+    ):
         raise ValueError(f"severity must be a number from 0 to 1, not {severity!r}")
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
         raise ValueError(f"seed must be an integer, not {seed!r}")
@@ -73,7 +83,10 @@ def _known(name: str) -> Treatment:
     if name in _NO_FILTER:
         raise ValueError(f"'{name}' has no treatment: {_NO_FILTER[name]}")
     near = difflib.get_close_matches(str(name), TREATMENTS, n=1, cutoff=0.5)
-    raise ValueError(f"no such treatment '{name}'" + (f", did you mean '{near[0]}'?" if near else f"; known: {', '.join(TREATMENTS)}"))
+    raise ValueError(
+        f"no such treatment '{name}'"
+        + (f", did you mean '{near[0]}'?" if near else f"; known: {', '.join(TREATMENTS)}")
+    )
 
 
 def _check_image(image: Image, what: str) -> None:

@@ -121,7 +121,9 @@ def _scratch(image: Image, severity: float, rng: np.random.Generator) -> None:
         start = np.array([x * width, y * height])
         end = start + reach * np.array([np.cos(angle), np.sin(angle)])
         tone = 150 + 100 * shade
-        cv2.line(image, tuple(map(int, start)), tuple(map(int, end)), (tone, tone * 0.97, tone * 0.88), thick, cv2.LINE_AA)
+        cv2.line(
+            image, tuple(map(int, start)), tuple(map(int, end)), (tone, tone * 0.97, tone * 0.88), thick, cv2.LINE_AA
+        )
 
 
 @treatment(
@@ -142,9 +144,13 @@ def disgust_and_aversion(image: Image, severity: float, rng: np.random.Generator
     behind = (_share_below(order, 0.88 * severity) - order) / 0.3
     rotten = np.clip(behind * 9, 0, 1)[..., None]
     depth = np.clip(behind, 0, 1)[..., None]
-    flesh = np.array([0.95, 0.42, 0.34]) * (1 - depth) ** 3 + np.array([0.72, 0.74, 0.2]) * 3 * depth * (1 - depth) ** 1.5
+    flesh = (
+        np.array([0.95, 0.42, 0.34]) * (1 - depth) ** 3 + np.array([0.72, 0.74, 0.2]) * 3 * depth * (1 - depth) ** 1.5
+    )
     keep = 1 - rotten + rotten * np.clip(flesh + np.array([0.3, 0.22, 0.12]) * depth, 0, 1)
-    slime = rotten * (0.25 + depth) * np.array([34, 40, 8]) + 120 * np.exp(-(((behind - 0.06) / 0.05) ** 2))[..., None] * np.array([0.5, 0.52, 0.36])
+    slime = rotten * (0.25 + depth) * np.array([34, 40, 8]) + 120 * np.exp(-(((behind - 0.06) / 0.05) ** 2))[
+        ..., None
+    ] * np.array([0.5, 0.52, 0.36])
     plates = (np.rint(255 * keep).astype(np.uint8), np.clip(np.rint(slime), 0, 255).astype(np.uint8))
     keep_plate, slime_plate = (cv2.resize(plate, (width, height)) for plate in plates)
     out = cv2.add(cv2.multiply(image, keep_plate, scale=1 / 255), slime_plate)
@@ -168,12 +174,18 @@ def unfinished_raw(image: Image, severity: float, rng: np.random.Generator) -> I
     high, wide, x, y = _grid(height, width, 160)
     centre = subject(image)
     brush = cv2.resize(rng.random((9, 46), np.float32), (wide, high), interpolation=cv2.INTER_CUBIC)
-    order = np.hypot(x - centre[0] * x.max(), y - centre[1] * y.max()) + 0.16 * brush + 0.3 * fields.clouds(rng, high, wide, 3)
+    order = (
+        np.hypot(x - centre[0] * x.max(), y - centre[1] * y.max())
+        + 0.16 * brush
+        + 0.3 * fields.clouds(rng, high, wide, 3)
+    )
     linen = fields.window(fields.canvas_plate(), rng, height, width)
     drawing = _pencil(image, severity)
     _construct(drawing, centre)
     bare = cv2.transform(cv2.multiply(linen, drawing, scale=1 / 205), np.array([[0.98], [0.93], [0.83]], np.float32))
-    wash = cv2.resize(cv2.resize(image, (wide, high), interpolation=cv2.INTER_AREA), (width, height), interpolation=cv2.INTER_CUBIC)
+    wash = cv2.resize(
+        cv2.resize(image, (wide, high), interpolation=cv2.INTER_AREA), (width, height), interpolation=cv2.INTER_CUBIC
+    )
     wash = cv2.addWeighted(wash, 0.62, bare, 0.38, 0)
     out = image.copy()
     for layer, share in ((wash, 0.95 * severity), (bare, 0.78 * severity)):

@@ -94,7 +94,9 @@ def crack_plate() -> Image:
     """
     rng = generator(0x6372)
     age = np.zeros((PLATE, PLATE), np.uint8)
-    wander = [cv2.resize(rng.random((70, 70), np.float32) - 0.5, (PLATE, PLATE), interpolation=cv2.INTER_CUBIC) for _ in "xy"]
+    wander = [
+        cv2.resize(rng.random((70, 70), np.float32) - 0.5, (PLATE, PLATE), interpolation=cv2.INTER_CUBIC) for _ in "xy"
+    ]
     rows, columns = np.mgrid[0:PLATE, 0:PLATE].astype(np.float32)
     for count, first in ((60, 255), (260, 190), (900, 120)):
         ground = np.full((PLATE, PLATE), 255, np.uint8)
@@ -128,6 +130,8 @@ def spore_plate() -> Image:
     for _ in range(2600):
         x, y = rng.integers(0, PLATE, 2)
         if rng.random() < float(food[y, x]) ** 3 * 1.6:
-            cv2.circle(dots, (int(x), int(y)), int(1 + rng.pareto(2.2) * 2.0), float(0.4 + 0.6 * rng.random()), -1, cv2.LINE_AA)
+            cv2.circle(
+                dots, (int(x), int(y)), int(1 + rng.pareto(2.2) * 2.0), float(0.4 + 0.6 * rng.random()), -1, cv2.LINE_AA
+            )
     dots = cv2.GaussianBlur(dots, (0, 0), 0.8)
     return np.asarray(np.clip(np.rint(255 * (0.62 * food**1.5 + 0.5 * dots * food)), 0, 255), np.uint8)

@@ -61,7 +61,9 @@ def filter_matrix(gains: tuple[float, float, float]) -> npt.NDArray[np.float64]:
     return np.hstack([np.diag(slope), (0.055 * 255 * (slope - 1))[:, None]])
 
 
-def mix_matrix(desaturate: float, rgb_gain: tuple[float, float, float], lift: tuple[float, float, float]) -> npt.NDArray[np.float64]:
+def mix_matrix(
+    desaturate: float, rgb_gain: tuple[float, float, float], lift: tuple[float, float, float]
+) -> npt.NDArray[np.float64]:
     """3x4 matrix: move `desaturate` of the way to Rec. 601 luma, then scale and lift (code values) each channel."""
     luma = np.tile(np.array([0.299, 0.587, 0.114]), (3, 1))
     colour = (1 - desaturate) * np.eye(3) + desaturate * luma

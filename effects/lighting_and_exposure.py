@@ -40,7 +40,9 @@ def light_leak(image: Image, severity: float, rng: np.random.Generator) -> Image
     x, y = (columns + 0.5) / wide, (rows + 0.5) / high
     side = int(rng.integers(0, 4))
     depth, along = ((x, y), (1 - x, y), (y, x), (1 - y, x))[side]
-    ragged = 0.35 * fields.clouds(rng, high, wide, 3) + 0.1 * np.sin(2 * np.pi * (along * rng.uniform(0.5, 1.2) + rng.random()))
+    ragged = 0.35 * fields.clouds(rng, high, wide, 3) + 0.1 * np.sin(
+        2 * np.pi * (along * rng.uniform(0.5, 1.2) + rng.random())
+    )
     leak = np.exp(-((depth / (0.16 + 0.5 * ragged)) ** 1.3) * 2.2)
     for place, spread, slant, force in rng.random((3, 4)):
         centre = 0.12 + 0.75 * place + 0.35 * (slant - 0.5) * depth
@@ -102,7 +104,9 @@ def relight(image: Image, stops: Plane, added: Plane) -> Image:
     height, width = image.shape[:2]
     gains = np.clip(np.rint(_GAIN_ONE * 2.0**stops), 0, 65535).astype(np.uint16)
     extra = np.clip(np.rint(65535 * added), 0, 65535).astype(np.uint16)
-    gain_plate, extra_plate = (cv2.cvtColor(cv2.resize(grid, (width, height)), cv2.COLOR_GRAY2RGB) for grid in (gains, extra))
+    gain_plate, extra_plate = (
+        cv2.cvtColor(cv2.resize(grid, (width, height)), cv2.COLOR_GRAY2RGB) for grid in (gains, extra)
+    )
     return encode(cv2.add(cv2.multiply(decode(image), gain_plate, scale=1 / _GAIN_ONE), extra_plate))
 
 

@@ -122,7 +122,9 @@ def colour_unevenness(before: Image, after: Image) -> float:
 def fringes(before: Image, after: Image) -> float:
     """Mean change of the red-green and blue-green differences, in code values."""
     difference = after.astype(np.float32) - before
-    return float((np.abs(difference[..., 0] - difference[..., 1]) + np.abs(difference[..., 2] - difference[..., 1])).mean())
+    return float(
+        (np.abs(difference[..., 0] - difference[..., 1]) + np.abs(difference[..., 2] - difference[..., 1])).mean()
+    )
 
 
 def clipped(before: Image, after: Image) -> float:
