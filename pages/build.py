@@ -1,0 +1,266 @@
+"""One build: load -> inspect -> render -> encode -> publish -> check.
+
+Refuses to publish when any input is defective: all defects are raised together and the old site stays. A build whose
+inputs and outputs are as the last one left them ends after comparing their stat; nothing else is imported then.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ledger.problems import Problem
+    from pages.load import Site
+    from pages.pictures import PictureBook, Plate
+
+INPUTS = ("content", "results", "templates", "pages", "ledger", "effects", ".cache/remote", "build.py")
+ENVIRONMENT = ("SITE_URL", "SOURCE_DATE_EPOCH")
+RACY = 50_000_000  # ns: a file written this shortly before it was read may change again within one tick of its clock
+
+
+@dataclass
+class Console:
+    """Where a build reports to; the command line supplies one that writes to the terminal."""
+
+    say: Callable[[str], None] = lambda line: None
+    progress: Callable[[int, int], None] = lambda done, total: None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a build did."""
+
+    unchanged: bool = False
+    pages: int = 0
+    pictures: int = 0
+    encoded: int = 0
+    written: int = 0
+    kept: int = 0
+    removed: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = field(default=())  # what `check` found
+
+
+def build(
+    root: Path, out: Path, *, jobs: int = 0, checked: bool = True, force: bool = False, console: Console | None = None
+) -> Report:
+    """Build the site of `root` into `out`. InputError when an input is defective; `problems` of the report when the
+    built site does not pass `check`."""
+    console = console or Console()
+    with _lock(root):
+        stamp_file = root / ".cache/stamp.json"
+        last = _read(stamp_file)
+        before = fingerprint(root)
+        if not force and before and last.get("inputs") == before and last.get("site") == [str(out), _outputs(out)]:
+            return Report(unchanged=True)
+        report, known = _build(root, out, jobs or os.cpu_count() or 1, checked, last.get("known", {}), console)
+        outcome: dict[str, Any] = {"known": known}
+        if checked and not report.problems:
+            outcome |= {"inputs": before, "site": [str(out), _outputs(out)]}
+        _save(stamp_file, outcome)
+    return report
+
+
+def _build(
+    root: Path, out: Path, jobs: int, checked: bool, known: dict[str, str], console: Console
+) -> tuple[Report, dict[str, str]]:
+    from ledger.problems import InputError
+    from pages import check, downloads, load, metadata, pictures, publish, render
+
+    site = load.load(root)
+    book = pictures.PictureBook(root, pictures.Codec(**site.page.pictures.model_dump()))
+    problems = [*site.problems, *_inspect(site, book)]
+    assets = static(root / "templates/static")
+    renderer = render.Renderer(
+        site, book, {name: address for name, (address, _) in assets.items()}, plates=_plates(site)
+    )
+    renderer.remote, renderer.pinned = _remote(root)
+    texts = {here: html.encode() for here, html in renderer.pages()}
+    if problems or renderer.problems:
+        raise InputError([*problems, *renderer.problems])
+    texts |= downloads.downloads(site)
+    texts |= {address: content for address, content in assets.values()}
+    texts["robots.txt"] = metadata.robots(site.page)
+    texts["sitemap.xml"] = metadata.sitemap(site.page, sorted(here for here in texts if _canonical(here)))
+    texts[".nojekyll"] = b""
+    encoded = len(book.missing())
+    failed = book.make(jobs, console.progress)
+    book.save()
+    if failed:
+        raise InputError(_locate(site, work.path, reason) for work, reason in failed)
+    files = dict(book.files())
+    done = publish.publish(out, texts, files, known)
+    for address in done.removed:
+        console.say(f"removed {address}: no longer part of the site")
+    found = tuple(check.check(root, out)) if checked else ()
+    number = sum(here.endswith(".html") for here in texts)
+    notes = tuple(dict.fromkeys(renderer.notes))
+    return Report(
+        False, number, len(book.work), encoded, len(done.written), done.kept, done.removed, notes, found
+    ), known
+
+
+def static(folder: Path) -> dict[str, tuple[str, bytes]]:
+    """Path below templates/static -> (address with the content's hash in its name, bytes). Addresses inside style
+    sheets (`url(../fonts/x.woff2)`) are rewritten to the hashed names."""
+    import re
+
+    raw = {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
+    named: dict[str, tuple[str, bytes]] = {}
+
+    def name(path: str, content: bytes) -> None:
+        stem, dot, suffix = path.rpartition(".")
+        digest = hashlib.sha256(content).hexdigest()[:10]
+        named[path] = (f"assets/{stem}-{digest}{dot}{suffix}", content)
+
+    for path, content in raw.items():
+        if not path.endswith(".css"):
+            name(path, content)
+    for path, content in raw.items():
+        if path.endswith(".css"):
+
+            def hashed(match: re.Match[str], path: str = path) -> str:
+                target = os.path.normpath(os.path.join(os.path.dirname(path), match[2])).replace(os.sep, "/")
+                if target not in named:
+                    return match[0]
+                where = os.path.relpath(named[target][0], os.path.dirname("assets/" + path))
+                return f"url({match[1]}{where.replace(os.sep, '/')}{match[1]})"
+
+            text = re.sub(r"url\((['\"]?)([^'\")#?]+)\1\)", hashed, content.decode())
+            name(path, text.encode())
+    return named
+
+
+def _plates(site: Site) -> dict[str, Plate]:
+    """The plates of pages/plates.py and the social cards, by name."""
+    from pages import cards, plates
+
+    return {plate.name: plate for plate in [*plates.declare(site), *cards.declare(site)]}
+
+
+def _inspect(site: Site, book: PictureBook) -> Iterator[Problem]:
+    """Every picture file that the ledger names must be there, inside the tree, a picture, and the one that was pinned."""
+    from pages.render import file_of
+
+    for name, exhibit in site.ledger.exhibits.items():
+        for index, picture in enumerate(exhibit.pictures):
+            if picture.file is None:
+                continue
+            path = file_of(picture, name, site.root, {}) or picture.file
+            try:
+                source = book.probe(path)
+            except (OSError, ValueError) as error:
+                yield _place(site, name, index, "file", str(error))
+                continue
+            if picture.sha256 and picture.sha256 != source.sha256:
+                message = f"'{picture.file}' has sha256 {source.sha256}, not the one pinned here"
+                yield _place(site, name, index, "sha256", message)
+            if (picture.width or source.width, picture.height or source.height) != (source.width, source.height):
+                message = f"'{picture.file}' is {source.width}x{source.height}, not {picture.width}x{picture.height}"
+                yield _place(site, name, index, "width", message)
+
+
+def _place(site: Site, exhibit: str, index: int, field: str, message: str) -> Problem:
+    """A defect of one picture, at the line of results/*.json that names it."""
+    return site.ledger.problem(("exhibits", exhibit, "pictures", index, field), message)
+
+
+def _locate(site: Site, path: str, reason: str) -> Problem:
+    """A picture that could not be encoded, at the place of the ledger that names it."""
+    from ledger.problems import Problem
+    from pages.render import file_of
+
+    for name, exhibit in site.ledger.exhibits.items():
+        for index, picture in enumerate(exhibit.pictures):
+            if picture.file is not None and file_of(picture, name, site.root, {}) == path:
+                return _place(site, name, index, "file", reason)
+    return Problem(path or "pages/plates.py", 0, "", reason)
+
+
+def _remote(root: Path) -> tuple[dict[str, str], set[str]]:
+    """Fetched pictures at hand ("exhibit/picture" -> file) and all that were ever pinned."""
+    lock = _read(root / "content/pictures.lock.json").get("pictures", {})
+    here = {name: f".cache/remote/{entry['file']}" for name, entry in lock.items()}
+    return {name: file for name, file in here.items() if (root / file).exists()}, set(lock)
+
+
+def _canonical(here: str) -> bool:
+    return here.endswith(".html") and not here.startswith(("distorted/", "404"))
+
+
+# -- what changed -------------------------------------------------------------------------------------------------------
+
+
+def fingerprint(root: Path) -> str:
+    """Digest over name, size, times and inode of every input. Empty when an input is so new that it may still change."""
+    now, lines = time.time_ns(), []
+    for name in INPUTS:
+        for path, stat in _walk(root / name):
+            if abs(now - stat.st_mtime_ns) < RACY:
+                return ""
+            lines.append(f"{path}:{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ctime_ns}:{stat.st_ino}")
+    lines += [f"{name}={os.environ.get(name, '')}" for name in ENVIRONMENT]
+    lines += [sys.version, *(f"{path}:{os.stat(path).st_mtime_ns}" for path in sys.path if path.endswith("-packages"))]
+    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
+
+
+def _outputs(out: Path) -> str:
+    """Digest over name, size, times and inode of every file of the site."""
+    lines = [f"{path}:{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ino}" for path, stat in _walk(out)]
+    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
+
+
+def _walk(path: Path | str) -> Iterator[tuple[str, os.stat_result]]:
+    """Every file below `path` with its stat, in order of names."""
+    try:
+        entries = sorted(os.scandir(path), key=lambda entry: entry.name)
+    except NotADirectoryError:
+        yield str(path), os.stat(path)
+        return
+    except OSError:
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            if entry.name != "__pycache__":
+                yield from _walk(entry.path)
+        else:
+            yield entry.path, entry.stat(follow_symlinks=entry.is_symlink() and os.path.exists(entry.path))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _save(path: Path, content: dict[str, Any]) -> None:
+    from pages.pictures import write_whole
+
+    write_whole(path, json.dumps(content, sort_keys=True).encode())
+
+
+@contextmanager
+def _lock(root: Path) -> Iterator[None]:
+    """One build at a time in one project; the kernel lets go of the lock when a build is killed."""
+    (root / ".cache").mkdir(exist_ok=True)
+    with (root / ".cache/lock").open("w") as file:
+        try:
+            import fcntl
+        except ImportError:
+            yield
+            return
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,461 @@
+"""Proves a built site: what the issue of a page asks for, checked on the files that will be published.
+
+Both variants carry the same values, claims, exhibits, sections and outgoing links; every number equals the ledger's; prose
+types no number of its own; no broken link, anchor or asset; no third-party request, inline script or style; alternative
+texts; heading order; budgets; the JSON validates. Pages that did not change since the last check are not read again.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import html
+import json
+import posixpath
+import re
+import tomllib
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ledger.problems import Problem, did_you_mean
+
+FACTS_VERSION = 1  # raise when `read_page` finds other facts in the same bytes
+TAG = re.compile(r"<!--.*?-->|<(/?)([a-zA-Z][\w-]*)((?:[^<>\"']|\"[^\"]*\"|'[^']*')*)>", re.S)
+ATTRIBUTE = re.compile(r"([^\s=\"'<>/]+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'<>]+)))?")
+VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+NOT_PROSE = {"data", "code", "pre", "svg", "script", "style", "time", "kbd", "samp"}
+NOT_PROSE_ATTRIBUTES = ("data-ref", "data-part", "data-claim", "data-exhibit", "data-table", "data-chart")
+NUMBER = re.compile(r"\d(?:[\d.,\u2009\u202f]*\d)?")
+CSS_URL = re.compile(r"url\(\s*['\"]?([^'\")]+)['\"]?\s*\)|@import\s+['\"]([^'\"]+)")
+EXTERNAL = re.compile(r"^(?:[a-z][a-z0-9+.-]*:)?//", re.I)
+SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*:", re.I)
+
+
+@dataclass
+class Facts:
+    """What `check` needs of one page; numbers beside names are lines."""
+
+    ids: list[tuple[str, int]] = field(default_factory=list)
+    links: list[tuple[str, int]] = field(default_factory=list)
+    assets: list[tuple[str, int]] = field(default_factory=list)
+    first_view: list[str] = field(default_factory=list)
+    values: list[tuple[str, str, str, int]] = field(default_factory=list)  # id, value, text, line
+    claims: dict[str, int] = field(default_factory=dict)
+    exhibits: dict[str, int] = field(default_factory=dict)
+    sections: list[tuple[str, int]] = field(default_factory=list)
+    headings: list[tuple[int, int]] = field(default_factory=list)
+    numbers: list[tuple[str, str, str]] = field(default_factory=list)  # section, number, text before it
+    wrong: list[tuple[int, str]] = field(default_factory=list)
+    has_policy: bool = False
+
+
+def check(root: Path, out: Path) -> list[Problem]:
+    """Every defect of the site at `out`, sorted by place; empty when it is sound. `root` supplies the allow-list and
+    the texts, so that a number in prose is reported at its line of Markdown."""
+    if not out.is_dir():
+        return [Problem(_name(out, root), 0, "", "no such site: build it first")]
+    pages = _facts(root, out)
+    where = _name(out, root)
+    settings = _settings(root)
+    found = [
+        *_policies(pages, where),
+        *_links(pages, out, where),
+        *_styles(out, where),
+        *_parity(pages, where),
+        *_values(pages, out, where),
+        *_numbers(pages, root, settings.get("allow", [])),
+        *_headings(pages, where),
+        *_budgets(pages, out, where, settings),
+        *_json(out, where),
+    ]
+    return sorted(set(found))
+
+
+# -- reading pages -------------------------------------------------------------------------------------------------------
+
+
+def read_page(text: str) -> Facts:
+    """Facts of one HTML page as our templates write it (quoted attributes, closed elements)."""
+    facts, stack, at, line = Facts(), list[tuple[str, bool, str]](), 0, 1
+    prose, section, counted = 0, "", 0
+    value: tuple[str, str, int] | None = None
+    words: list[str] = []
+    for match in TAG.finditer(text):
+        between = text[at : match.start()]
+        if prose > 0 and between.strip() and not any(skip for _, skip, _ in stack):
+            _prose_numbers(facts, section, html.unescape(between))
+        if value is not None:
+            words.append(between)
+        line += text.count("\n", counted, match.start())
+        counted = at_start = match.start()
+        at = match.end()
+        tag = (match[2] or "").lower()
+        if not tag:
+            continue
+        if match[1]:
+            while stack:
+                name, _, kind = stack.pop()
+                prose -= kind == "prose"
+                if kind == "section":
+                    section = ""
+                if kind == "value" and value is not None:
+                    facts.values.append((value[0], value[1], html.unescape("".join(words)).strip(), value[2]))
+                    value, words = None, []
+                if name == tag:
+                    break
+            continue
+        attributes = {
+            m[1].lower(): html.unescape(m[2] or m[3] or m[4] or "") for m in ATTRIBUTE.finditer(match[3].rstrip("/"))
+        }
+        _tag(facts, tag, attributes, line)
+        kind = ""
+        if "data-section" in attributes:
+            section, kind = attributes.get("id", ""), "section"
+            facts.sections.append((section, line))
+        elif "data-prose" in attributes:
+            kind, prose = "prose", prose + 1
+        elif tag == "data" and "data-ref" in attributes:
+            kind, value, words = "value", (attributes["data-ref"], attributes.get("value", ""), line), []
+        if tag in ("script", "style"):
+            end = text.find(f"</{tag}", at)
+            if tag == "style" or ("src" not in attributes and attributes.get("type") != "application/ld+json"):
+                facts.wrong.append((line, f"inline <{tag}>: the content policy forbids it"))
+            at = counted = end if end >= 0 else len(text)
+            line += text.count("\n", at_start, at)
+        if tag not in VOID and not match[3].endswith("/"):
+            skip = tag in NOT_PROSE or any(name in attributes for name in NOT_PROSE_ATTRIBUTES)
+            stack.append((tag, skip, kind))
+    return facts
+
+
+def _tag(facts: Facts, tag: str, attributes: dict[str, str], line: int) -> None:
+    """What one start tag contributes."""
+    if identity := attributes.get("id"):
+        facts.ids.append((identity, line))
+    if "data-claim" in attributes:
+        facts.claims.setdefault(attributes["data-claim"], line)
+    if "data-exhibit" in attributes and tag == "figure":
+        facts.exhibits.setdefault(attributes["data-exhibit"], line)
+    if len(tag) == 2 and tag[0] == "h" and tag[1] in "123456":
+        facts.headings.append((int(tag[1]), line))
+    facts.wrong += [(line, f"inline {name}: the policy forbids it") for name in attributes if name.startswith("on")]
+    if "style" in attributes:
+        facts.wrong.append((line, f"inline style on <{tag}>: the content policy forbids it"))
+    if tag == "meta" and attributes.get("http-equiv", "").lower() == "content-security-policy":
+        facts.has_policy = "default-src 'self'" in attributes.get("content", "")
+    if tag in ("a", "area") and "href" in attributes:
+        facts.links.append((attributes["href"], line))
+    loaded = [attributes[name] for name in ("src", "poster") if attributes.get(name)]
+    loaded += [part.split()[0] for part in attributes.get("srcset", "").split(",") if part.strip()]
+    rel = attributes.get("rel", "").split()
+    if tag == "link" and "canonical" not in rel and "href" in attributes:
+        (facts.links if {"alternate", "prev", "next"} & {*rel} else facts.assets).append((attributes["href"], line))
+        if {"stylesheet", "preload"} & {*rel}:
+            facts.first_view.append(attributes["href"])
+    facts.assets += [(address, line) for address in loaded]
+    if tag == "script" and "src" in attributes:
+        facts.first_view.append(attributes["src"])
+    if tag == "img":
+        if not attributes.get("alt", "").strip() and "data-decorative" not in attributes:
+            facts.wrong.append((line, f"picture '{attributes.get('src', '')}' has no alternative text"))
+        if not (attributes.get("width") and attributes.get("height")):
+            facts.wrong.append((line, f"picture '{attributes.get('src', '')}' has no width and height"))
+        if attributes.get("loading") != "lazy":
+            facts.first_view.append(attributes.get("src", ""))
+    named = attributes.get("aria-label") or attributes.get("aria-labelledby") or "aria-hidden" in attributes
+    if tag == "svg" and not named:
+        facts.wrong.append((line, "drawing without a name: give it aria-labelledby or aria-hidden"))
+
+
+def _prose_numbers(facts: Facts, section: str, text: str) -> None:
+    for match in NUMBER.finditer(text):
+        start = max(0, match.start() - 40)
+        facts.numbers.append((section, match[0], text[start : match.end() + 24]))
+
+
+def _facts(root: Path, out: Path) -> dict[str, Facts]:
+    """Facts of every page, from the cache where its bytes were read before."""
+    cache_file = root / ".cache/facts.json"
+    try:
+        cache = json.loads(cache_file.read_bytes())
+    except (OSError, ValueError):
+        cache = {}
+    known, fresh, pages = cache.get("pages", {}) if cache.get("version") == FACTS_VERSION else {}, {}, {}
+    for path in sorted(out.rglob("*.html")):
+        content = path.read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        if digest not in fresh:
+            fresh[digest] = known.get(digest) or asdict(read_page(content.decode()))
+        pages[path.relative_to(out).as_posix()] = Facts(**fresh[digest])
+    if fresh.keys() != known.keys():
+        from pages.pictures import write_whole
+
+        write_whole(cache_file, json.dumps({"version": FACTS_VERSION, "pages": fresh}).encode())
+    return pages
+
+
+# -- rules ---------------------------------------------------------------------------------------------------------------
+
+
+def _policies(pages: dict[str, Facts], where: str) -> Iterator[Problem]:
+    for page, facts in pages.items():
+        yield from (Problem(f"{where}/{page}", line, "", message) for line, message in facts.wrong)
+        if not facts.has_policy:
+            yield Problem(f"{where}/{page}", 1, "", "no Content-Security-Policy with default-src 'self'")
+        seen: dict[str, int] = {}
+        for name, line in facts.ids:
+            if name in seen:
+                yield Problem(f"{where}/{page}", line, "", f"id '{name}' is taken already in line {seen[name]}")
+            seen.setdefault(name, line)
+
+
+def _links(pages: dict[str, Facts], out: Path, where: str) -> Iterator[Problem]:
+    files = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+    anchors = {page: {name for name, _ in facts.ids} for page, facts in pages.items()}
+    for page, facts in pages.items():
+        place = f"{where}/{page}"
+        for address, line in facts.assets:
+            if EXTERNAL.match(address) or SCHEME.match(address):
+                yield Problem(place, line, "", f"'{address[:100]}' would be requested from a third party")
+            elif (target := _resolve(page, address)[0]) not in files:
+                yield Problem(place, line, "", f"no such file '{target}'{did_you_mean(target, files)}")
+        for address, line in facts.links:
+            if EXTERNAL.match(address) or SCHEME.match(address):
+                if not address.lower().startswith(("https://", "http://", "mailto:")):
+                    yield Problem(place, line, "", f"link to '{address[:100]}': only http(s) and mailto are allowed")
+                continue
+            target, anchor = _resolve(page, address)
+            if target not in files:
+                yield Problem(place, line, "", f"broken link to '{target}'{did_you_mean(target, files)}")
+            elif anchor and target in anchors and anchor not in anchors[target]:
+                near = did_you_mean(anchor, anchors[target])
+                yield Problem(place, line, "", f"no anchor '#{anchor}' in {target}{near}")
+
+
+def _resolve(page: str, address: str) -> tuple[str, str]:
+    """(address below site/, anchor) of a relative link."""
+    from urllib.parse import unquote
+
+    path, _, anchor = address.partition("#")
+    path = path.partition("?")[0]
+    target = posixpath.normpath(posixpath.join(posixpath.dirname(page), unquote(path))) if path else page
+    return target, unquote(anchor)
+
+
+def _styles(out: Path, where: str) -> Iterator[Problem]:
+    for path in sorted(out.rglob("*.css")):
+        text, name = path.read_text(encoding="utf-8"), path.relative_to(out).as_posix()
+        for match in CSS_URL.finditer(text):
+            address = match[1] or match[2]
+            line = text.count("\n", 0, match.start()) + 1
+            if address.startswith(("#", "data:")):
+                continue
+            if EXTERNAL.match(address):
+                yield Problem(f"{where}/{name}", line, "", f"'{address}' would be requested from a third party")
+            elif not (out / _resolve(name, address)[0]).is_file():
+                yield Problem(f"{where}/{name}", line, "", f"no such file '{address}'")
+
+
+def _parity(pages: dict[str, Facts], where: str) -> Iterator[Problem]:
+    """The two variants carry the same evidence, page by page."""
+    for page, clean in pages.items():
+        if not page.startswith("clean/"):
+            continue
+        twin = page.replace("clean/", "distorted/", 1)
+        if twin not in pages:
+            yield Problem(f"{where}/{page}", 0, "", f"has no twin {twin}")
+            continue
+        other = pages[twin]
+        for kind, ours, theirs in (
+            ("value", {v[0]: v[3] for v in clean.values}, {v[0]: v[3] for v in other.values}),
+            ("claim", clean.claims, other.claims),
+            ("exhibit", clean.exhibits, other.exhibits),
+            ("outgoing link", _outgoing(clean), _outgoing(other)),
+        ):
+            yield from (
+                Problem(f"{where}/{twin}", 0, "", f"lacks {kind} '{one}' of {page}")
+                for one in ours.keys() - theirs.keys()
+            )
+            yield from (
+                Problem(f"{where}/{twin}", line, "", f"has {kind} '{one}', which {page} lacks")
+                for one, line in theirs.items()
+                if one not in ours
+            )
+        if [name for name, _ in clean.sections] != [name for name, _ in other.sections]:
+            yield Problem(f"{where}/{twin}", 0, "", f"its sections are not those of {page}, in the same order")
+    for page in pages:
+        if page.startswith("distorted/") and page.replace("distorted/", "clean/", 1) not in pages:
+            yield Problem(f"{where}/{page}", 0, "", "has no twin in clean/")
+
+
+def _outgoing(facts: Facts) -> dict[str, int]:
+    return {address: line for address, line in facts.links if address.lower().startswith(("http://", "https://"))}
+
+
+def _values(pages: dict[str, Facts], out: Path, where: str) -> Iterator[Problem]:
+    """Every number shown is the ledger's, as the ledger prints it."""
+    import ledger
+    from ledger.schema import Value
+
+    try:
+        published = json.loads((out / "data/ledger.json").read_bytes())
+    except (OSError, ValueError) as error:
+        yield Problem(f"{where}/data/ledger.json", 0, "", str(error))
+        return
+    known: dict[str, Any] = dict(published["values"])
+    for name, exhibit in published["exhibits"].items():
+        for picture in exhibit["pictures"]:
+            for score, value in picture.get("scores", {}).items():
+                known[f"exhibits.{name}.{picture['id']}.{score}"] = value
+    printed: dict[str, tuple[str, str]] = {}
+    for page, facts in pages.items():
+        for name, raw, text, line in facts.values:
+            if name not in known:
+                message = f"value '{name}' is not in the ledger{did_you_mean(name, known)}"
+                yield Problem(f"{where}/{page}", line, "", message)
+                continue
+            if name not in printed:
+                value = Value.model_validate({"value": None, **known[name]})
+                printed[name] = ("" if value.value is None else str(value.value), ledger.show(value))
+            if (raw, text) != printed[name]:
+                message = f"value '{name}' reads {text} ({raw}), the ledger has {printed[name][1]} ({printed[name][0]})"
+                yield Problem(f"{where}/{page}", line, "", message)
+        for kind, names in (("exhibit", facts.exhibits), ("claim", facts.claims)):
+            for name, line in names.items():
+                if name not in published[f"{kind}s"]:
+                    yield Problem(f"{where}/{page}", line, "", f"{kind} '{name}' is not in the ledger")
+
+
+def _numbers(pages: dict[str, Facts], root: Path, allow: Iterable[str]) -> Iterator[Problem]:
+    """Prose types no number of its own; reported at the line of Markdown where it stands."""
+    folders = _folders(root)
+    allowed = sorted(allow, key=len, reverse=True)
+    for variant in ("clean", "distorted"):
+        facts = pages.get(f"{variant}/index.html")
+        for section, number, around in facts.numbers if facts else ():
+            if _is_allowed(number, around, allowed):
+                continue
+            file = root / "content/sections" / folders.get(section, section) / f"{variant}.md"
+            yield Problem(
+                _name(file, root),
+                _line_of(file, number, around),
+                "",
+                f"'{number}' is typed in prose: refer to a ledger value, or allow it in content/page.toml [check] allow",
+            )
+
+
+def _is_allowed(number: str, around: str, allowed: list[str]) -> bool:
+    """Whether some allowed phrase, as a whole word of the text, contains the number."""
+    for phrase in allowed:
+        for match in re.finditer(rf"(?<!\w){re.escape(phrase)}(?!\w|[.,]\d)", around):
+            inner = [match.start() + m.start() for m in re.finditer(re.escape(number), match[0])]
+            if any(around.startswith(number, at) for at in inner) or number in phrase:
+                return True
+    return False
+
+
+def _line_of(file: Path, number: str, around: str) -> int:
+    """The line of a text that holds the number, the one that shares most words with its surroundings."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return 0
+    words = set(re.findall(r"\w+", around))
+    best = [(len(words & set(re.findall(r"\w+", text))), -n) for n, text in enumerate(lines, 1) if number in text]
+    return -max(best)[1] if best else 0
+
+
+def _headings(pages: dict[str, Facts], where: str) -> Iterator[Problem]:
+    for page, facts in pages.items():
+        place = f"{where}/{page}"
+        tops = [line for level, line in facts.headings if level == 1]
+        if len(tops) != 1:
+            yield Problem(place, tops[1] if tops else 1, "", f"{len(tops)} headings of level 1, a page has one")
+        for (before, _), (level, line) in zip(facts.headings, facts.headings[1:], strict=False):
+            if level > before + 1:
+                yield Problem(place, line, "", f"heading of level {level} follows level {before}")
+
+
+def _budgets(pages: dict[str, Facts], out: Path, where: str, settings: dict[str, Any]) -> Iterator[Problem]:
+    """kB over the wire: text as gzip -6 makes it, pictures and fonts as they are."""
+    first_kb, page_kb = settings.get("first_view_kb", 400), settings.get("page_kb", 1500)
+    weights: dict[str, int] = {}
+    for page, facts in pages.items():
+        raw = (out / page).stat().st_size
+        if raw > page_kb * 1000 and page != "data/values.html":
+            yield Problem(f"{where}/{page}", 0, "", f"{raw / 1000:.0f} kB of HTML, the budget is {page_kb} kB")
+        if page not in ("index.html", "clean/index.html", "distorted/index.html"):
+            continue
+        total = _wire(out / page)
+        for address in dict.fromkeys(facts.first_view):
+            target = _resolve(page, address)[0]
+            if target not in weights and (out / target).is_file():
+                weights[target] = _wire(out / target)
+            total += weights.get(target, 0)
+        if total > first_kb * 1000:
+            message = f"first view weighs {total / 1000:.0f} kB, the budget is {first_kb} kB"
+            yield Problem(f"{where}/{page}", 0, "", message)
+    for path in sorted((out / "assets/pictures").glob("*")):
+        size = path.stat().st_size
+        if size > settings.get("picture_kb", 400) * 1000:
+            name = path.relative_to(out).as_posix()
+            yield Problem(f"{where}/{name}", 0, "", f"{size / 1000:.0f} kB, the budget of a picture is exceeded")
+
+
+def _wire(path: Path) -> int:
+    content = path.read_bytes()
+    return len(gzip.compress(content, 6)) if path.suffix in (".html", ".css", ".js", ".json", ".svg") else len(content)
+
+
+def _json(out: Path, where: str) -> Iterator[Problem]:
+    """The published ledger is what its schema says, and its schema is JSON."""
+    from pydantic import ValidationError
+
+    from ledger.problems import json_line, spell
+    from ledger.schema import Claim, Document
+
+    for path in sorted(out.rglob("*.json")):
+        name = f"{where}/{path.relative_to(out).as_posix()}"
+        text = path.read_text(encoding="utf-8")
+        try:
+            raw = json.loads(text)
+        except ValueError as error:
+            yield Problem(name, getattr(error, "lineno", 0), "", f"invalid JSON: {error}")
+            continue
+        if path.name != "ledger.json":
+            continue
+        try:
+            values = {key: {"value": None, **value} for key, value in raw["values"].items()}
+            Document.model_validate({**{key: raw[key] for key in ("tables", "exhibits", "runs")}, "values": values})
+            for claim in raw["claims"].values():
+                Claim.model_validate(claim)
+        except ValidationError as error:
+            for item in error.errors(include_url=False):
+                yield Problem(name, json_line(text, item["loc"]), spell(item["loc"]), item["msg"])
+
+
+def _settings(root: Path) -> dict[str, Any]:
+    try:
+        found = tomllib.loads((root / "content/page.toml").read_text(encoding="utf-8")).get("check", {})
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _folders(root: Path) -> dict[str, str]:
+    """Section id -> folder of content/sections."""
+    found = {}
+    for path in sorted((root / "content/sections").glob("*/section.toml")):
+        try:
+            found[tomllib.loads(path.read_text(encoding="utf-8"))["id"]] = path.parent.name
+        except (ValueError, KeyError):
+            continue
+    return found
+
+
+def _name(path: Path, root: Path) -> str:
+    from ledger.problems import relative
+
+    return relative(path, root)

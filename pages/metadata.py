@@ -1,0 +1,88 @@
+"""What machines read about the pages: Highwire and OpenGraph tags, JSON-LD, sitemap, robots."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape
+
+from markupsafe import Markup
+
+from pages.load import Page
+
+if TYPE_CHECKING:
+    from ledger.schema import Exhibit
+
+
+def highwire(page: Page) -> list[tuple[str, str]]:
+    """`citation_*` tags: how Google Scholar, Zotero and their kin find a paper."""
+    tags = [("citation_title", page.title)]
+    tags += [("citation_author", author.name) for author in page.authors]
+    if page.published:
+        tags.append(("citation_publication_date", page.published))
+    if page.booktitle:
+        tags.append(("citation_conference_title", page.booktitle))
+    if page.arxiv:
+        tags.append(("citation_arxiv_id", page.arxiv))
+        tags.append(("citation_pdf_url", f"https://arxiv.org/pdf/{page.arxiv}"))
+    return tags
+
+
+def social(page: Page, address: str, card: str, exhibit: Exhibit | None) -> list[tuple[str, str]]:
+    """OpenGraph tags; `address` and `card` are absolute where page.toml has an address."""
+    title = f"{exhibit.title} - {page.title}" if exhibit else page.title
+    return [
+        ("og:type", "article"),
+        ("og:title", title),
+        ("og:description", exhibit.caption if exhibit else page.description),
+        ("og:url", address),
+        ("og:image", card),
+        ("og:image:width", "1200"),
+        ("og:image:height", "630"),
+        ("og:image:alt", title),
+        ("og:locale", page.language),
+    ]
+
+
+def json_ld(page: Page, address: str, exhibit: Exhibit | None) -> Markup:
+    """schema.org description as the content of a JSON-LD script; `<` cannot close the element."""
+    paper: dict[str, Any] = {
+        "@type": "ScholarlyArticle",
+        "headline": page.title,
+        "description": page.description,
+        "author": [{"@type": "Person", "name": author.name} for author in page.authors],
+        "datePublished": page.published.replace("/", "-") or str(page.year),
+        "inLanguage": page.language,
+        "url": address,
+    }
+    if page.arxiv:
+        paper["sameAs"] = f"https://arxiv.org/abs/{page.arxiv}"
+    thing = paper
+    if exhibit is not None:
+        thing = {
+            "@type": "VisualArtwork" if exhibit.kind == "painting" else "ImageObject",
+            "name": exhibit.title,
+            "description": exhibit.caption,
+            "creditText": exhibit.credit,
+            "license": exhibit.licence,
+            "url": address,
+            "isPartOf": {"@type": "ScholarlyArticle", "headline": page.title},
+        }
+    text = json.dumps({"@context": "https://schema.org", **thing}, ensure_ascii=False, sort_keys=True)
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
+
+
+def sitemap(page: Page, addresses: list[str]) -> bytes:
+    """The clean pages: the distorted ones name them as canonical."""
+    lines = [f"<url><loc>{escape(page.address + _short(one))}</loc></url>" for one in addresses]
+    head = '<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n'
+    return (head + "\n".join(lines) + "\n</urlset>\n").encode()
+
+
+def robots(page: Page) -> bytes:
+    where = f"Sitemap: {page.address}sitemap.xml\n" if page.address else ""
+    return f"User-agent: *\nAllow: /\n{where}".encode()
+
+
+def _short(address: str) -> str:
+    return address.removesuffix("index.html")
