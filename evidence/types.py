@@ -24,7 +24,7 @@ class Request:
 
 
 class GenerationFailed(Exception):
-    """No picture. `retryable` for 429, 5xx, time-outs and cut connections; `retry_after` in seconds where the server said.
+    """No picture. `retryable` for 429, 5xx, time-outs and cut connections; `retry_after` in seconds, where told.
 
     The text never contains a key."""
 
@@ -42,12 +42,12 @@ class Generator(Protocol):
 
 
 @runtime_checkable
-class Staged(Protocol):
-    """A generator whose steps can overlap with those of other pictures. Having these three methods is all it takes; then
-    `generate(r)` is `decode(denoise(r))`, to the byte.
+class Staged(Generator, Protocol):
+    """A generator whose steps can overlap with those of other pictures. Having these three methods is all it takes;
+    then `generate(r)` is `decode(denoise(r))`, to the byte.
 
-    The engine calls `encode` once with every request of the run, then `denoise` batch by batch on one thread, and `decode`
-    on another thread while the next batch is denoised."""
+    The engine calls `encode` once with every request of the run, then `denoise` batch by batch on one thread, and
+    `decode` on another thread while the next batch is denoised."""
 
     def encode(self, requests: list[Request]) -> None:
         """Embeds each distinct prompt once, keeps the embeddings and frees the text encoders."""
@@ -71,6 +71,6 @@ class Scorer(Protocol):
 
 
 class Judge(Protocol):
-    """Pairwise: 1 where `b` fits the prompt better, 0 where `a` does, -1 for a tie, `order_bit` True shows `b` first."""
+    """Pairwise: 1 where `b` fits the prompt better, 0 where `a` does, -1 for a tie. `order_bit`: `b` is shown first."""
 
     def compare(self, a: Image, b: Image, prompt: str, order_bit: bool) -> int: ...

@@ -1,0 +1,280 @@
+"""`python build.py evidence`: make, score and judge pictures; see how far that is; file what was measured.
+
+Thin: parses, calls, prints. torch, pydantic and the rows are imported inside the commands.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from evidence.engines import Tally
+    from evidence.plan import Plan
+    from evidence.store import Store
+
+DEFAULT_RUN = "measured"
+PROTOCOL_NAMES = (
+    "pairs classifiers emotion-choice emotion-generation real-photos leaderboard critical image-to-image sweep"
+)
+
+
+def _list(_context: click.Context, _parameter: click.Parameter, text: str) -> tuple[str, ...]:
+    """`a,b@x=1,y=2,c`: commas part names, except those inside overrides."""
+    names: list[str] = []
+    for part in (piece.strip() for piece in text.split(",") if piece.strip()):
+        if names and "@" in names[-1] and "=" in part and "@" not in part:
+            names[-1] += f",{part}"
+        else:
+            names.append(part)
+    return tuple(names)
+
+
+def _options(_context: click.Context, _parameter: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
+    for pair in pairs:
+        if "=" not in pair:
+            raise click.BadParameter(f"'{pair}' is not name=value")
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+def _runs(value: Path | None) -> Path:
+    from evidence.run import RUNS
+
+    return value or RUNS
+
+
+runs_option = click.option("--runs", type=click.Path(path_type=Path, file_okay=False), default=None, hidden=True)
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--models",
+    default="miniature",
+    callback=_list,
+    show_default=True,
+    help="Rows or families, by comma; ROW@setting=value overrides.",
+)
+@click.option("--protocol", default="pairs", callback=_list, show_default=True, help=f"By comma: {PROTOCOL_NAMES}.")
+@click.option(
+    "--prompts", type=click.IntRange(min=1), default=None, help="How many prompts of the set.  [default: all]"
+)
+@click.option(
+    "--prompt-set",
+    default="",
+    help="wide, emotion, critical, a .jsonl file, or hub:owner/name.  [default: the protocol's]",
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="Repeats of every prompt, each with its own recorded seed; 0 leaves samplers free.",
+)
+@click.option(
+    "--profile",
+    type=click.Choice(["controlled", "as-published"]),
+    default="controlled",
+    show_default=True,
+    help="Same settings for both pictures of a pair, or those of the published tables.",
+)
+@click.option(
+    "--scorers", default="", callback=_list, help="Rows of scorers.toml, by comma.  [default: all of the models' kind]"
+)
+@click.option(
+    "--judges", default="", callback=_list, help="Pairwise judges of scorers.toml, by comma.  [default: none]"
+)
+@click.option("--set", "options", multiple=True, callback=_options, help="An option of the protocol, as name=value.")
+@click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True)
+@click.option("--address", default="", help="Of a Ray cluster.  [default: start Ray here]")
+@click.option("--device", default="", help="cuda, cuda:1, cpu, ...  [default: what is there]")
+@click.option(
+    "--run", "name", default=DEFAULT_RUN, show_default=True, help="Name of the run; its samples lie below runs/NAME."
+)
+@click.option("--retry-failed", is_flag=True, help="Try again also what failed for good.")
+@click.option("--dry-run", is_flag=True, help="Print the plan and its cost, and make nothing.")
+@runs_option
+@click.pass_context
+def evidence(
+    context: click.Context,
+    models: tuple[str, ...],
+    protocol: tuple[str, ...],
+    prompts: int | None,
+    prompt_set: str,
+    seeds: int,
+    profile: str,
+    scorers: tuple[str, ...],
+    judges: tuple[str, ...],
+    options: dict[str, str],
+    engine: str,
+    address: str,
+    device: str,
+    name: str,
+    retry_failed: bool,
+    dry_run: bool,
+    runs: Path | None,
+) -> None:
+    """Generate, score and judge pictures; what exists already is not made again.
+
+    \b
+    Examples:
+      python build.py evidence --models miniature --prompts 4
+      python build.py evidence --models flux-dev,dance-flux --protocol pairs --prompts 300 --seeds 1 --dry-run
+      python build.py evidence --models "flux-dev-vsf@vsf_scale=3" --judges llm-judge
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from evidence.run import Order, Rows
+
+    order = Order(
+        models=models,
+        protocol=protocol,
+        prompt_set=prompt_set,
+        prompts=prompts,
+        seeds=seeds,
+        profile=profile,
+        scorers=scorers,
+        judges=judges,
+        options=options,
+    )
+    if dry_run:
+        _dry_run(order, Rows(), name, _runs(runs))
+        return
+    _execute(order, name, _runs(runs), engine, address, device, retry_failed)
+
+
+def _dry_run(order: object, rows: object, name: str, runs: Path) -> None:
+    from evidence.estimate import estimate, table
+    from evidence.run import Order, Rows, cast_of, plan_of, store_of
+
+    assert isinstance(order, Order) and isinstance(rows, Rows)
+    plan = plan_of(order, cast_of(order, rows), name)
+    for line in table(list(estimate(plan, store_of(name, runs)))):
+        click.echo(line)
+
+
+def _execute(order: object, name: str, runs: Path, engine: str, address: str, device: str, retry_failed: bool) -> None:
+    from evidence import run
+    from evidence.engines import Options
+    from evidence.provenance import command
+    from evidence.report import reporter
+
+    assert isinstance(order, run.Order)
+    chosen = Options(device=device or run.device_here(), retry_failed=retry_failed, address=address)
+    cast = run.cast_of(order, rows := run.Rows())
+    totals = run.totals(run.plan_of(order, cast, name))
+    with reporter(totals, click.echo, sys.stdout.isatty()) as told:
+        plan, tally = run.execute(
+            order, name, chosen, told, engine_name=engine, rows=rows, runs=runs, command=command()
+        )
+    _summary(plan, run.store_of(name, runs), tally)
+    if tally.unavailable and not plan.cast.members:
+        raise SystemExit(1)
+
+
+def _summary(plan: Plan, store: Store, tally: Tally) -> None:
+    from evidence.run import progress
+
+    for (stage, row), counts in progress(plan, store).items():
+        click.echo(_counts(stage, row, counts))
+    if tally.unavailable:
+        click.echo(
+            f"skipped: {', '.join(tally.unavailable)}; `python build.py evidence doctor` says what would mend it"
+        )
+    click.echo("next: python build.py evidence collect")
+
+
+def _counts(stage: str, row: str, counts: object) -> str:
+    assert isinstance(counts, dict)
+    parts = [f"{counts.get(status, 0)} {status}" for status in ("done", "failed", "missing") if counts.get(status)]
+    return f"{stage:<9} {row:<28} {', '.join(parts) or 'nothing'}"
+
+
+@evidence.command()
+@click.option("--run", "name", default=DEFAULT_RUN, show_default=True, help="Name of the run.")
+@click.option("--failures", is_flag=True, help="List every failed sample with its error.")
+@runs_option
+def status(name: str, failures: bool, runs: Path | None) -> None:
+    """Show what is done, failed and missing.
+
+    \b
+    Example:
+      python build.py evidence status --failures
+    """
+    from evidence.run import Rows, cast_of, orders, plan_of, progress, store_of
+
+    rows, store = Rows(), store_of(name, _runs(runs))
+    for order, command in orders(name, _runs(runs)):
+        click.echo(command or f"order {order.digest}")
+        plan = plan_of(order, cast_of(order, rows), name)
+        for (stage, row), counts in progress(plan, store).items():
+            click.echo("  " + _counts(stage, row, counts))
+    if failures:
+        for record in store.records():
+            if record.status == "failed":
+                who = record.made.get("model") or record.made.get("scorer") or record.made.get("judge")
+                said = f"{record.result['error']}: {record.result['reason']}"
+                click.echo(f"  {record.key[:12]} {record.stage} {who}: {said} ({record.made['attempts']} attempts)")
+
+
+@evidence.command()
+@click.option("--all", "everything", is_flag=True, help="List also the rows that can run.")
+def doctor(everything: bool) -> None:
+    """Say which rows can run here, what each of the others lacks, and what would mend it.
+
+    \b
+    Example:
+      python build.py evidence doctor
+    """
+    from evidence.doctor import examine, lock_note, memory_gib
+    from evidence.run import Rows
+
+    rows = Rows()
+    memory = memory_gib()
+    click.echo(f"memory: {memory:.0f} GiB; {lock_note(rows)}" if memory else lock_note(rows))
+    able = []
+    for name, lacks in examine(rows, memory):
+        if not lacks:
+            able.append(name)
+            continue
+        click.echo(name)
+        for lack in lacks:
+            click.echo(f"  lacks {lack.what}\n    {lack.mend}")
+    click.echo(f"can run: {', '.join(able) or 'none'}" if able or everything else "no row can run here yet")
+
+
+@evidence.command()
+@click.option("--run", "name", default=DEFAULT_RUN, show_default=True, help="Name of the run.")
+@click.option(
+    "--exhibits",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Pairs per generator to publish as pictures.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=None, help="File to write.  [default: results/RUN.json]"
+)
+@runs_option
+def collect(name: str, exhibits: int, out: Path | None, runs: Path | None) -> None:
+    """Aggregate the samples of a run into a document of the ledger.
+
+    \b
+    Example:
+      python build.py evidence collect --exhibits 4
+    """
+    from evidence import collect as collecting
+    from evidence.run import ROOT, orders, store_of
+
+    target = out or ROOT / "results" / f"{name}.json"
+    document = collecting.collect(
+        orders(name, _runs(runs)),
+        name,
+        store_of(name, _runs(runs)),
+        exhibits=exhibits,
+        pictures=target.parent / "pictures",
+    )
+    collecting.write(document, target)
+    click.echo(f"{target}: {len(document.values)} values, {len(document.exhibits)} exhibits")

@@ -1,0 +1,127 @@
+"""Which rows can run on this machine, what each of the others lacks, and the command that would mend it.
+
+Looks at files, environment and packages only: nothing is downloaded, no server is asked, no weights are loaded, and of
+a key it is told whether it is set.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from evidence.generators import ADAPTERS
+from evidence.models import Row as ModelRow
+from evidence.run import Rows
+from evidence.scorers import ScorerRow
+from evidence.weights import LOCK
+
+ROOT = Path(__file__).resolve().parents[1]
+SCORER_PACKAGES = ("torch", "transformers")
+
+
+@dataclass(frozen=True)
+class Lack:
+    """One thing that is missing, and what would mend it (a command where there is one)."""
+
+    what: str
+    mend: str
+
+
+def examine(rows: Rows, device_gib: float | None = None) -> Iterator[tuple[str, list[Lack]]]:
+    """Every generator and scorer with what it lacks; an empty list means that it can run."""
+    memory = device_gib if device_gib is not None else memory_gib()
+    for name, row in rows.models.items():
+        adapter = ADAPTERS[row.adapter]
+        found = list(_packages(adapter.packages))
+        found += _key(adapter.key) if adapter.remote else _weights(row, row.files, row.gated)
+        yield name, found + ([] if adapter.remote else list(_memory(row.memory_gib, memory)))
+    for name, scorer in rows.scorers.items():
+        if scorer.remote:
+            yield name, [*_packages(("openai",)), *_key(str(getattr(scorer, "key_env", "")))]
+        else:
+            found = [*_packages(SCORER_PACKAGES), *_weights(scorer, scorer.files, scorer.gated)]
+            yield name, found + list(_memory(scorer.memory_gib, memory))
+
+
+def _packages(names: tuple[str, ...]) -> Iterator[Lack]:
+    lacking = [name for name in names if importlib.util.find_spec(name) is None]
+    if lacking:
+        yield Lack(f"package{'s' if len(lacking) > 1 else ''} {', '.join(lacking)}", 'pip install -e ".[evidence]"')
+
+
+def _key(variable: str, environment: Mapping[str, str] = os.environ) -> list[Lack]:
+    if variable and not environment.get(variable):
+        return [Lack(f"key: {variable} is not set", f"export {variable}=...")]
+    return []
+
+
+def _weights(row: ModelRow | ScorerRow, files: Sequence[str], gated: bool | None) -> list[Lack]:
+    found = []
+    for place, address in enumerate(row.addresses):
+        if address.startswith("local-dir:"):
+            if row.prepare or (ROOT / address.removeprefix("local-dir:").split(":")[0]).exists():
+                continue
+            found.append(Lack(f"weights: {address} is not there", row.note or "train or copy it there"))
+        else:
+            repository, _, rest = address.removeprefix("hf-hub:").partition(":")
+            name, _, revision = repository.partition("@")
+            if _cached(name):
+                continue
+            wanted = [rest] if rest else list(files) if place == 0 else []
+            found.append(Lack(f"weights: {name} is not in the cache", _download(name, revision, wanted)))
+            if gated and not signed_in():
+                page = f"https://huggingface.co/{name}"
+                found.append(Lack(f"licence: {name} is gated", f"accept it at {page}, then: hf auth login"))
+    return found
+
+
+def _cached(repository: str) -> bool:
+    """Whether the hub's cache holds any snapshot; which files of it are used is verified when they are loaded."""
+    home = Path(
+        os.environ.get("HF_HUB_CACHE") or Path(os.environ.get("HF_HOME") or Path.home() / ".cache/huggingface") / "hub"
+    )
+    return any((home / f"models--{repository.replace('/', '--')}" / "snapshots").glob("*/*"))
+
+
+def signed_in() -> bool:
+    """Whether a token of the hub lies where its client looks for it; the token itself is not read."""
+    home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache/huggingface")
+    return bool(os.environ.get("HF_TOKEN")) or (home / "token").exists()
+
+
+def _download(name: str, revision: str, files: Sequence[str]) -> str:
+    pinned = f" --revision {revision}" if revision else ""
+    return f"hf download {name}{pinned}" + "".join(f" --include '{pattern}'" for pattern in files)
+
+
+def _memory(need: float | None, there: float | None) -> Iterator[Lack]:
+    if need is not None and there is not None and need > there:
+        yield Lack(f"memory: needs {need:g} GiB, the largest device has {there:.0f}", "use a larger GPU")
+
+
+def memory_gib() -> float | None:
+    """Memory of the largest GPU in GiB, of the machine where there is none. torch is not asked: it takes seconds."""
+    if shutil.which("nvidia-smi"):
+        told = subprocess.run(
+            ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+        sizes = [int(line) / 1024 for line in told.stdout.split() if line.isdigit()]
+        if sizes:
+            return max(sizes)
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+
+
+def lock_note(rows: Rows) -> str:
+    """How many of the rows with weights are pinned."""
+    local = [row for row in rows.models.values() if not row.remote]
+    pinned = sum(row.revision != "unpinned" for row in local)
+    return f"{pinned} of {len(local)} generators with weights are pinned in {LOCK.name}"

@@ -1,0 +1,60 @@
+"""Where work runs: `local` (one process, stages overlapped by threads) or `ray` (Ray Data, one machine or a cluster).
+
+Both write the same samples to the same store, byte for byte; neither keeps any truth of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from evidence.plan import Plan
+from evidence.store import Store
+from evidence.work import Patience
+
+ENGINES = ("local", "ray")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a run is carried out; none of this determines a sample."""
+
+    device: str = "cpu"
+    retry_failed: bool = False
+    patience: Patience = field(default_factory=Patience)
+    parallel: int = 4  # calls in flight to one remote service
+    address: str = ""  # of a Ray cluster; empty starts one here
+    threads: int = 0  # of torch on a CPU; 0: as torch chooses
+
+
+@dataclass
+class Tally:
+    """What a run did. `unavailable` maps a row to the one line that says why it could not run."""
+
+    unavailable: dict[str, str] = field(default_factory=dict)
+    stopped: bool = False  # by the user
+
+
+class Reporter(Protocol):
+    """Progress, told to a person or a log."""
+
+    def say(self, line: str) -> None: ...
+
+    def advance(self, stage: str, by: int = 1) -> None: ...
+
+
+Engine = Callable[[Plan, Store, Options, Reporter], Tally]
+
+
+def engine(name: str) -> Engine:
+    """The engine's `run`. KeyError for a name that is not in ENGINES."""
+    if name == "local":
+        from evidence.engines import local
+
+        return local.run
+    if name == "ray":
+        from evidence.engines import raydata
+
+        return raydata.run
+    raise KeyError(name)

@@ -1,0 +1,309 @@
+"""One process. Denoising keeps the device busy; decoding, PNG encoding and scoring of earlier pictures run on threads
+beside it, and a bounded number of pictures is in flight, so that a slow disk or scorer holds the sampler back.
+
+Generators are loaded one after the other; scorers that fit beside the largest of them stay loaded, the others follow
+one by one when all pictures are there; pairwise judges come last. Remote generators run `parallel` calls at a time.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any
+
+from evidence import generators, scorers
+from evidence.engines import Options, Reporter, Tally
+from evidence.generators import ADAPTERS, Arm
+from evidence.plan import Cast, PictureJob, Plan
+from evidence.provenance import made_here
+from evidence.store import Store, key_of, without_secrets
+from evidence.types import GenerationFailed, Generator, Scorer, Staged
+from evidence.work import (
+    draw,
+    due_scores,
+    finished,
+    judge,
+    keep,
+    open_picture,
+    picture_key,
+    pixels_of,
+    request_of,
+    score,
+    source_of,
+    sources,
+)
+
+IN_FLIGHT = 4  # batches between the sampler and the disk
+ASSUMED_GIB = 4.0  # of a row that does not say what it needs
+
+
+def run(plan: Plan, store: Store, options: Options, report: Reporter) -> Tally:
+    """Does what of the plan is not in the store yet."""
+    tally = Tally()
+    store.sweep()
+    beside, after = residents(plan, options.device)
+    with ThreadPoolExecutor(1, "score") as scoring:
+        bench = Bench(plan, store, options, report, tally, beside)
+        studio = Studio(plan.cast, options)
+        pending: list[Future[None]] = []
+        for model, arm, jobs in plan.groups():
+            due = [job for job in jobs if not finished(store, job.key, options.retry_failed)]
+            report.advance("generate", len(jobs) - len(due))
+            for done in _pictures(studio, model, arm, due, store, report, tally):
+                pending.append(scoring.submit(bench.score, done.key))
+                pending = [future for future in pending if not future.done() or future.result()]
+            pending += [scoring.submit(bench.score, job.key) for job in jobs if job not in due]
+        pending += [scoring.submit(bench.score, reference) for reference in plan.given]
+        for future in pending:
+            future.result()
+        del studio
+        bench.close()
+    for name in after:
+        bench = Bench(plan, store, options, report, tally, [name])
+        for reference in [*plan.pictures, *plan.given]:
+            bench.score(reference)
+        bench.close()
+    _compare(plan, store, options, report, tally)
+    return tally
+
+
+def residents(plan: Plan, device: str) -> tuple[list[str], list[str]]:
+    """Scorers that stay loaded beside the largest generator, and those that wait until it is gone."""
+    room = memory_gib(device) * 0.9
+    local = [m.row for m in plan.cast.members.values() if not m.row.remote]
+    room -= max((row.memory_gib or ASSUMED_GIB for row in local), default=0.0)
+    beside: list[str] = []
+    after: list[str] = []
+    for name, row in plan.cast.scorers.items():
+        need = row.memory_gib or ASSUMED_GIB
+        room_after = room - need
+        (beside if room_after >= 0 or not local else after).append(name)
+        room = room_after if room_after >= 0 else room
+    return beside, after
+
+
+def memory_gib(device: str) -> float:
+    """Memory of the device in GiB."""
+    if device.startswith("cuda"):
+        import torch
+
+        return float(torch.cuda.get_device_properties(device).total_memory) / 2**30
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+
+
+class Bench:
+    """Scorers that are loaded, each when the first picture that needs it comes."""
+
+    def __init__(
+        self, plan: Plan, store: Store, options: Options, report: Reporter, tally: Tally, names: Sequence[str]
+    ) -> None:
+        self.plan, self.store, self.options, self.report, self.tally = plan, store, options, report, tally
+        self.names, self.loaded = names, dict[str, Scorer | None]()
+        self.sources = sources(plan)
+
+    def score(self, reference: str) -> None:
+        """All scores that are due for one picture; none where the picture was not made."""
+        wanted = [pair for pair in self.plan.scorings.get(reference, ()) if pair[0] in self.names]
+        if not wanted:
+            return
+        source = self.sources[reference]
+        pixels = pixels_of(source, reference, self.store)
+        if pixels is not None:
+            image = None
+            for name in dict.fromkeys(scorer for scorer, _ in wanted):
+                prompts = [prompt for scorer, prompt in wanted if scorer == name]
+                due = due_scores(self.plan.cast, name, pixels, prompts, self.store, self.options.retry_failed)
+                scorer = self._scorer(name) if due else None
+                if scorer is not None:
+                    image = image or open_picture(source, reference, self.store)
+                    made = made_here(self.options.device)
+                    score(self.plan.cast, name, scorer, image, pixels, due, self.store, made)
+        self.report.advance("score", len(wanted))
+
+    def _scorer(self, name: str) -> Scorer | None:
+        if name not in self.loaded:
+            try:
+                self.loaded[name] = scorers.load(self.plan.cast.scorers[name], self.options.device)
+            except Exception as error:
+                self.loaded[name] = None
+                unavailable(name, error, self.tally, self.report)
+        return self.loaded[name]
+
+    def close(self) -> None:
+        self.loaded.clear()
+        free()
+
+
+class Studio:
+    """The generator at hand. One that differs only in sampling settings takes over the weights of the one before."""
+
+    def __init__(self, cast: Cast, options: Options) -> None:
+        self.cast, self.options = cast, options
+        self.weights: dict[str, Any] = {}
+        self.generator: Generator | None = None
+
+    def load(self, model: str, arm: Arm) -> Generator:
+        weights = self.cast.weights(model)
+        if weights != self.weights:
+            self.generator = None
+            free()
+        row, profile = self.cast.members[model].row, self.cast.profile
+        made = generators.load(row, profile, self.options.device, arm=arm, sharing=self.generator)
+        self.weights, self.generator = weights, made
+        return made
+
+
+def _pictures(
+    studio: Studio,
+    model: str,
+    arm: Arm,
+    jobs: list[PictureJob],
+    store: Store,
+    report: Reporter,
+    tally: Tally,
+) -> Iterator[PictureJob]:
+    """Makes the pictures of one group, yielding each job when its record is written."""
+    if not jobs or model in tally.unavailable:
+        return
+    row, options = studio.cast.members[model].row, studio.options
+    try:
+        generator = studio.load(model, arm)
+    except Exception as error:
+        unavailable(model, error, tally, report)
+        return
+    size = int(studio.cast.settings(model, arm).get("batch") or 1)
+    batches = [jobs[start : start + size] for start in range(0, len(jobs), size)]
+    if ADAPTERS[row.adapter].remote:
+        written = _remote(generator, batches, store, options)
+    elif isinstance(generator, Staged):
+        written = _staged(generator, batches, store, options)
+    else:
+        written = _plain(generator, batches, store, options)
+    for batch in written:
+        report.advance("generate", len(batch))
+        yield from batch
+
+
+def _remote(
+    generator: Generator, batches: Iterable[list[PictureJob]], store: Store, options: Options
+) -> Iterator[list[PictureJob]]:
+    made = {**made_here("remote")}
+
+    def one(batch: list[PictureJob]) -> list[PictureJob]:
+        draw(generator, batch, store, options.patience, made)
+        return batch
+
+    with ThreadPoolExecutor(options.parallel, "call") as calls:
+        yield from calls.map(one, batches)
+
+
+def _plain(
+    generator: Generator, batches: Iterable[list[PictureJob]], store: Store, options: Options
+) -> Iterator[list[PictureJob]]:
+    for batch in batches:
+        draw(generator, batch, store, options.patience, made_here(options.device))
+        yield batch
+
+
+def _staged(
+    generator: Staged, batches: list[list[PictureJob]], store: Store, options: Options
+) -> Iterator[list[PictureJob]]:
+    """Text first, once; then denoising here and decoding and encoding on threads, IN_FLIGHT batches at most. A batch
+    that fails as a whole is made again picture by picture, here, so that each failure is its own."""
+    made = made_here(options.device)
+    room = threading.Semaphore(IN_FLIGHT)
+    generator.encode([request_of(job, None) for batch in batches for job in batch])
+
+    def finish(batch: list[PictureJob], full: int, latents: object, started: float) -> bool:
+        told = {**made, "attempts": 1, "batch": full}
+        try:
+            images = generator.decode(latents)[: len(batch)]
+            kept = [
+                encoders.submit(keep, *pair, store, told, started, len(batch))
+                for pair in zip(batch, images, strict=True)
+            ]
+            wait(kept)
+            return all(future.result() is not None for future in kept)
+        except GenerationFailed:
+            return False
+        finally:
+            room.release()
+
+    def settled(batch: list[PictureJob], written: Future[bool]) -> list[PictureJob]:
+        if not written.result():
+            for job in batch:
+                draw(generator, [job], store, options.patience, made)
+        return batch
+
+    with ThreadPoolExecutor(1, "decode") as decoder, ThreadPoolExecutor(2, "encode") as encoders:
+        waiting: list[tuple[list[PictureJob], Future[bool]]] = []
+        for batch in batches:
+            full = max(len(batch), int(batch[0].identity["settings"].get("batch") or 1))
+            room.acquire()
+            started = time.perf_counter()
+            try:
+                requests = [request_of(job, source_of(job, store)) for job in batch]
+                latents = generator.denoise(requests + requests[-1:] * (full - len(requests)))
+            except Exception:
+                room.release()
+                for job in batch:
+                    draw(generator, [job], store, options.patience, made)
+                yield batch
+                continue
+            waiting.append((batch, decoder.submit(finish, batch, full, latents, started)))
+            while waiting and waiting[0][1].done():
+                yield settled(*waiting.pop(0))
+        while waiting:
+            yield settled(*waiting.pop(0))
+
+
+def _compare(plan: Plan, store: Store, options: Options, report: Reporter, tally: Tally) -> None:
+    """Verdicts of the pairwise judges, several calls at a time."""
+    judges: dict[str, Any] = {}
+
+    def one(comparison: Any) -> None:
+        keys = picture_key(plan.cast, comparison.a), picture_key(plan.cast, comparison.b)
+        first, second = (pixels_of(s, k, store) for s, k in zip((comparison.a, comparison.b), keys, strict=True))
+        if first is not None and second is not None:
+            identity = plan.cast.verdict(comparison.judge, first, second, comparison.prompt)
+            if not finished(store, key_of("judge", identity), options.retry_failed):
+                pictures = open_picture(comparison.a, keys[0], store), open_picture(comparison.b, keys[1], store)
+                judge(
+                    plan.cast,
+                    comparison,
+                    judges[comparison.judge],
+                    pictures,
+                    (first, second),
+                    store,
+                    options.patience,
+                    made_here("remote"),
+                )
+        report.advance("judge")
+
+    for name in dict.fromkeys(comparison.judge for comparison in plan.comparisons):
+        try:
+            judges[name] = scorers.load_judge(plan.cast.judges[name])
+        except Exception as error:
+            unavailable(name, error, tally, report)
+    with ThreadPoolExecutor(options.parallel, "judge") as calls:
+        list(calls.map(one, [c for c in plan.comparisons if c.judge in judges]))
+
+
+def unavailable(name: str, error: BaseException, tally: Tally, report: Reporter) -> None:
+    """One clear line for a row that cannot run; the other rows go on."""
+    first = (str(error).strip() or type(error).__name__).splitlines()[0]
+    tally.unavailable[name] = without_secrets(first)
+    report.say(f"{name}: skipped: {tally.unavailable[name]}")
+
+
+def free() -> None:
+    """Gives back what a dropped model held."""
+    gc.collect()
+    import sys
+
+    if (torch := sys.modules.get("torch")) is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()

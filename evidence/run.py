@@ -1,0 +1,261 @@
+"""From an order (what a person asked for) to samples in a run folder: cast, studies, plan, execution.
+
+    runs/NAME/orders/<digest>.json   what was asked for, so that `status` and `collect` need no arguments
+    runs/NAME/samples/<aa>/<key>.*   what was made; shared by all orders of the run
+
+Rows that cannot run here (gated or missing weights, no key, too little memory) are told in one line each and left out;
+the others go on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from evidence import prompts, protocols, weights
+from evidence import scorers as scoring
+from evidence.engines import Engine, Options, Reporter, Tally, engine
+from evidence.models import CONTROLLED
+from evidence.models import Row as ModelRow
+from evidence.models import load as read_models
+from evidence.plan import Cast, Plan, build, member, merge
+from evidence.rows import pick
+from evidence.scorers import ScorerRow
+from evidence.store import Store, atomic_write, canonical, without_secrets
+from ledger.problems import InputError, Problem, did_you_mean
+from ledger.schema import Strict
+
+ROOT = Path(__file__).resolve().parents[1]
+RUNS = ROOT / "runs"
+MINIATURE = "miniature"
+
+
+class Order(Strict):
+    """What a person asked for. Names are those of the command line."""
+
+    models: tuple[str, ...]
+    protocol: tuple[str, ...] = ("pairs",)
+    prompt_set: str = ""  # empty: the protocol's own
+    prompts: int | None = None
+    seeds: int = 1  # repeats of every prompt; 0 leaves the samplers free
+    profile: str = CONTROLLED
+    scorers: tuple[str, ...] = ()
+    judges: tuple[str, ...] = ()
+    options: dict[str, str] = {}  # noqa: RUF012 - pydantic copies defaults
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(canonical(self.model_dump(mode="json")).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows that names are looked up in."""
+
+    models: Mapping[str, ModelRow] = field(default_factory=read_models)
+    scorers: Mapping[str, ScorerRow] = field(default_factory=scoring.read)
+
+
+def expand(names: Iterable[str], rows: Rows) -> list[str]:
+    """Names of rows; that of a family (`miniature`, `Flux`) stands for all its rows. InputError for unknown names."""
+    found: dict[str, None] = {}
+    families = {row.family.lower() for row in rows.models.values()}
+    problems: list[Problem] = []
+    for name in names:
+        family = [row.id for row in rows.models.values() if row.family.lower() == name.lower()]
+        base = name.partition("@")[0]
+        if base in rows.models:
+            found[name] = None
+        elif family:
+            found |= dict.fromkeys(family)
+        else:
+            hint = did_you_mean(base, [*rows.models, *families])
+            problems.append(Problem("--models", 0, name, f"no such row or family in evidence/models.toml{hint}"))
+    if problems:
+        raise InputError(problems)
+    return list(found)
+
+
+def cast_of(order: Order, rows: Rows) -> Cast:
+    """Who takes part. Without names, the scorers are those of the generators' kind: the miniature has its own."""
+    members = [member(name, rows.models) for name in expand(order.models, rows)]
+    lacking = [m.name for m in members if order.profile not in m.row.profiles]
+    if lacking:
+        raise InputError([Problem("--profile", 0, name, f"has no profile '{order.profile}'") for name in lacking])
+    singles = {name: row for name, row in rows.scorers.items() if row.role != "pairwise-judge"}
+    pairwise = {name: row for name, row in rows.scorers.items() if name not in singles}
+    small = all(m.row.family == MINIATURE for m in members)
+    default = [name for name, row in singles.items() if (_family(row) == MINIATURE) == small]
+    chosen = pick(singles, list(order.scorers) or default, "evidence/scorers.toml")
+    judges = pick(pairwise, list(order.judges), "evidence/scorers.toml")
+    return Cast(
+        members={m.name: m for m in members},
+        scorers={row.id: row for row in chosen},
+        judges={row.id: row for row in judges},
+        profile=order.profile,
+    )
+
+
+def _family(row: ScorerRow) -> str:
+    return str(getattr(row, "family", ""))
+
+
+def studies(order: Order, cast: Cast, name: str) -> dict[str, protocols.Study]:
+    """One study per protocol, with the prompt set that was named or the protocol's own."""
+    found = {}
+    for protocol in order.protocol:
+        try:
+            module = protocols.load(protocol)
+        except KeyError:
+            hint = did_you_mean(protocol, protocols.PROTOCOLS)
+            raise InputError([Problem("--protocol", 0, protocol, f"no such protocol{hint}")]) from None
+        chosen = order.prompt_set or module.PROMPTS
+        if not chosen:
+            raise InputError(
+                [Problem("--prompt-set", 0, protocol, "needs a prompt set of its own: name a .jsonl file")]
+            )
+        repeats: tuple[int | None, ...] = tuple(range(order.seeds)) or (None,)
+        found[protocol] = protocols.Study(name, cast, prompts.load(chosen, order.prompts), repeats, order.options)
+    return found
+
+
+def plan_of(order: Order, cast: Cast, name: str) -> Plan:
+    wanted = (protocols.load(protocol).wants(study) for protocol, study in studies(order, cast, name).items())
+    return build(cast, merge(wanted))
+
+
+def folder(name: str, runs: Path = RUNS) -> Path:
+    return runs / name
+
+
+def store_of(name: str, runs: Path = RUNS) -> Store:
+    return Store(folder(name, runs) / "samples")
+
+
+def keep_order(order: Order, name: str, command: str, runs: Path = RUNS) -> None:
+    told = {"order": order.model_dump(mode="json"), "command": without_secrets(command)}
+    atomic_write(folder(name, runs) / "orders" / f"{order.digest}.json", json.dumps(told, indent=1).encode() + b"\n")
+
+
+def orders(name: str, runs: Path = RUNS) -> list[tuple[Order, str]]:
+    """Every order of a run with its command, oldest first. InputError for a run that does not exist."""
+    found = sorted(
+        (folder(name, runs) / "orders").glob("*.json"), key=lambda path: (path.stat().st_mtime_ns, path.name)
+    )
+    if not found:
+        known = sorted(path.parent.parent.name for path in runs.glob("*/orders/*.json"))
+        hint = did_you_mean(name, known)
+        raise InputError(
+            [Problem("runs", 0, name, f"there is no such run{hint}; start one with `python build.py evidence`")]
+        )
+    told = [json.loads(path.read_text("utf-8")) for path in found]
+    return [(Order.model_validate(one["order"]), one["command"]) for one in told]
+
+
+def execute(
+    order: Order,
+    name: str,
+    options: Options,
+    report: Reporter,
+    *,
+    engine_name: str = "local",
+    rows: Rows | None = None,
+    runs: Path = RUNS,
+    command: str = "",
+) -> tuple[Plan, Tally]:
+    """Makes what is missing of an order. The plan that comes back is that of the rows that could run."""
+    run: Engine = engine(engine_name)
+    cast = cast_of(order, rows or Rows())
+    keep_order(order, name, command, runs)
+    able, unavailable = ready(cast, options.device, report)
+    plan = plan_of(order, able, name)
+    tally = run(plan, store_of(name, runs), options, report)
+    tally.unavailable = unavailable | tally.unavailable
+    return plan, tally
+
+
+def ready(cast: Cast, device: str, report: Reporter) -> tuple[Cast, dict[str, str]]:
+    """The cast without the rows that cannot run here, and one line for each of those.
+
+    Weights that nobody has pinned are fetched now: keys name their revision, so it must be known before the plan."""
+    unavailable: dict[str, str] = {}
+
+    def usable(row: ModelRow | ScorerRow, name: str, need: float | None) -> bool:
+        try:
+            if not row.remote:
+                room = _memory(device)
+                if need is not None and need > room:
+                    raise MemoryError(f"needs {need:g} GiB, {device} has {room:.0f}")
+                pin(row)
+        except Exception as error:
+            unavailable[name] = without_secrets((str(error) or type(error).__name__).splitlines()[0])
+            report.say(f"{name}: skipped: {unavailable[name]}")
+        return name not in unavailable
+
+    members = {n: m for n, m in cast.members.items() if usable(m.row, n, m.row.memory_gib)}
+    scorers = {n: row for n, row in cast.scorers.items() if usable(row, n, row.memory_gib)}
+    return dataclasses.replace(cast, members=members, scorers=scorers), unavailable
+
+
+def _memory(device: str) -> float:
+    from evidence.engines.local import memory_gib
+
+    return memory_gib(device)
+
+
+def pin(row: ModelRow | ScorerRow) -> None:
+    """Fetches the weights of an unpinned row, which pins them. WeightsMissing says what would mend it."""
+    if row.revision != weights.UNPINNED:
+        return
+    weights.fetch(row.weights, tuple(row.files), prepare=row.prepare)
+    if isinstance(row, ScorerRow):
+        if row.base:
+            weights.fetch(row.base, tuple(row.base_files))
+    else:
+        for address in row.addresses[1:]:
+            weights.fetch(address, prepare=row.prepare)
+
+
+def progress(plan: Plan, store: Store) -> dict[tuple[str, str], Counter[str]]:
+    """For each (stage, row): how many samples are done, failed and missing."""
+    from evidence.store import key_of
+    from evidence.work import pixels_of, sources
+
+    told: dict[tuple[str, str], Counter[str]] = {}
+
+    def count(stage: str, row: str, key: str | None) -> None:
+        record = store.get(key) if key else None
+        told.setdefault((stage, row), Counter())[record.status if record else "missing"] += 1
+
+    for job in plan.pictures.values():
+        count("generate", job.ask.model, job.key)
+    whereabouts = sources(plan)
+    for reference, pairs in plan.scorings.items():
+        pixels = pixels_of(whereabouts[reference], reference, store)
+        for scorer, prompt in pairs:
+            key = key_of("score", plan.cast.score(scorer, pixels, prompt)) if pixels else None
+            count("score", scorer, key)
+    for one in plan.comparisons:
+        a, b = (pixels_of(s, plan.cast.reference(s) or "", store) for s in (one.a, one.b))
+        key = key_of("judge", plan.cast.verdict(one.judge, a, b, one.prompt)) if a and b else None
+        count("judge", one.judge, key)
+    return told
+
+
+def totals(plan: Plan) -> dict[str, int]:
+    return {"generate": len(plan.pictures), "score": plan.n_scorings, "judge": len(plan.comparisons)}
+
+
+def device_here() -> str:
+    """The accelerator if torch sees one, else the processor. EVIDENCE_DEVICE overrides."""
+    if chosen := os.environ.get("EVIDENCE_DEVICE"):
+        return chosen
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"

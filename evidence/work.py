@@ -1,0 +1,226 @@
+"""The work on samples, the same for every engine: draw, score, judge; try again where it can help; record failures.
+
+An engine only decides where and when these functions run. Each is given what it needs and writes what it made to the
+store, so that an engine that dies loses what is in flight and nothing else.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from evidence.generators import ADAPTERS
+from evidence.generators.refuse import reason_to_refuse
+from evidence.plan import Cast, Comparison, Given, PictureJob, Plan, Source, reads_prompt
+from evidence.store import Record, Store, key_of, pixel_digest, png_bytes
+from evidence.types import GenerationFailed, Generator, Judge, Request, Scorer
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How often something retryable is tried, and how long is waited: 1, 2, 4, ... seconds, or what the server says."""
+
+    attempts: int = 5
+    first: float = 1.0  # seconds
+    longest: float = 120.0  # seconds; a server that asks for more is believed, and not waited for
+    sleep: Callable[[float], None] = time.sleep
+
+    def wait(self, attempt: int, asked: float | None) -> float | None:
+        """Seconds before attempt number `attempt + 1`, or None to give up."""
+        if attempt >= self.attempts or (asked is not None and asked > self.longest):
+            return None
+        return max(asked or 0.0, min(self.longest, self.first * 2.0 ** (attempt - 1)))
+
+
+def persist(action: Callable[[], Result], patience: Patience) -> tuple[Result | Exception, int]:
+    """The result or the last error of `action`, and the number of attempts. Only GenerationFailed that says it is
+    retryable is tried again: never a 4xx, never a bug."""
+    attempt = 0
+    while True:
+        attempt += 1
+        try:
+            return action(), attempt
+        except GenerationFailed as failure:
+            wait = patience.wait(attempt, failure.retry_after) if failure.retryable else None
+            if wait is None:
+                return failure, attempt
+            patience.sleep(wait)
+        except Exception as error:
+            return error, attempt
+
+
+def request_of(job: PictureJob, source: Image | None) -> Request:
+    return Request(job.ask.prompt, job.ask.seed, job.ask.negative, source)
+
+
+def source_of(job: PictureJob, store: Store) -> Image | None:
+    """The picture that image-to-image starts from. GenerationFailed where it was never made."""
+    source = job.ask.source
+    if source is None:
+        return None
+    if isinstance(source, Given):
+        return open_rgb(source)
+    try:
+        return store.picture(str(job.identity["source"]))
+    except KeyError:
+        raise GenerationFailed("the picture to start from was not made", retryable=False) from None
+
+
+def open_rgb(given: Given) -> Image:
+    from PIL import Image as images
+
+    with images.open(given.path) as file:
+        return file.convert("RGB")
+
+
+def finished(store: Store, key: str, retry_failed: bool) -> bool:
+    """Whether nothing is left to do: done, or failed for good. A failure that time may mend is tried again."""
+    record = store.get(key)
+    if record is None:
+        return False
+    return record.status == "done" or not (record.retryable or retry_failed)
+
+
+def draw(
+    generator: Generator, jobs: Sequence[PictureJob], store: Store, patience: Patience, made: dict[str, Any]
+) -> None:
+    """Makes and keeps the pictures of `jobs` in one call, and one by one where the call fails as a whole.
+
+    `made` says where: device, hardware, software. A batch that is not full is filled up with repeats of its last
+    request, so that its shape, and with it every kernel, is the same whatever was done before."""
+    started = time.perf_counter()
+    try:
+        requests = [request_of(job, source_of(job, store)) for job in jobs]
+    except GenerationFailed as failure:
+        if len(jobs) == 1:
+            keep(jobs[0], failure, store, {**made, "attempts": 0}, started)
+            return
+        for job in jobs:
+            draw(generator, [job], store, patience, made)
+        return
+    full = max(len(jobs), int(jobs[0].identity["settings"].get("batch") or 1))
+    padded = requests + requests[-1:] * (full - len(requests))
+
+    def once() -> list[Image]:
+        images = generator.generate(padded)[: len(requests)]
+        if len(jobs) == 1 and (why := reason_to_refuse(images[0])):
+            raise GenerationFailed(f"the picture is {why}", retryable=ADAPTERS[jobs[0].identity["adapter"]].remote)
+        return images
+
+    images, attempts = persist(once, patience)
+    if isinstance(images, Exception):
+        if len(jobs) > 1:
+            for job in jobs:
+                draw(generator, [job], store, patience, made)
+        else:
+            keep(jobs[0], images, store, {**made, "attempts": attempts}, started)
+        return
+    for job, image in zip(jobs, images, strict=True):
+        keep(job, image, store, {**made, "attempts": attempts, "batch": full}, started, len(jobs))
+
+
+def keep(
+    job: PictureJob, outcome: Image | Exception, store: Store, made: dict[str, Any], started: float, shared: int = 1
+) -> Record:
+    """Writes a picture, or the failure to make it. `shared`: how many pictures the time was spent on."""
+    said = {
+        **made,
+        "model": job.ask.model,
+        "seconds": round((time.perf_counter() - started) / shared, 3),
+        "date": today(),
+    }
+    if isinstance(outcome, Exception):
+        return store.fail(job.key, "generate", job.identity, outcome, said)
+    if why := reason_to_refuse(outcome):
+        return store.fail(job.key, "generate", job.identity, GenerationFailed(f"the picture is {why}"), said)
+    return store.put_picture(job.key, job.identity, outcome, said, png_bytes(outcome))
+
+
+def pixels_of(source: Source, key: str, store: Store) -> str | None:
+    """Digest of a picture's pixels, or None where it was not made."""
+    if isinstance(source, Given):
+        return pixel_digest(open_rgb(source))
+    record = store.get(key)
+    return str(record.result["pixels"]) if record and record.status == "done" else None
+
+
+def due_scores(cast: Cast, scorer: str, pixels: str, prompts: Sequence[str], store: Store, retry: bool) -> list[str]:
+    """The prompts under which the picture has no score yet."""
+    return [p for p in prompts if not finished(store, key_of("score", cast.score(scorer, pixels, p)), retry)]
+
+
+def score(
+    cast: Cast,
+    name: str,
+    scorer: Scorer,
+    image: Image,
+    pixels: str,
+    prompts: Sequence[str],
+    store: Store,
+    made: dict[str, Any],
+) -> None:
+    """Scores one picture under every prompt, one record each."""
+    if not prompts:
+        return
+    started = time.perf_counter()
+    told = {**made, "scorer": name, "date": today()}
+    try:
+        values = scorer.score([image] * len(prompts), list(prompts))
+        cut = scorer.truncated(list(prompts)) if reads_prompt(cast.scorers[name]) else [False] * len(prompts)
+    except Exception as error:
+        for prompt in prompts:
+            identity = cast.score(name, pixels, prompt)
+            store.fail(key_of("score", identity), "score", identity, error, told)
+        return
+    told["seconds"] = round((time.perf_counter() - started) / len(prompts), 4)
+    for prompt, value, truncated in zip(prompts, values, cut, strict=True):
+        identity = cast.score(name, pixels, prompt)
+        store.put(key_of("score", identity), "score", identity, {"score": value, "truncated": truncated}, told)
+
+
+def judge(
+    cast: Cast,
+    comparison: Comparison,
+    judge_: Judge,
+    pictures: tuple[Image, Image],
+    pixels: tuple[str, str],
+    store: Store,
+    patience: Patience,
+    made: dict[str, Any],
+) -> None:
+    """One verdict: 1 for `b`, 0 for `a`, -1 for a tie, kept as a tie."""
+    identity = cast.verdict(comparison.judge, *pixels, comparison.prompt)
+    key = key_of("judge", identity)
+    order = bool(identity["order"])
+    verdict, attempts = persist(lambda: judge_.compare(*pictures, comparison.prompt, order), patience)
+    told = {**made, "judge": comparison.judge, "attempts": attempts, "date": today()}
+    if isinstance(verdict, Exception):
+        store.fail(key, "judge", identity, verdict, told)
+    else:
+        store.put(key, "judge", identity, {"verdict": verdict, "order": order}, told)
+
+
+def today() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def picture_key(cast: Cast, source: Source) -> str:
+    return cast.reference(source) or ""
+
+
+def open_picture(source: Source, key: str, store: Store) -> Image:
+    return open_rgb(source) if isinstance(source, Given) else store.picture(key)
+
+
+def sources(plan: Plan) -> dict[str, Source]:
+    """Every picture that is scored or compared, by its reference."""
+    found: dict[str, Source] = {key: job.ask for key, job in plan.pictures.items()}
+    return found | {reference: Given(path) for reference, path in plan.given.items()}
