@@ -192,6 +192,10 @@ def _profile_defects(row: Row, profile: str) -> list[tuple[tuple[str, ...], str]
     steered = said.get("method", "none") != "none" or said.get("true_cfg_scale", 1.0) > 1
     if said.get("negative_prompt", "").strip() and "true_cfg_scale" in reads and not steered:
         found.append((("negative_prompt",), "is ignored unless true_cfg_scale is above 1"))
+    if said.get("method", "none") != "none":
+        guidance = "guidance" if row.adapter == "sd3" else "true_cfg_scale"
+        if said.get(guidance, 0.0) > 1:
+            found.append((("method",), f"'{said['method']}' replaces classifier-free guidance: {guidance} must be at most 1"))
     if row.distilled and profile == CONTROLLED and said.get("guidance", 0.0) > 0 and row.adapter == "z-image":
         found.append((("guidance",), "a distilled Z-Image is sampled with guidance 0.0: anything above turns CFG on"))
     return list(dict.fromkeys(found))

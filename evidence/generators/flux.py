@@ -5,7 +5,6 @@ FLUX ignores a negative prompt unless true CFG, VSF or NAG is on: such a request
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,9 +14,8 @@ from PIL.Image import Image
 from torch import Tensor
 
 from evidence import vsf
-from evidence.attention import Tokens, installed
 from evidence.generators.local import StagedLocal
-from evidence.generators.steering import rule
+from evidence.generators.steering import rule, steered
 from evidence.rows import Unavailable
 from evidence.types import Request
 
@@ -79,7 +77,7 @@ class Flux(StagedLocal):
                 self._img2img(),
                 {"image": [i.convert("RGB") for i in images if i], "strength": settings["strength"]},
             )
-        with self._steered(embedded):
+        with steered(self.pipe.transformer, self.settings, embedded):
             made = pipe(
                 **embedded,
                 **given,
@@ -93,15 +91,6 @@ class Flux(StagedLocal):
                 return_dict=False,
             )
         return made[0]  # type: ignore[no-any-return]
-
-    def _steered(self, embedded: dict[str, Tensor]) -> AbstractContextManager[None]:
-        steering, counts = rule(self.settings), embedded.pop("negative_tokens", None)
-        if steering is None or counts is None:
-            return nullcontext()
-        negative = int(counts[0, 0])
-        return installed(
-            self.pipe.transformer, steering, Tokens(embedded["prompt_embeds"].shape[1] - negative, negative)
-        )
 
     def _pictures(self, latents: Tensor) -> list[Image]:
         pipe = self.pipe

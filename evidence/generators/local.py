@@ -38,6 +38,7 @@ class Local(ABC):
     pipeline: ClassVar[str]
     omitted: ClassVar[tuple[str, ...]] = ()
     always: ClassVar[Mapping[str, Setting]] = {}
+    options: ClassVar[Mapping[str, Any]] = {}
     denoiser: ClassVar[str] = "transformer"
     takes_images: ClassVar[bool] = False
 
@@ -73,7 +74,7 @@ class Local(ABC):
     def _load(self, settings: dict[str, Setting]) -> Any:
         dtype = getattr(torch, str(settings["dtype"]))
         folder = self._fetch(self.row.weights, self.row.files)
-        parts: dict[str, Any] = dict.fromkeys(self.omitted)
+        parts: dict[str, Any] = dict.fromkeys(self.omitted) | dict(self.options)
         if self.row.transformer:
             parts["transformer"] = self._swapped(folder, dtype)
         if settings.get("variant"):

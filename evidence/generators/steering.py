@@ -1,10 +1,14 @@
-"""Which rule of attention the settings ask for, where a pipeline can run under one."""
+"""Sampling under a rule of attention (VSF, NAG), where the settings ask for one and there is a negative prompt."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
-from evidence.attention import Rule
+from torch import Tensor
+
+from evidence.attention import Rule, Tokens, installed
 from evidence.generators import Setting
 from evidence.nag import NormalizedAttentionGuidance
 from evidence.vsf import ValueSignFlip
@@ -18,3 +22,15 @@ def rule(settings: Mapping[str, Setting]) -> Rule | None:
     if settings["method"] == "nag" and number["nag_scale"] > 1:
         return NormalizedAttentionGuidance(number["nag_scale"], number["nag_tau"], number["nag_alpha"])
     return None
+
+
+def steered(
+    transformer: Any, settings: Mapping[str, Setting], embedded: dict[str, Tensor]
+) -> AbstractContextManager[None]:
+    """Runs the transformer under the rule of the settings. Takes `negative_tokens` (batch, 1) out of `embedded`: how
+    many of the last text tokens are negative; where it is absent, the plain pipeline runs."""
+    wanted, counts = rule(settings), embedded.pop("negative_tokens", None)
+    if wanted is None or counts is None:
+        return nullcontext()
+    negative = int(counts[0, 0])
+    return installed(transformer, wanted, Tokens(embedded["prompt_embeds"].shape[1] - negative, negative))

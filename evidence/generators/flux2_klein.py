@@ -1,0 +1,34 @@
+"""FLUX.2 Klein: its own class, not that of FLUX.2. Its first positional argument is a picture, so the prompt is named.
+
+It has no negative prompt, and the distilled repository does not read a guidance scale.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from PIL.Image import Image
+
+from evidence.generators.local import Local
+from evidence.types import Request
+
+
+class Flux2Klein(Local):
+    pipeline: ClassVar[str] = "Flux2KleinPipeline"
+    layers: ClassVar[tuple[int, ...]] = (9, 18, 27)  # of the text encoder, read by the transformer
+
+    def truncated(self, prompts: list[str]) -> list[bool]:
+        window = int(self.settings["max_sequence_length"] or 0)
+        return [len(self.pipe.tokenizer(prompt).input_ids) > window for prompt in prompts]
+
+    def _paint(self, requests: list[Request]) -> list[Image]:
+        return self.pipe(  # type: ignore[no-any-return]
+            prompt=[request.prompt for request in requests],
+            width=self.settings["width"],
+            height=self.settings["height"],
+            num_inference_steps=self.settings["steps"],
+            guidance_scale=self.settings["guidance"],
+            max_sequence_length=self.settings["max_sequence_length"],
+            text_encoder_out_layers=self.layers,
+            generator=self._noise(requests),
+        ).images

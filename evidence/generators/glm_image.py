@@ -1,0 +1,37 @@
+"""GLM-Image: an autoregressive stage, then diffusion. Its first stage samples on torch's global generator.
+
+A picture would therefore depend on the others of its batch, so there is one at a time, and the global generator is put
+back as it was.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from PIL.Image import Image
+
+from evidence.generators import Setting
+from evidence.generators.local import Local
+from evidence.types import Request
+
+
+class GlmImage(Local):
+    pipeline: ClassVar[str] = "GlmImagePipeline"
+    always: ClassVar[dict[str, Setting]] = {"batch": 1}
+
+    def truncated(self, prompts: list[str]) -> list[bool]:
+        return [False for _ in prompts]  # the first stage has no window of its own
+
+    def _paint(self, requests: list[Request]) -> list[Image]:
+        (request,) = requests
+        (noise,) = self._noise(requests)
+        with torch.random.fork_rng():
+            return self.pipe(  # type: ignore[no-any-return]
+                prompt=request.prompt,
+                width=self.settings["width"],
+                height=self.settings["height"],
+                num_inference_steps=self.settings["steps"],
+                guidance_scale=self.settings["guidance"],
+                generator=noise,
+            ).images

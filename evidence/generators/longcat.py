@@ -1,0 +1,39 @@
+"""LongCat-Image without its prompt rewriter.
+
+By default the pipeline lets a language model beautify the prompt first, which would undo what is asked for. The
+rewriter's processor is not even loaded (it would need torchvision), so that no setting can bring it back, and the recipe
+says so.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from PIL.Image import Image
+
+from evidence.generators import Setting
+from evidence.generators.local import Local
+from evidence.types import Request
+
+
+class LongCat(Local):
+    pipeline: ClassVar[str] = "LongCatImagePipeline"
+    omitted: ClassVar[tuple[str, ...]] = ("text_processor",)
+    always: ClassVar[dict[str, Setting]] = {"prompt_rewrite": False}
+
+    def truncated(self, prompts: list[str]) -> list[bool]:
+        window = self.pipe.tokenizer_max_length
+        return [len(self.pipe.tokenizer(prompt).input_ids) > window for prompt in prompts]
+
+    def _paint(self, requests: list[Request]) -> list[Image]:
+        return self.pipe(  # type: ignore[no-any-return]
+            prompt=[request.prompt for request in requests],
+            negative_prompt=[self._negative(request) for request in requests],
+            width=self.settings["width"],
+            height=self.settings["height"],
+            num_inference_steps=self.settings["steps"],
+            guidance_scale=self.settings["guidance"],
+            enable_cfg_renorm=self.settings["cfg_renorm"],
+            enable_prompt_rewrite=False,
+            generator=self._noise(requests),
+        ).images

@@ -1,0 +1,33 @@
+"""Qwen-Image. Its guidance is `true_cfg_scale`, and is on only when there is a negative prompt: by default a blank."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from PIL.Image import Image
+
+from evidence.generators.local import Local
+from evidence.types import Request
+
+
+class QwenImage(Local):
+    pipeline: ClassVar[str] = "QwenImagePipeline"
+
+    def truncated(self, prompts: list[str]) -> list[bool]:
+        window = int(self.settings["max_sequence_length"] or 0)
+        return [len(self.pipe.tokenizer(prompt).input_ids) > window for prompt in prompts]
+
+    def _reads_negative(self) -> bool:
+        return float(self.settings["true_cfg_scale"] or 1) > 1
+
+    def _paint(self, requests: list[Request]) -> list[Image]:
+        return self.pipe(  # type: ignore[no-any-return]
+            prompt=[request.prompt for request in requests],
+            negative_prompt=[self._negative(request) or " " for request in requests],
+            width=self.settings["width"],
+            height=self.settings["height"],
+            num_inference_steps=self.settings["steps"],
+            true_cfg_scale=self.settings["true_cfg_scale"],
+            max_sequence_length=self.settings["max_sequence_length"],
+            generator=self._noise(requests),
+        ).images

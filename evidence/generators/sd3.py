@@ -1,0 +1,79 @@
+"""Stable Diffusion 3.5 and its LoRAs in PEFT's form; VSF and NAG, without classifier-free guidance.
+
+The same text goes to all three encoders. CLIP's two read 77 tokens, T5 `max_sequence_length`: a prompt counts as
+truncated when it is longer than the wider window.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from PIL.Image import Image
+from torch import Tensor
+
+from evidence.generators.local import StagedLocal
+from evidence.generators.steering import rule, steered
+from evidence.types import Request
+
+
+class Sd3(StagedLocal):
+    pipeline: ClassVar[str] = "StableDiffusion3Pipeline"
+    encoders: ClassVar[tuple[str, ...]] = ("text_encoder", "text_encoder_2", "text_encoder_3")
+
+    def truncated(self, prompts: list[str]) -> list[bool]:
+        window = max(77, int(self.settings["max_sequence_length"] or 0))
+        return [len(self.pipe.tokenizer_3(prompt).input_ids) > window for prompt in prompts]
+
+    @property
+    def _guided(self) -> bool:
+        return float(self.settings["guidance"] or 0) > 1
+
+    def _reads_negative(self) -> bool:
+        return self._guided or self.settings["method"] != "none"
+
+    def _embed(self, prompt: str, negative: str) -> dict[str, Tensor]:
+        embeds, against, pooled, away = self.pipe.encode_prompt(
+            prompt,
+            prompt,
+            prompt,
+            device=self.device,
+            do_classifier_free_guidance=self._guided,
+            negative_prompt=negative,
+            max_sequence_length=self.settings["max_sequence_length"],
+        )
+        embedded = {"prompt_embeds": embeds, "pooled_prompt_embeds": pooled}
+        if self._guided:
+            return embedded | {"negative_prompt_embeds": against, "negative_pooled_prompt_embeds": away}
+        if rule(self.settings) and negative:
+            unpadded = self._unpadded(negative)
+            embedded["prompt_embeds"] = torch.cat([embeds, unpadded], 1)
+            embedded["negative_tokens"] = torch.tensor([[unpadded.shape[1]]])
+        return embedded
+
+    def _unpadded(self, text: str) -> Tensor:
+        """Embeddings of the tokens of `text` alone: CLIP's, then T5's, whose encoder would read its own padding."""
+        read, by_t5 = (len(tokenizer(text).input_ids) for tokenizer in (self.pipe.tokenizer, self.pipe.tokenizer_3))
+        embeds, *_ = self.pipe.encode_prompt(
+            text, text, text, device=self.device, do_classifier_free_guidance=False, max_sequence_length=by_t5
+        )
+        return torch.cat([embeds[:, : min(read, 77)], embeds[:, 77:]], 1)
+
+    def _sample(self, requests: list[Request], embedded: dict[str, Tensor]) -> Tensor:
+        with steered(self.pipe.transformer, self.settings, embedded):
+            made = self.pipe(
+                **embedded,
+                width=self.settings["width"],
+                height=self.settings["height"],
+                num_inference_steps=self.settings["steps"],
+                guidance_scale=self.settings["guidance"],
+                generator=self._noise(requests),
+                output_type="latent",
+                return_dict=False,
+            )
+        return made[0]  # type: ignore[no-any-return]
+
+    def _pictures(self, latents: Tensor) -> list[Image]:
+        vae = self.pipe.vae
+        scaled = latents / vae.config.scaling_factor + vae.config.shift_factor
+        return self.pipe.image_processor.postprocess(vae.decode(scaled, return_dict=False)[0])  # type: ignore[no-any-return]

@@ -1,0 +1,102 @@
+"""Stable Diffusion XL and Playground v2.5 (whose EDM scheduler and latent statistics come with its repository).
+
+CLIP reads 77 tokens and cuts the rest. `long_prompts = "chunked"` embeds a longer prompt in chunks of 75 tokens, each
+between its own start and end marks, and joins them; a prompt that fits gives the stock embedding. An empty negative
+prompt stands for the zeros that the repository asks for, as in the stock pipeline without one.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from PIL.Image import Image
+from torch import Tensor
+
+from evidence.generators import Setting
+from evidence.generators.local import StagedLocal
+from evidence.types import Request
+
+CHUNK = 75
+
+
+class Sdxl(StagedLocal):
+    pipeline: ClassVar[str] = "StableDiffusionXLPipeline"
+    encoders: ClassVar[tuple[str, ...]] = ("text_encoder", "text_encoder_2")
+    denoiser: ClassVar[str] = "unet"
+    always: ClassVar[dict[str, Setting]] = {"watermark": False}
+    options: ClassVar[dict[str, Any]] = {"add_watermarker": False}
+
+    def truncated(self, prompts: list[str]) -> list[bool]:
+        cut = self.settings["long_prompts"] == "truncated"
+        return [cut and len(self._tokens(self.pipe.tokenizer, prompt)) > CHUNK for prompt in prompts]
+
+    def _embed(self, prompt: str, negative: str) -> dict[str, Tensor]:
+        count = max(self._chunks(prompt), self._chunks(negative))
+        embeds, pooled = self._clip(prompt, count)
+        if negative or not self.pipe.config.force_zeros_for_empty_prompt:
+            against, away = self._clip(negative, count)
+        else:
+            against, away = torch.zeros_like(embeds), torch.zeros_like(pooled)
+        return {
+            "prompt_embeds": embeds,
+            "pooled_prompt_embeds": pooled,
+            "negative_prompt_embeds": against,
+            "negative_pooled_prompt_embeds": away,
+        }
+
+    def _chunks(self, prompt: str) -> int:
+        if self.settings["long_prompts"] == "truncated":
+            return 1
+        return max(1, -(-len(self._tokens(self.pipe.tokenizer, prompt)) // CHUNK))
+
+    def _tokens(self, tokenizer: Any, prompt: str) -> list[int]:
+        return list(tokenizer(prompt, add_special_tokens=False).input_ids)
+
+    def _clip(self, prompt: str, count: int) -> tuple[Tensor, Tensor]:
+        """(1, 77 * count, width) of both encoders side by side, and the second one's pooled first chunk."""
+        seen, pooled = [], None
+        for suffix in ("", "_2"):
+            tokenizer, encoder = getattr(self.pipe, f"tokenizer{suffix}"), getattr(self.pipe, f"text_encoder{suffix}")
+            tokens = self._tokens(tokenizer, prompt)
+            chunks = [self._framed(tokenizer, tokens[start * CHUNK :][:CHUNK]) for start in range(count)]
+            read = [encoder(torch.tensor([chunk], device=self.device), output_hidden_states=True) for chunk in chunks]
+            seen.append(torch.cat([output.hidden_states[-2] for output in read], 1))
+            pooled = read[0][0]
+        assert pooled is not None
+        return torch.cat(seen, -1), pooled
+
+    def _framed(self, tokenizer: Any, tokens: list[int]) -> list[int]:
+        padding = [tokenizer.pad_token_id] * (CHUNK - len(tokens))
+        return [tokenizer.bos_token_id, *tokens, tokenizer.eos_token_id, *padding]
+
+    def _sample(self, requests: list[Request], embedded: dict[str, Tensor]) -> Tensor:
+        made = self.pipe(
+            **embedded,
+            width=self.settings["width"],
+            height=self.settings["height"],
+            num_inference_steps=self.settings["steps"],
+            guidance_scale=self.settings["guidance"],
+            generator=self._noise(requests),
+            output_type="latent",
+            return_dict=False,
+        )
+        return made[0]  # type: ignore[no-any-return]
+
+    def _pictures(self, latents: Tensor) -> list[Image]:
+        vae, half = self.pipe.vae, self.pipe.vae.dtype == torch.float16 and self.pipe.vae.config.force_upcast
+        if half:  # the decoder of SDXL overflows in half precision
+            vae.to(torch.float32)
+        scaled = self._unscaled(latents.to(vae.dtype))
+        pictures = self.pipe.image_processor.postprocess(vae.decode(scaled, return_dict=False)[0])
+        if half:
+            vae.to(torch.float16)
+        return pictures  # type: ignore[no-any-return]
+
+    def _unscaled(self, latents: Tensor) -> Tensor:
+        config = self.pipe.vae.config
+        if config.latents_mean is None or config.latents_std is None:
+            return latents / config.scaling_factor  # type: ignore[no-any-return]
+        mean, std = (latents.new_tensor(s).view(1, -1, 1, 1) for s in (config.latents_mean, config.latents_std))
+        scaled: Tensor = latents * std / config.scaling_factor + mean
+        return scaled
