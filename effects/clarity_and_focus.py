@@ -18,7 +18,7 @@ from effects.treatment import Image, treatment
     label="Intentional blur",
     metric=measures.edges_lost,
     metric_label="luminance gradient lost, %",
-    source="Integral along a line (camera motion) or over the disc of the lens opening (defocus), taken in scene light.",
+    source="Mean along a line (camera motion) or over the disc of the lens opening (defocus), taken in scene light.",
 )
 def intentional_blur(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """Motion along one direction or defocus, as the seed has it; up to 16 % of the short side long, 5 % in radius."""
@@ -30,9 +30,9 @@ def intentional_blur(image: Image, severity: float, rng: np.random.Generator) ->
 
 
 def _smear(light: Linear, length: float, angle: float) -> Linear:
-    """Mean along a segment of `length` pixels: each of log2(length) passes averages the picture with itself, shifted.
+    """Mean along `length` pixels: each of log2(length) passes averages the picture with itself, shifted.
 
-    Pass k shifts by 2**k steps, so that n passes average 2**n points of the segment; a direct sum would cost 2**n passes.
+    Pass k shifts by 2**k steps, so that n passes average 2**n points of the segment; a direct sum would take 2**n.
     """
     passes = max(1, int(np.ceil(np.log2(length + 1))))
     shifts = [
@@ -76,7 +76,7 @@ def _defocus(light: Linear, radius: float) -> Linear:
     label="Double exposure",
     metric=measures.light_change,
     metric_label="mean change of linear light, % of white",
-    source="Two exposures of one frame of film: linear light adds; the second is the picture itself, flipped and enlarged.",
+    source="Two exposures of one frame: linear light adds; the second is the picture itself, flipped and enlarged.",
 )
 def double_exposure(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """A mirrored, enlarged ghost of the picture added in linear light, itself dimmed to make room."""
@@ -101,7 +101,7 @@ FROM_GRAIN_SPACE = as_codes(np.interp(CODES, _DENSITY, CODES))
     label="Film artifacts",
     metric=measures.noise_added,
     metric_label="sd of the fine-grained change, code values",
-    source="Grain added where it is even (a density-like scale) and mapped back; halation around highlights; dust and hairs.",
+    source="Grain added on a scale where it is even, then mapped back; halation around highlights; dust and hairs.",
 )
 def film_artifacts(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """Grain that depends on luminance, red halation, dust."""
@@ -154,25 +154,26 @@ def _dust(image: Image, severity: float, rng: np.random.Generator) -> Image:
 
 @treatment(
     label="Analog degradation",
-    metric=measures.chroma_bandwidth_lost,
-    metric_label="horizontal colour gradient lost, %",
-    source="Signal path of a VHS deck: colour-under bandwidth and delay, luma peaking, time-base error, head switching, dropouts.",
+    metric=measures.lines_added,
+    metric_label="steps from line to line beyond those along lines, code values",
+    source="Signal path of VHS: colour-under bandwidth and delay, peaking, time-base error, head switching, dropouts.",
 )
 def analog_degradation(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """A worn VHS recording."""
     height, width = image.shape[:2]
     luma, red, blue = cv2.split(cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb))
     luma = _tape_luma(luma, severity, rng)
-    red, blue = (_tape_chroma(plane, severity, 0.9 * severity * width / 64) for plane in (red, blue))
+    red, blue = (_tape_chroma(plane, severity, severity * width / 50) for plane in (red, blue))
     _dropouts(luma, severity, rng)
-    packed = cv2.merge([luma, red, blue])
-    packed = _time_base(packed, severity, rng)
-    out = cv2.cvtColor(packed, cv2.COLOR_YCrCb2RGB)
+    torn = max(1, round(height * (0.02 + 0.06 * severity)))
+    luma[-torn:] = cv2.add(luma[-torn:], 70 * severity)
     pitch = max(2, round(height / 240) * 2)
     lines = np.where(np.arange(height) % pitch < pitch // 2, 255, round(255 * (1 - 0.38 * severity))).astype(np.uint8)
-    return np.asarray(
-        cv2.multiply(out, np.broadcast_to(lines[:, None, None], out.shape).copy(), scale=1 / 255), np.uint8
+    luma = cv2.multiply(
+        luma, cv2.resize(lines[:, None], (width, height), interpolation=cv2.INTER_NEAREST), scale=1 / 255
     )
+    packed = _time_base(cv2.merge([luma, red, blue]), severity, torn, rng)
+    return np.asarray(cv2.cvtColor(packed, cv2.COLOR_YCrCb2RGB), np.uint8)
 
 
 def _tape_luma(luma: Image, severity: float, rng: np.random.Generator) -> Image:
@@ -212,31 +213,32 @@ def _dropouts(luma: Image, severity: float, rng: np.random.Generator) -> None:
         luma[row : row + thick, end : end + (end - start) // 2] = 24
 
 
-def _time_base(packed: Image, severity: float, rng: np.random.Generator) -> Image:
-    """Each line starts early or late; the lines read while the heads switch, at the bottom, are torn off sideways."""
+def _time_base(packed: Image, severity: float, torn: int, rng: np.random.Generator) -> Image:
+    """Each line starts early or late; the last `torn` lines, read while the heads switch, are pulled off sideways."""
     height, width = packed.shape[:2]
-    wobble = np.convolve(rng.standard_normal(height + 30), np.hanning(31) / 4, "valid") + 0.35 * rng.standard_normal(
-        height
-    )
-    torn_rows = max(1, round(height * (0.02 + 0.055 * severity)))
-    shift = severity * width / 300 * wobble
-    tear = np.linspace(0, 1, torn_rows) ** 0.6
-    shift[-torn_rows:] += severity * width * (0.22 * tear + 0.03 * rng.standard_normal(height)[:torn_rows])
-    kicks = rng.random((3, 2))
-    for place, force in kicks[: round(3 * severity)]:
+    slow, fast, ragged = rng.standard_normal(height + 30), rng.standard_normal(height), rng.standard_normal(height)
+    wobble = np.convolve(slow, np.hanning(31) / 4, "valid") + 0.35 * fast
+    shift = np.asarray(severity * width / 300 * wobble)
+    tear = np.linspace(0, 1, torn) ** 0.6
+    shift[-torn:] += severity * width * (0.24 * tear + 0.03 * ragged[:torn])
+    for place, force in rng.random((3, 2))[: round(3 * severity)]:
         first = int(place * height * 0.85)
         rows = max(2, height // 28)
         kick = severity * width * 0.05 * (0.4 + force) * np.exp(-np.linspace(0, 4, rows))
         shift[first : first + rows] += kick[: max(0, height - first)]
-    columns = np.arange(width)[None, :] + np.rint(shift).astype(np.int64)[:, None]
-    return np.take_along_axis(packed, np.clip(columns, 0, width - 1)[:, :, None], axis=1)
+    starts = np.rint(shift).astype(int)
+    left, right = max(0, -int(starts.min())), max(0, int(starts.max()))
+    wide = cv2.copyMakeBorder(packed, 0, 0, left, right, cv2.BORDER_REPLICATE)
+    for row, start in enumerate((starts + left).tolist()):
+        packed[row] = wide[row, start : start + width]
+    return packed
 
 
 @treatment(
     label="Digital artifacts",
-    metric=measures.blocks_added,
-    metric_label="steps at block borders beyond those inside, code values",
-    source="JPEG round trips (ITU T.81, baseline, 4:2:0) at falling resolution and quality, with macroblocks copied to wrong places.",
+    metric=measures.change,
+    metric_label="mean error, code values",
+    source="A JPEG round trip (ITU T.81, 4:2:0) at falling resolution and quality, macroblocks copied to wrong places.",
 )
 def digital_artifacts(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """Too many saves: pixels doubled, quality near nothing, macroblocks astray."""
@@ -276,7 +278,7 @@ def _astray(image: Image, severity: float, rng: np.random.Generator) -> None:
     label="Bad or no details",
     metric=measures.fine_detail_lost,
     metric_label="detail finer than four pixels lost, %",
-    source="Alternating sequential morphological filter (Serra 1988): structures smaller than the element vanish, large edges stay.",
+    source="Alternating sequential filter (Serra 1988): structures smaller than the element vanish, large edges stay.",
 )
 def bad_or_no_details(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """Hair, leaves and letters melt into flat strokes while outlines stay hard."""
@@ -286,12 +288,12 @@ def bad_or_no_details(image: Image, severity: float, rng: np.random.Generator) -
     size = max(1, round(width / coarse)), max(1, round(height / coarse))
     small = image if coarse == 1.0 else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
-    for radius in range(1, 1 + int(np.ceil(4 * severity))):
+    for radius in range(1, 1 + int(np.ceil(5 * severity))):
         opened = cv2.morphologyEx(small, cv2.MORPH_OPEN, brush, iterations=radius)
         opened = cv2.morphologyEx(opened, cv2.MORPH_CLOSE, brush, iterations=radius)
-        part = min(1.0, 4 * severity - radius + 1)
+        part = min(1.0, 5 * severity - radius + 1)
         small = cv2.addWeighted(small, 1 - part, opened, part, 0)
         small = cv2.medianBlur(small, 5)
     smooth = small if coarse == 1.0 else cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
-    share = min(1.0, 0.5 + 2 * severity)
+    share = min(1.0, 0.3 + 1.6 * severity)
     return np.asarray(cv2.addWeighted(image, 1 - share, smooth, share, 0), np.uint8)

@@ -39,7 +39,7 @@ def clashing_disharmony(image: Image, severity: float, rng: np.random.Generator)
     """Wrong object colours, neon, shadows and lights that fight."""
     angle = rng.uniform(1.5, 2.6) * (1 if rng.random() < 0.5 else -1)
     hue = rng.random()
-    turned = cv2.transform(image, blend_matrix(_turn_hue(angle, 2.4), severity))
+    turned = cv2.transform(image, blend_matrix(_turn_hue(angle * severity, 1 + 1.4 * severity), 1.0))
     shadow, light = _pure(hue), _pure(hue + 0.42)
     weight = CODES[:, None]
     toned = CODES[:, None] + 0.36 * (shadow * (1 - weight) ** 1.5 + light * weight**1.5) * np.sin(
@@ -53,7 +53,7 @@ def clashing_disharmony(image: Image, severity: float, rng: np.random.Generator)
     label="Chromatic aberration",
     metric=measures.fringes,
     metric_label="mean change of red-green and blue-green, code values",
-    source="Lateral chromatic aberration: a lens magnifies red more and blue less than green, about the optical centre.",
+    source="Lateral chromatic aberration: the lens magnifies red more and blue less than green, about its axis.",
 )
 def chromatic_aberration(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """Red scaled up and blue down about a point near the middle, by at most 3.2 %; green is untouched."""
@@ -71,7 +71,7 @@ def chromatic_aberration(image: Image, severity: float, rng: np.random.Generator
 @treatment(
     label="Muted / faded",
     metric=measures.chroma_lost,
-    metric_label="mean chroma lost, %",
+    metric_label="variety of colour lost, %",
     source="A print left in a window: dyes gone, blacks lifted, paper yellowed; one matrix.",
 )
 def muted_faded(image: Image, severity: float, rng: np.random.Generator) -> Image:
@@ -102,7 +102,7 @@ def sickly_cast(image: Image, severity: float, rng: np.random.Generator) -> Imag
     label="Color inconsistency",
     metric=measures.colour_unevenness,
     metric_label="spread of the local colour shift over the picture, code values",
-    source="White balance as a field: two lamps of different temperature, rolling flicker, and steps of a coarse look-up.",
+    source="White balance as a field: two lamps of different temperature, rolling flicker, coarse steps between.",
 )
 def color_inconsistency(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """Warm here, cold there, with visible bands where one turns into the other."""

@@ -50,7 +50,8 @@ def look_through(image: Image, back: Matrix) -> Image:
 
 def rotation(angle: float, shear: float = 0.0) -> Matrix:
     """2x2 matrix: turn by `angle` radians, then lean by `shear`."""
-    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) @ np.array([[1, shear], [0, 1]])
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    return np.asarray(turn @ np.array([[1, shear], [0, 1]]), np.float64)
 
 
 @treatment(
@@ -95,13 +96,13 @@ Cover = tuple[Plane, float, Plane]
 
 
 def _thumb(x: Plane, y: Plane, centre: tuple[float, float], angle: float, rng: np.random.Generator) -> Cover:
-    """A finger in front of the lens: a blurred capsule from beyond the frame to the subject, red where light comes through."""
+    """A finger in front of the lens: a blurred capsule from beyond the frame to the subject, lit through its rim."""
     along = (x - centre[0]) * np.cos(angle) + (y - centre[1]) * np.sin(angle)
     across = -(x - centre[0]) * np.sin(angle) + (y - centre[1]) * np.cos(angle)
     order = np.hypot(np.minimum(along, 0), across)
-    lit = np.clip(0.35 + 1.3 * order, 0, 1)[..., None]
-    skin = np.array([224, 132, 104]) * rng.uniform(0.55, 1.0)
-    return order, 0.16, np.asarray(skin * (0.45 + 0.55 * lit) * np.array([1, 0.9, 0.88]) ** (3 * (1 - lit)), np.float32)
+    inside = np.clip(1 - order / 0.45, 0, 1)[..., None]
+    skin = np.array([232, 138, 108]) * rng.uniform(0.6, 1.0)
+    return order, 0.16, np.asarray(skin * np.array([0.62, 0.42, 0.38]) ** inside, np.float32)
 
 
 def _bars(x: Plane, y: Plane, centre: tuple[float, float], angle: float, rng: np.random.Generator) -> Cover:
@@ -154,11 +155,11 @@ def _scissors(size: tuple[int, int], rng: np.random.Generator) -> Plane:
     points = np.stack([size[0] * (0.5 + radius * np.cos(angles)), size[1] * (0.5 + radius * np.sin(angles))], -1)
     mask = np.zeros((size[1], size[0]), np.uint8)
     cv2.fillPoly(mask, [np.rint(points * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-    return np.asarray(mask, np.float32) / 255
+    return np.asarray(mask / 255.0, np.float32)
 
 
 def _paste(out: Image, piece: Image, centre: tuple[float, float], mask: Plane) -> None:
-    """Write `piece` into `out` around `centre` where `mask` is set, with the white edge of cut paper, clipped to the frame."""
+    """Write `piece` into `out` around `centre` where `mask` is set, with the white edge of cut paper."""
     high, wide = piece.shape[:2]
     left, top = round(centre[0] - wide / 2), round(centre[1] - high / 2)
     x0, y0 = max(0, left), max(0, top)
@@ -173,7 +174,7 @@ def _paste(out: Image, piece: Image, centre: tuple[float, float], mask: Plane) -
     label="Unconventional scale",
     metric=measures.zoom,
     metric_label="octaves by which things became larger or smaller, found by template matching",
-    source="Extreme distance: the picture is seen from eight times too far, its edges carried on into a void, or from too near.",
+    source="Extreme distance: seen from eight times too far, the edges carried on into a void, or from too near.",
 )
 def unconventional_scale(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """Three octaves too small or too large at severity 1, as the seed has it."""
@@ -198,8 +199,9 @@ def _far(image: Image, scale: float, x: float, y: float) -> Image:
     small = cv2.resize(image, (wide, high), interpolation=cv2.INTER_AREA)
     coarse = max(1.0, min(height, width) / 64)
     thumb = max(1, round(wide / coarse)), max(1, round(high / coarse))
-    around = [round(v / coarse) for v in (top, height - top - high, left, width - left - wide)]
-    void = cv2.copyMakeBorder(cv2.resize(small, thumb, interpolation=cv2.INTER_AREA), *around, cv2.BORDER_REPLICATE)
+    above, below, before, behind = (round(v / coarse) for v in (top, height - top - high, left, width - left - wide))
+    void = cv2.resize(small, thumb, interpolation=cv2.INTER_AREA)
+    void = cv2.copyMakeBorder(void, above, below, before, behind, cv2.BORDER_REPLICATE)
     void = cv2.GaussianBlur(void, (0, 0), 5)
     out = cv2.resize(void, (width, height), interpolation=cv2.INTER_CUBIC)
     edge = 0.09 * min(high, wide)
@@ -219,9 +221,9 @@ def _far(image: Image, scale: float, x: float, y: float) -> Image:
 def amateur_snapshot_energy(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """Casual, mistimed, badly framed."""
     height, width = image.shape[:2]
-    x, y = subject(image)
-    angle = np.deg2rad(rng.uniform(5, 11)) * (1 if rng.random() < 0.5 else -1)
-    miss = np.array([0.3 if x < 0.5 else -0.3, rng.uniform(-0.2, 0.2)])
+    x, _ = subject(image)
+    angle = np.deg2rad(rng.uniform(8, 14)) * (1 if rng.random() < 0.5 else -1)
+    miss = np.array([0.22 if x < 0.5 else -0.22, rng.uniform(-0.16, 0.16)])
     day, month, hour = int(rng.integers(1, 29)), int(rng.integers(1, 13)), rng.uniform(0.3, 0.6)
     aim = 0.5 + severity * miss * 0.5
     tilted = look_through(image, filled(rotation(angle * severity), image.shape, (float(aim[0]), float(aim[1]))))

@@ -1,7 +1,7 @@
 """Emotion and subject: dread, decay, rot, the unfinished, the abstract, the impossible.
 
-Six of the seven sub-categories have a material side that pixels can carry. `negative_personal_emotion` has none: a face that
-suffers is a subject, and no filter makes one, so it is refused rather than faked.
+Six of the seven sub-categories have a material side that pixels can carry. `negative_personal_emotion` has none:
+a face that suffers is a subject, and no filter makes one, so it is refused rather than faked.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def _share_below(order: Plane, share: float) -> float:
 
 def _grid(height: int, width: int, long_side: int) -> tuple[int, int, Plane, Plane]:
     """Height and width of a small grid with the picture's aspect, and x and y on it in units of the long side."""
-    high, wide = fields.small_shape(height, width, long_side)
+    high, wide = fields.small_shape(height, width, min(long_side, max(48, max(height, width) // 2)))
     rows, columns = np.mgrid[0:high, 0:wide].astype(np.float32)
     unit = max(high, wide)
     return high, wide, (columns + 0.5) / unit, (rows + 0.5) / unit
@@ -30,22 +30,22 @@ def _grid(height: int, width: int, long_side: int) -> tuple[int, int, Plane, Pla
 
 @treatment(
     label="Atmospheric distress",
-    metric=measures.gloom,
-    metric_label="linear light and chroma taken away, mean of the two, %",
+    metric=measures.fine_detail_lost,
+    metric_label="visibility: fine detail lost, %",
     source="Bleak grade, fog by Koschmieder's law with a seeded density, and the cos^4 vignette of a cheap lens.",
 )
 def atmospheric_distress(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """Dread and gloom carried by grade, fog and a closing vignette."""
     height, width = image.shape[:2]
     high, wide, x, y = _grid(height, width, 96)
-    cold = (0.4, 0.5, 0.56) if rng.random() < 0.6 else (0.46, 0.5, 0.4)
+    cold = ((0.4, 0.5, 0.56), (0.46, 0.5, 0.4))[int(rng.random() > 0.6)]
     graded = cv2.transform(image, blend_matrix(mix_matrix(0.72, cold, (2, 5, 7)), severity))
     depth = 1 - np.abs(y / y.max() - rng.uniform(0.3, 0.5))
     fog = 1 - np.exp(-severity * 0.9 * depth**2 * (0.25 + 1.3 * fields.clouds(rng, high, wide, 3)))
     out = np.hypot(x - x.mean(), y - y.mean()) / 0.62
-    vignette = (1 + (1.25 * severity * out) ** 2) ** -2.0
+    vignette = (1 + (1.05 * severity * out) ** 2) ** -2.0
     keep = np.rint(255 * (1 - fog) * vignette).astype(np.uint8)
-    air = (fog * vignette)[..., None] * np.array([92, 104, 110]) * (cold / np.float64(cold[1]))
+    air = (fog * vignette)[..., None] * np.array([112, 126, 134]) * (np.array(cold) / cold[1])
     keep = cv2.cvtColor(cv2.resize(keep, (width, height)), cv2.COLOR_GRAY2RGB)
     air = cv2.resize(np.rint(air).astype(np.uint8), (width, height))
     return np.asarray(cv2.add(cv2.multiply(graded, keep, scale=1 / 255), air), np.uint8)
@@ -55,20 +55,19 @@ def atmospheric_distress(image: Image, severity: float, rng: np.random.Generator
     label="Decay and degradation",
     metric=measures.change,
     metric_label="mean change, code values",
-    source="A neglected print: dyes faded, tide-marked stains, craquelure along nested Voronoi cells, mould, flaking, scratches.",
+    source="A neglected print: faded dyes, tide-marks, craquelure on nested Voronoi cells, mould, scratches.",
 )
 def decay_and_degradation(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """Stains, scratches, cracks, mould; what flakes off shows the paper."""
     height, width = image.shape[:2]
     faded = cv2.transform(image, blend_matrix(mix_matrix(0.45, (0.74, 0.7, 0.58), (34, 27, 14)), severity))
     stained = cv2.multiply(faded, cv2.resize(_stains(height, width, severity, rng), (width, height)), scale=1 / 255)
-    spores = fields.window(fields.spore_plate(), rng, height, width)
+    spores = fields.window(fields.spore_plate(), rng, height, width, fields.texture_zoom(height, width))
     eaten = cv2.transform(cv2.LUT(spores, _mould_table(severity)), np.array([[0.78], [0.68], [0.8]], np.float32))
     out = cv2.subtract(stained, eaten)
-    age = fields.window(fields.crack_plate(), rng, height, width)
+    age = fields.window(fields.crack_plate(), rng, height, width, fields.texture_zoom(height, width))
     _, open_cracks = cv2.threshold(age, 255 * (1 - 0.95 * severity), 255, cv2.THRESH_BINARY)
-    wider = cv2.dilate(open_cracks, np.ones((2, 2), np.uint8)) if min(height, width) > 400 else open_cracks
-    out = cv2.subtract(out, cv2.transform(wider, np.array([[0.6], [0.62], [0.62]], np.float32)))
+    out = cv2.subtract(out, cv2.transform(open_cracks, np.array([[0.4], [0.42], [0.42]], np.float32)))
     _flake(out, severity, rng)
     _scratch(out, severity, rng)
     return np.asarray(out, np.uint8)
@@ -77,7 +76,7 @@ def decay_and_degradation(image: Image, severity: float, rng: np.random.Generato
 def _mould_table(severity: float) -> Image:
     """How much a place is eaten, by the order in which mould reaches it."""
     order = np.arange(256) / 255
-    return np.rint(235 * np.clip((order - (1 - 0.85 * severity)) / 0.22, 0, 1)).astype(np.uint8)
+    return np.rint(205 * np.clip((order - (0.95 - 0.62 * severity)) / 0.25, 0, 1)).astype(np.uint8)
 
 
 def _stains(height: int, width: int, severity: float, rng: np.random.Generator) -> Image:
@@ -92,9 +91,9 @@ def _stains(height: int, width: int, severity: float, rng: np.random.Generator) 
         tide = np.exp(-(((reach - 0.97) / 0.055) ** 2))
         absorbed += severity * (0.5 + 0.5 * force) * (pool + 0.8 * tide)
     border = np.minimum(np.minimum(x, x.max() - x), np.minimum(y, y.max() - y)) + 0.1 * warp
-    absorbed += severity * 1.5 * np.exp(-np.maximum(border, 0) / 0.045)
+    absorbed += severity * 1.1 * np.exp(-np.maximum(border, 0) / 0.045)
     dye = np.array([0.28, 0.52, 0.95])
-    return np.rint(255 * np.exp(-absorbed[..., None] * dye)).astype(np.uint8)
+    return np.asarray(np.rint(255 * np.exp(-absorbed[..., None] * dye)), np.uint8)
 
 
 def _flake(image: Image, severity: float, rng: np.random.Generator) -> None:
@@ -130,43 +129,52 @@ def _scratch(image: Image, severity: float, rng: np.random.Generator) -> None:
     label="Disgust and aversion",
     metric=measures.hidden,
     metric_label="pixels that no longer show what they showed, %",
-    source="A front that spreads from seeded centres over uneven food, with a Turing labyrinth behind it, wet where it is fresh.",
+    source="A front that spreads from seeded centres over uneven food, a Turing labyrinth behind it, wet and veined.",
 )
 def disgust_and_aversion(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """Rot that spreads over the picture: inflamed at the front, slimy and veined behind it, brown in the depth."""
     height, width = image.shape[:2]
     high, wide, x, y = _grid(height, width, 176)
-    food = fields.clouds(rng, high, wide, 5, 4)
     order = np.full((high, wide), 9.0, np.float32)
-    for place_x, place_y, late in rng.random((5, 3)):
+    for place_x, place_y, late in rng.random((5, 3), np.float32):
         order = np.minimum(order, np.hypot(x - place_x * x.max(), y - place_y * y.max()) + 0.25 * late)
-    order = order + 0.34 * food
+    order = order + 0.34 * fields.clouds(rng, high, wide, 5, 4)
     behind = (_share_below(order, 0.88 * severity) - order) / 0.3
-    rotten = np.clip(behind * 9, 0, 1)[..., None]
-    depth = np.clip(behind, 0, 1)[..., None]
+    stage = np.rint(np.clip(behind * 170 + 40, 0, 255)).astype(np.uint8)
+    grown = cv2.resize(cv2.cvtColor(stage, cv2.COLOR_GRAY2RGB), (width, height))
+    out = cv2.add(cv2.multiply(image, cv2.LUT(grown, _ROT_KEEPS), scale=1 / 255), cv2.LUT(grown, _ROT_OOZES))
+    wet = cv2.LUT(cv2.resize(stage, (width, height)), _ROT_WET)
+    veins = fields.window(fields.mottle_plate(), rng, height, width, fields.texture_zoom(height, width))
+    relief = cv2.subtract(veins, np.roll(veins, (2, 2), (0, 1)))
+    out = cv2.subtract(out, cv2.transform(cv2.multiply(veins, wet, scale=1 / 255), _VEIN))
+    return np.asarray(cv2.add(out, cv2.transform(cv2.multiply(relief, wet, scale=1 / 255), _GLINT)), np.uint8)
+
+
+def _rot_tables() -> tuple[Image, Image, Image]:
+    """What rot keeps, what it oozes and how wet it is, by its stage: 40 is the front, 255 the oldest."""
+    behind = (np.arange(256)[:, None] - 40) / 170
+    rotten, depth = np.clip(behind * 9, 0, 1), np.clip(behind, 0, 1)
     flesh = (
-        np.array([0.95, 0.42, 0.34]) * (1 - depth) ** 3 + np.array([0.72, 0.74, 0.2]) * 3 * depth * (1 - depth) ** 1.5
+        np.array([0.95, 0.42, 0.34]) * (1 - depth) ** 3 + np.array([0.72, 0.74, 0.2]) * 2.6 * depth * (1 - depth) ** 1.5
     )
-    keep = 1 - rotten + rotten * np.clip(flesh + np.array([0.3, 0.22, 0.12]) * depth, 0, 1)
-    slime = rotten * (0.25 + depth) * np.array([34, 40, 8]) + 120 * np.exp(-(((behind - 0.06) / 0.05) ** 2))[
-        ..., None
-    ] * np.array([0.5, 0.52, 0.36])
-    plates = (np.rint(255 * keep).astype(np.uint8), np.clip(np.rint(slime), 0, 255).astype(np.uint8))
-    keep_plate, slime_plate = (cv2.resize(plate, (width, height)) for plate in plates)
-    out = cv2.add(cv2.multiply(image, keep_plate, scale=1 / 255), slime_plate)
-    wet = cv2.resize(np.rint(255 * rotten[..., 0] * (0.45 + 0.55 * depth[..., 0])).astype(np.uint8), (width, height))
-    veins = fields.window(fields.mottle_plate(), rng, height, width)
-    dark = cv2.multiply(veins, wet, scale=1 / 255)
-    shine = cv2.multiply(cv2.subtract(veins, np.roll(veins, (3, 3), (0, 1))), wet, scale=1.1 / 255)
-    out = cv2.subtract(out, cv2.transform(dark, np.array([[0.28], [0.3], [0.26]], np.float32)))
-    return np.asarray(cv2.add(out, cv2.transform(shine, np.array([[0.95], [1.0], [0.8]], np.float32))), np.uint8)
+    keeps = 1 - rotten + rotten * np.clip(flesh + np.array([0.4, 0.3, 0.15]) * depth, 0, 1)
+    rim = np.exp(-(((behind - 0.06) / 0.05) ** 2)) * np.array([66, 62, 42])
+    oozes = rotten * (0.25 + depth) * np.array([38, 40, 10]) + rim
+    wet = 255 * rotten[:, 0] * (0.4 + 0.6 * depth[:, 0])
+    as_table = [np.clip(np.rint(table), 0, 255).astype(np.uint8) for table in (255 * keeps, oozes, wet)]
+    return as_table[0].reshape(1, 256, 3), as_table[1].reshape(1, 256, 3), as_table[2]
+
+
+_ROT_KEEPS, _ROT_OOZES, _ROT_WET = _rot_tables()
+_VEIN = np.array([[0.24], [0.27], [0.22]], np.float32)
+_GLINT = np.array([[1.5], [1.45], [0.95]], np.float32)
 
 
 @treatment(
     label="Unfinished / raw",
     metric=measures.hidden,
     metric_label="pixels that no longer show what they showed, %",
-    source="Easel practice: paint around the subject, washes next to it, then pencil (a dodged negative) with its construction.",
+    source="Easel practice: paint around the subject, washes next to it, then pencil with its construction lines.",
 )
 def unfinished_raw(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """Painted in one place, laid in around it, elsewhere a drawing on bare linen with its construction lines."""
@@ -222,9 +230,9 @@ def _construct(drawing: Image, centre: tuple[float, float]) -> None:
 
 @treatment(
     label="Abstract photo",
-    metric=measures.structure_lost,
-    metric_label="edges no longer where they were, % (100 minus correlation)",
-    source="Voronoi tessellation of the picture, every cell its mean colour (Dobashi et al. 2002); fewer cells, less subject.",
+    metric=measures.change,
+    metric_label="mean change, code values",
+    source="Voronoi mosaic, every cell its mean colour (Dobashi et al. 2002); fewer cells, less subject.",
 )
 def abstract_photo(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """The subject gives way to planes of colour: from some eight hundred cells to a dozen."""
@@ -242,16 +250,16 @@ def abstract_photo(image: Image, severity: float, rng: np.random.Generator) -> I
     mean = np.stack([np.bincount(cells.ravel(), small[..., c].ravel()) / count for c in range(3)], -1)
     grey = mean.mean(1, keepdims=True)
     mean = np.clip(np.rint(grey + (1 + 0.7 * severity) * (mean - grey)), 0, 255).astype(np.uint8)
-    planes = cv2.resize(mean[cells], (width, height), interpolation=cv2.INTER_NEAREST)
+    planes = cv2.resize(mean[cells], (width, height), interpolation=cv2.INTER_LINEAR)
     share = min(1.0, 0.45 + 0.75 * severity)
     return np.asarray(cv2.addWeighted(image, 1 - share, planes, share, 0), np.uint8)
 
 
 @treatment(
     label="Surrealism",
-    metric=measures.structure_lost,
-    metric_label="edges no longer where they were, % (100 minus correlation)",
-    source="Droste effect (the picture holds itself, each time upside down), or soft matter that runs down as in Dalí's clocks.",
+    metric=measures.hidden,
+    metric_label="pixels that no longer show what they showed, %",
+    source="Droste effect (the picture holds itself, turned over each time), or matter that runs as in Dalí's clocks.",
 )
 def surrealism(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """A window in the picture onto the picture turned over, and so on; or everything melts, as the seed has it."""
@@ -262,10 +270,9 @@ def surrealism(image: Image, severity: float, rng: np.random.Generator) -> Image
 
 def _droste(image: Image, share: float, x: float, y: float) -> Image:
     """Nested copies, each `share` of the one around it and turned by half a circle, in a black frame."""
-    height, width = image.shape[:2]
     out = image.copy()
     hole = out
-    for _ in range(9):
+    for level in range(9):
         high, wide = round(hole.shape[0] * share), round(hole.shape[1] * share)
         if min(high, wide) < 4:
             break
@@ -273,7 +280,7 @@ def _droste(image: Image, share: float, x: float, y: float) -> Image:
         hole = hole[top : top + high, left : left + wide]
         rim = max(1, round(min(high, wide) / 48))
         copy = cv2.resize(image, (wide, high), interpolation=cv2.INTER_AREA)
-        copy = cv2.flip(copy, -1) if _ % 2 == 0 else copy
+        copy = cv2.flip(copy, -1) if level % 2 == 0 else copy
         hole[:] = 14
         hole[rim:-rim, rim:-rim] = copy[rim:-rim, rim:-rim]
     return out

@@ -33,7 +33,7 @@ def small_shape(height: int, width: int, long_side: int) -> tuple[int, int]:
 
 
 def clouds(rng: np.random.Generator, height: int, width: int, cells: int, octaves: int = 4) -> Plane:
-    """Fractal value noise (Perlin 1985), float32 height x width in 0..1; `cells` is the number of lumps along a side."""
+    """Fractal value noise (Perlin 1985), float32 height x width in 0..1; `cells` lumps along a side."""
     total = np.zeros((height, width), np.float32)
     for octave in range(octaves):
         side = cells * 2**octave + 3
@@ -43,13 +43,20 @@ def clouds(rng: np.random.Generator, height: int, width: int, cells: int, octave
     return np.asarray((total - low) / max(high - low, 1e-6), np.float32)
 
 
-def window(plate: Image, rng: np.random.Generator, height: int, width: int) -> Image:
-    """A height x width window of `plate` at a seeded place, repeated where the picture is larger than the plate."""
+def window(plate: Image, rng: np.random.Generator, height: int, width: int, zoom: float = 1.0) -> Image:
+    """A height x width window of `plate` at a seeded place, enlarged `zoom` times; small plates repeat."""
+    high, wide = max(1, round(height / zoom)), max(1, round(width / zoom))
     top, left = int(rng.integers(0, PLATE)), int(rng.integers(0, PLATE))
-    if height > PLATE or width > PLATE:
-        plate = np.tile(plate, (-(-height // PLATE), -(-width // PLATE)) + (1,) * (plate.ndim - 2))
-    top, left = top % max(1, plate.shape[0] - height), left % max(1, plate.shape[1] - width)
-    return plate[top : top + height, left : left + width]
+    if high > PLATE or wide > PLATE:
+        plate = np.tile(plate, (-(-high // PLATE), -(-wide // PLATE)) + (1,) * (plate.ndim - 2))
+    top, left = top % max(1, plate.shape[0] - high), left % max(1, plate.shape[1] - wide)
+    cut = plate[top : top + high, left : left + wide]
+    return cut if (high, wide) == (height, width) else np.asarray(cv2.resize(cut, (width, height)), np.uint8)
+
+
+def texture_zoom(height: int, width: int) -> float:
+    """How far material (cracks, mould, slime) is enlarged so that a large picture shows what its thumbnail shows."""
+    return max(1.0, min(height, width) / 384)
 
 
 @cache
@@ -89,8 +96,8 @@ def canvas_plate() -> Image:
 def crack_plate() -> Image:
     """Age at which a craquelure crack opens, PLATE x PLATE, 255 = opens first, 0 = never.
 
-    Cracks follow the borders of nested Voronoi cells whose seeds are displaced; the coarse net opens before the fine one,
-    as paint layers crack hierarchically (Bohn, Pauchard & Couder 2005).
+    Cracks follow the borders of nested Voronoi cells, made uneven; the coarse net opens before the fine one, as
+    paint layers crack hierarchically (Bohn, Pauchard & Couder 2005).
     """
     rng = generator(0x6372)
     age = np.zeros((PLATE, PLATE), np.uint8)
@@ -111,7 +118,7 @@ def crack_plate() -> Image:
 
 @cache
 def mottle_plate() -> Image:
-    """Labyrinth of a reaction-diffusion kind, PLATE x PLATE, 0..255: activator minus inhibitor, iterated (Turing 1952)."""
+    """Labyrinth of activator and inhibitor, iterated (Turing 1952), PLATE x PLATE, 0..255."""
     half = PLATE // 2
     state = generator(0x6D6F).standard_normal((half, half), np.float32)
     for _ in range(14):
@@ -123,15 +130,23 @@ def mottle_plate() -> Image:
 
 @cache
 def spore_plate() -> Image:
-    """Order in which colonies of mould reach a place, PLATE x PLATE, 255 = first: clumped dots grown from clouds."""
+    """Order in which colonies of mould reach a place, PLATE x PLATE, 255 = first: ragged dots where there is food."""
     rng = generator(0x7370)
     food = clouds(rng, PLATE, PLATE, 9, 5)
     dots = np.zeros((PLATE, PLATE), np.float32)
-    for _ in range(2600):
-        x, y = rng.integers(0, PLATE, 2)
-        if rng.random() < float(food[y, x]) ** 3 * 1.6:
+    for x, y, hunger, size, strength in rng.random((5200, 5)):
+        place = int(x * PLATE), int(y * PLATE)
+        if hunger < 1.6 * float(food[place[1], place[0]]) ** 3:
             cv2.circle(
-                dots, (int(x), int(y)), int(1 + rng.pareto(2.2) * 2.0), float(0.4 + 0.6 * rng.random()), -1, cv2.LINE_AA
+                dots, place, int(1 + min(11, 1.6 / (1 - size) ** 0.5)), float(0.4 + 0.6 * strength), -1, cv2.LINE_AA
             )
-    dots = cv2.GaussianBlur(dots, (0, 0), 0.8)
-    return np.asarray(np.clip(np.rint(255 * (0.62 * food**1.5 + 0.5 * dots * food)), 0, 255), np.uint8)
+    rows, columns = np.mgrid[0:PLATE, 0:PLATE].astype(np.float32)
+    fringe = [
+        cv2.resize(rng.random((230, 230), np.float32) - 0.5, (PLATE, PLATE), interpolation=cv2.INTER_CUBIC)
+        for _ in "xy"
+    ]
+    dots = cv2.remap(
+        dots, columns + 14 * fringe[0], rows + 14 * fringe[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
+    )
+    dots = cv2.GaussianBlur(dots, (0, 0), 0.9)
+    return np.asarray(np.clip(np.rint(255 * (0.6 * food**1.5 + 0.5 * dots * food)), 0, 255), np.uint8)

@@ -1,7 +1,7 @@
 """Light: exact tables between sRGB code values (uint8) and linear light (uint16, 65535 = white).
 
-Where a treatment adds, averages or scales light it does so here, not on code values. The curve is IEC 61966-2-1. The film
-pair also stretches highlights, as a scene has brighter lights than a print, so that a blur turns lamps into discs.
+Where a treatment adds, averages or scales light it does so here, not on code values. The curve is IEC 61966-2-1. The
+film pair also stretches highlights, as a scene has brighter lights than a print, so that a blur turns lamps into discs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Lighting and exposure: everything here scales or adds linear light (`effects.light`), where a stop is a factor of two."""
+"""Lighting and exposure: linear light (`effects.light`) is scaled and added; a stop is a factor of two."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def exposure_extremes(image: Image, severity: float, rng: np.random.Generator) -
     label="Light leak",
     metric=measures.light_added,
     metric_label="mean linear light added, % of white",
-    source="Stray light that reaches the film through the back of the camera: added to linear light, red first, then yellow.",
+    source="Stray light through the back of the camera: added to linear light, red first, then yellow.",
 )
 def light_leak(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """A burning edge and two or three streaks, from a seeded side."""
@@ -47,7 +47,7 @@ def light_leak(image: Image, severity: float, rng: np.random.Generator) -> Image
     for place, spread, slant, force in rng.random((3, 4)):
         centre = 0.12 + 0.75 * place + 0.35 * (slant - 0.5) * depth
         leak += 0.55 * force * np.exp(-(((along - centre) / (0.015 + 0.05 * spread)) ** 2)) * np.exp(-1.1 * depth)
-    leak = leak * severity
+    leak = 1.5 * leak * severity
     light = np.stack([1.25 * leak, 0.42 * leak**1.6 + 0.05 * leak, 0.16 * leak**2.6], axis=-1)
     plate = np.clip(np.rint(65535 * light), 0, 65535).astype(np.uint16)
     return encode(cv2.add(decode(image), cv2.resize(plate, (width, height))))
@@ -78,7 +78,7 @@ def flat_lighting(image: Image, severity: float, rng: np.random.Generator) -> Im
     label="Harsh or insufficient flash",
     metric=measures.light_unevenness,
     metric_label="spread of the exposure change over the picture, stops",
-    source="A lamp at the camera: inverse-square falloff and cosine law over a facing wall, its specular reflection added.",
+    source="A lamp at the camera facing a wall: inverse square and cosine, (1 + r^2)^-1.5, with its reflection added.",
 )
 def harsh_or_insufficient_flash(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """A hot-spot on glaring centre and dark rim, or a flash too weak to reach anything, as the seed has it."""
@@ -93,10 +93,10 @@ def flash_light(shape: tuple[int, ...], x: float, y: float, harsh: bool) -> tupl
     high, wide = fields.small_shape(shape[0], shape[1], 96)
     rows, columns = np.mgrid[0:high, 0:wide].astype(np.float32)
     distance = np.hypot((columns + 0.5) / wide - x, (rows + 0.5) / high - y)
-    falloff = np.log2((1 + (distance / 0.3) ** 2) ** -1.6)
+    falloff = -1.5 * np.log2(1 + (distance / 0.25) ** 2)
     if harsh:
-        return np.maximum(2.4 + 1.15 * falloff, -5.0), 0.9 * np.exp(-((distance / 0.13) ** 2))
-    return np.maximum(-0.6 + 1.5 * falloff, -6.5), 0.05 * np.exp(-((distance / 0.1) ** 2))
+        return np.maximum(2.4 + falloff, -5.0), 0.9 * np.exp(-((distance / 0.13) ** 2))
+    return np.maximum(-0.6 + 1.2 * falloff, -6.5), 0.05 * np.exp(-((distance / 0.1) ** 2))
 
 
 def relight(image: Image, stops: Plane, added: Plane) -> Image:

@@ -1,7 +1,7 @@
 """How much of an effect there is: the metrics that treatments declare, each `(before, after) -> float`.
 
-Both pictures are uint8 HxWx3 of one shape. Every metric is 0 for an untouched picture and grows with the effect; none of
-them knows severity or seed, so they can be run on pictures from anywhere.
+Both pictures are uint8 HxWx3 of one shape. Every metric is 0 for an untouched picture and grows with the effect; none
+of them knows severity or seed, so they can be run on pictures from anywhere.
 """
 
 from __future__ import annotations
@@ -75,31 +75,25 @@ def noise_added(before: Image, after: Image) -> float:
     return float((difference - cv2.GaussianBlur(difference, (0, 0), 2.0)).std())
 
 
-def blocks_added(before: Image, after: Image) -> float:
-    """Steps at the borders of 8-pixel blocks beyond the steps inside them, in code values, above those of `before`."""
+def lines_added(before: Image, after: Image) -> float:
+    """Steps from line to line in excess of steps along lines, in code values, above those of `before`."""
 
     def steps(image: Image) -> float:
         luma = _luma(image)
-        across, down = np.abs(np.diff(luma, axis=1)).mean(0), np.abs(np.diff(luma, axis=0)).mean(1)
-        border = np.concatenate([across[7::8], down[7::8]])
-        inside = np.concatenate([across[3::8], down[3::8]])
-        return float(border.mean() - inside.mean()) if border.size and inside.size else 0.0
+        down = float(np.abs(np.diff(luma, axis=0)).mean()) if luma.shape[0] > 1 else 0.0
+        along = float(np.abs(np.diff(luma, axis=1)).mean()) if luma.shape[1] > 1 else 0.0
+        return down - along
 
     return steps(after) - steps(before)
 
 
-def chroma_bandwidth_lost(before: Image, after: Image) -> float:
-    """Share of the horizontal colour gradient that is gone, in percent."""
-
-    def steps(image: Image) -> float:
-        return float(np.abs(np.diff(_opponent(image), axis=1)).mean()) if image.shape[1] > 1 else 0.0
-
-    return _lost(steps(before), steps(after))
-
-
 def chroma_lost(before: Image, after: Image) -> float:
-    """Share of the mean chroma that is gone, in percent."""
-    return _lost(float(np.abs(_opponent(before)).mean()), float(np.abs(_opponent(after)).mean()))
+    """Share of the variety of colour (standard deviation in the opponent plane) that is gone, in percent."""
+
+    def variety(image: Image) -> float:
+        return float(_opponent(image).std((0, 1)).mean())
+
+    return _lost(variety(before), variety(after))
 
 
 def colour_moved(before: Image, after: Image) -> float:
@@ -157,24 +151,9 @@ def light_unevenness(before: Image, after: Image) -> float:
     return float(np.log2(second / first).std())
 
 
-def gloom(before: Image, after: Image) -> float:
-    """Linear light taken away, in percent of what there was, averaged with the chroma taken away."""
-    dimmed = _lost(float(decode(before).mean()), float(decode(after).mean()))
-    return (dimmed + chroma_lost(before, after)) / 2 if np.abs(_opponent(before)).mean() > 1 else dimmed
-
-
 def hidden(before: Image, after: Image) -> float:
     """Pixels that no longer show what they showed (a channel differs by more than 20 code values), in percent."""
     return 100.0 * float((cv2.absdiff(before, after).max(-1) > 20).mean())
-
-
-def structure_lost(before: Image, after: Image) -> float:
-    """Edges that are no longer where they were: 100 minus the correlation of the two edge maps in percent."""
-    side = max(8, min(96, *before.shape[:2]))
-    first, second = (_edges(_luma(_thumbnail(picture, side))) for picture in (before, after))
-    first, second = first - first.mean(), second - second.mean()
-    power = float(np.sqrt((first**2).sum() * (second**2).sum()))
-    return 100.0 * (1.0 - float((first * second).sum()) / power) if power > 1e-6 else 0.0
 
 
 def _centred(image: Image, side: int) -> Plane:
@@ -207,7 +186,7 @@ def zoom(before: Image, after: Image) -> float:
     side = 96
     original, scaled = _thumbnail(before, side), _thumbnail(after, side)
     best, octaves = -2.0, 0.0
-    for step in range(0, 25):
+    for step in range(25):
         factor = 2 ** (step / 8)
         size = max(4, round(side / factor))
         shrunk = cv2.resize(original, (size, size), interpolation=cv2.INTER_AREA)

@@ -1,7 +1,7 @@
 """The taxonomy of anti-aesthetics as data: reads and checks `content/taxonomy.toml`.
 
-Refuses unknown keys, doubled ids and phrases, a sub-category without a reason for having no treatment. Every problem of the
-file is reported at once, with file, line and field. Needs no OpenCV.
+Refuses unknown keys, doubled ids and phrases, a sub-category without a reason for having no treatment. Every problem of
+the file is reported at once, with file, line and field. Needs no OpenCV.
 """
 
 from __future__ import annotations
