@@ -1,0 +1,179 @@
+"""The rows of `scorers.toml`: one scorer each, with its weights, windows, range, licence and needs.
+
+An adapter names the fields it reads beyond the common ones, so unknown keys are errors with file, line and the nearest
+known name. A fact that no source gives stays out of the row and is named in its `unknown` list. torch is not needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, field_validator
+
+from evidence.rows import Row, address, read_rows
+from evidence.weights import UNPINNED, pinned
+
+ROWS = Path(__file__).resolve().parents[1] / "scorers.toml"
+
+Role = Literal["reward", "encoder", "judge", "pairwise-judge"]
+Import = Annotated[str, StringConstraints(pattern=r"^[\w.]+:\w+$")]
+
+
+class ScorerRow(Row):
+    """What every scorer says of itself. `base` holds architecture, tokenizer and processor where `weights` do not."""
+
+    label: str = Field(min_length=1)
+    adapter: str
+    role: Role
+    weights: str = ""  # address; empty for a service
+    files: tuple[str, ...] = ()  # patterns of what the adapter reads there
+    base: str = ""
+    base_files: tuple[str, ...] = ()
+    prepare: Import | Literal[""] = ""  # makes a local folder of weights that is missing
+    dtype: Literal["float32", "float16", "bfloat16"] = "float32"  # on an accelerator; a CPU computes in float32
+    batch: int = Field(default=1, ge=1)  # pairs per forward pass on an accelerator
+    image_size: int | None = Field(default=None, ge=1)  # side in pixels, where the picture is brought to a square
+    text_window: int | None = Field(default=None, ge=0)  # tokens, start and end included; 0: the text is not read
+    output: str = Field(min_length=1)
+    range: tuple[float, float] | None = None  # as observed or possible, see `output`
+    aligned: bool | None = None  # trained on human preferences
+    base_encoder: str = ""
+    licence: str = ""
+    gated: bool | None = None
+    parameters: int | None = Field(default=None, ge=1)  # of the architecture as built here
+    memory_gib: float | None = Field(default=None, gt=0)  # weights at `dtype`, activations not counted
+    unknown: tuple[str, ...] = ()
+    note: str = ""
+
+    @field_validator("weights", "base")
+    @classmethod
+    def _is_an_address(cls, text: str) -> str:
+        if text:
+            address(text)
+        return text
+
+    @property
+    def addresses(self) -> list[str]:
+        """Of all that is loaded, the weights first; empty for a service."""
+        return [text for text in (self.weights, self.base) if text]
+
+    @property
+    def remote(self) -> bool:
+        return not self.weights
+
+    @property
+    def revision(self) -> str:
+        """Commits or digests joined by `+`; `unpinned` while any of them is, and for a service."""
+        revisions = [pinned(text) for text in self.addresses]
+        return UNPINNED if not revisions or UNPINNED in revisions else "+".join(revisions)
+
+
+class ClipRow(ScorerRow):
+    """A CLIPModel directory. `scaled` multiplies the cosine by exp(logit_scale)."""
+
+    adapter: Literal["clip"]
+    scaled: bool = False
+
+
+class ClipCheckpointRow(ScorerRow):
+    """One file in the layout of OpenAI's clip package or of open_clip. Widths come from the file, heads cannot."""
+
+    adapter: Literal["clip-checkpoint"]
+    checkpoint: str
+    state_key: str = "state_dict"
+    vision_heads: int = Field(ge=1)
+    text_heads: int = Field(ge=1)
+    activation: Literal["gelu", "quick_gelu"]
+    framing: Literal["crop", "pad"]  # shortest side and centre crop, or longest side and black bars
+
+
+class MpsRow(ScorerRow):
+    """A pickled module. Text tokens whose similarity to `condition` is below `threshold` of the largest are masked."""
+
+    adapter: Literal["mps"]
+    checkpoint: str
+    condition: str
+    threshold: float = Field(gt=0, lt=1)
+    cross_heads: int = Field(ge=1)
+
+
+class ImageRewardRow(ScorerRow):
+    """BLIP with an MLP. The score is (x - mean) / deviation."""
+
+    adapter: Literal["image-reward"]
+    checkpoint: str
+    text_config: str
+    vision_heads: int = Field(ge=1)
+    mean: float
+    deviation: float = Field(gt=0)
+
+
+class ItmRow(ScorerRow):
+    """A BlipForImageTextRetrieval directory. `logits` gives both raw logits instead of the probability of a match."""
+
+    adapter: Literal["blip-itm"]
+    logits: bool = False
+
+
+class Hpsv3Row(ScorerRow):
+    """Qwen2-VL with a reward head. `template` is the file that holds the instruction, `template_sha256` its hash."""
+
+    adapter: Literal["hpsv3"]
+    checkpoint: str
+    pixels: int = Field(ge=784)
+    reward_token: str
+    template: str
+    template_sha256: str = Field(pattern=r"^([0-9a-f]{64})?$")
+
+
+class JudgeRow(ScorerRow):
+    """A vision-language model read at the digits 0, 1, 2. `guideline`: our TOML, or a CSV as VisionReward has it."""
+
+    adapter: Literal["digit-judge"]
+    guideline: str
+    question: str = ""  # with {dimension} and {guideline}; empty: the one in the TOML
+
+    @field_validator("question")
+    @classmethod
+    def _has_its_slots(cls, text: str) -> str:
+        if text and not all(slot in text for slot in ("{dimension}", "{guideline}")):
+            raise ValueError("must contain {dimension} and {guideline}")
+        return text
+
+
+class ClassifierRow(ScorerRow):
+    """A transformers image classifier; independent (sigmoid) probabilities by label. The prompt is not read."""
+
+    adapter: Literal["image-classifier"]
+
+
+class PairwiseRow(ScorerRow):
+    """A chat service with pictures. `model` is its name there, `key_env` the variable that holds the key."""
+
+    adapter: Literal["llm-judge"]
+    model: str
+    base_url: str
+    key_env: str
+    temperature: float = Field(ge=0, le=2)
+    timeout: float = Field(default=120.0, gt=0)  # seconds
+    usd_per_comparison: float | None = Field(default=None, ge=0)
+
+
+ROW_TYPES: Mapping[str, type[ScorerRow]] = {
+    "clip": ClipRow,
+    "clip-checkpoint": ClipCheckpointRow,
+    "mps": MpsRow,
+    "image-reward": ImageRewardRow,
+    "blip-itm": ItmRow,
+    "hpsv3": Hpsv3Row,
+    "digit-judge": JudgeRow,
+    "image-classifier": ClassifierRow,
+    "llm-judge": PairwiseRow,
+}
+
+
+def read(path: Path = ROWS) -> dict[str, ScorerRow]:
+    """All rows by id, in file order. Raises InputError with every defect of the file."""
+    return read_rows(path, ROW_TYPES)
