@@ -36,12 +36,14 @@ class Summary(NamedTuple):
 
 class SignedRank(NamedTuple):
     """`statistic` is the rank sum of the positive differences, `r` the matched rank-biserial correlation in [-1, 1],
-    `n` the number of pairs left after zero differences were dropped."""
+    `n` the number of pairs left after zero differences were dropped, `z` the statistic in standard deviations from its
+    mean: z / sqrt(n) is the other effect size called r."""
 
     statistic: float
     p: float
     r: float
     n: int
+    z: float
 
 
 def delta(diop: ArrayLike, oiop: ArrayLike) -> Floats:
@@ -191,7 +193,7 @@ def wilcoxon_signed_rank(aligned: ArrayLike, base: ArrayLike, alternative: Alter
     differences = first - second
     differences = differences[differences != 0]
     if differences.size == 0:
-        return SignedRank(0.0, 1.0, 0.0, 0)
+        return SignedRank(0.0, 1.0, 0.0, 0, 0.0)
     ranks = _ranks(np.abs(differences))
     positive, total = float(ranks[differences > 0].sum()), float(ranks.sum())
     tail = _exact_tails if differences.size <= _EXACT_UP_TO else _normal_tails
@@ -199,7 +201,8 @@ def wilcoxon_signed_rank(aligned: ArrayLike, base: ArrayLike, alternative: Alter
     p = {"less": less, "greater": greater, "two-sided": min(1.0, 2 * min(less, greater))}.get(alternative)
     if p is None:
         raise ValueError(f"unknown alternative {alternative!r}")
-    return SignedRank(positive, p, (2 * positive - total) / total, differences.size)
+    z = (positive - total / 2) / math.sqrt(float((ranks**2).sum()) / 4)
+    return SignedRank(positive, p, (2 * positive - total) / total, differences.size, z)
 
 
 def _exact_tails(ranks: Floats, positive: float) -> tuple[float, float]:

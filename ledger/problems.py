@@ -86,6 +86,37 @@ def _child(text: str, at: int, step: str | int, end_of: object) -> int | None:
     return None
 
 
+_DEEPEST = 40  # levels that a search for repeated keys descends; the ledger has ten
+
+
+def repeated_keys(text: str) -> list[tuple[tuple[str | int, ...], int]]:
+    """Path and line of every key that an object of valid JSON `text` spells twice: a parser keeps only the last."""
+    found: list[tuple[tuple[str | int, ...], int]] = []
+    _scan(text, _skip(text, 0), (), found)
+    return found
+
+
+def _scan(text: str, at: int, path: tuple[str | int, ...], found: list[tuple[tuple[str | int, ...], int]]) -> int:
+    """Collects repeated keys of the value that starts at `at`; gives the offset after it."""
+    if text[at] not in "{[" or len(path) > _DEEPEST:
+        return int(json.JSONDecoder(parse_constant=float).raw_decode(text, at)[1])
+    closing, index, seen, at = "}" if text[at] == "{" else "]", 0, set[str](), _skip(text, at + 1)
+    while text[at] != closing:
+        step: str | int = index
+        if closing == "}":
+            line = text.count("\n", 0, at) + 1
+            step, at = scanstring(text, at + 1)
+            at = _skip(text, _skip(text, at) + 1)
+            if step in seen:
+                found.append(((*path, step), line))
+            seen.add(str(step))
+        at = _skip(text, _scan(text, at, (*path, step), found))
+        if text[at] == ",":
+            at = _skip(text, at + 1)
+        index += 1
+    return at + 1
+
+
 _KEY = re.compile(r"\s*([\w.\"-]+)\s*=")
 _HEADER = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(#.*)?$")
 

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+Web = Annotated[str, StringConstraints(pattern=r"^https?://[^\s<>\"']+$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -26,7 +27,7 @@ class Source(Strict):
 
     kind: Literal["reported", "recomputed", "measured", "pending"]
     where: str = Field(min_length=1)
-    url: str | None = None
+    url: Web | None = None
 
 
 class Value(Strict):
@@ -34,6 +35,7 @@ class Value(Strict):
 
     label: str = Field(min_length=1)  # "ΔHPSv3 of Flux Dev": enough to read it alone
     value: FiniteFloat | None
+    qualifier: Literal["", "<", ">", "≤", "≥", "≈"] = ""  # "< 0.0001": the source gives a bound or a rough figure
     unit: str  # "HPSv3 points", "share", "pictures"; empty for pure counts
     digits: int = Field(ge=0, le=6)  # decimals as printed
     source: Source
@@ -99,8 +101,8 @@ class Recipe(Strict):
 class Remote(Strict):
     """A picture that cannot be shipped: fetched by `python build.py fetch`."""
 
-    url: str
-    page: str
+    url: Web
+    page: Web
     licence: str
 
 
@@ -117,6 +119,7 @@ class Picture(Strict):
     height: int | None = Field(default=None, gt=0)
     prompt: str = ""
     scores: dict[Id, Value] = {}  # value id: exhibits.{exhibit}.{picture}.{score}
+    scores_from: dict[Id, Id] = {}  # score -> value that holds it already; `ledger.load` copies it into `scores`
     axes: dict[str, str | float] = {}  # where it stands in a series: {"arm": "draft", "alignment": 0.5}
     verdicts: list[str] = []  # what a judge found in it
     recipe: Recipe | None = None
@@ -132,7 +135,7 @@ class Exhibit(Strict):
     pictures: list[Picture] = Field(min_length=1)
     tags: list[Id] = []  # taxonomy sub-categories
     sets: list[Id] = []  # where the page shows it: "canon", "gallery", "lapis", "knob", "wall", ...
-    source_url: str | None = None
+    source_url: Web | None = None
     caveat: str | None = None
 
 
@@ -145,8 +148,11 @@ class Claim(Strict):
     rests_on: list[Id]
     verdict: Literal["holds", "holds in part", "contradicted", "cannot be checked"]
     because: str
+    sentence_marked: str = ""  # the same two texts with `{value id}` in place of each number, for links to provenance
+    because_marked: str = ""
     in_miniature: Literal["reproduced", "not reproduced", "opposite"] | None = None
     in_miniature_because: str = ""
+    in_miniature_because_marked: str = ""
     in_miniature_rests_on: list[Id] = []
 
 
@@ -171,3 +177,9 @@ class Document(Strict):
     tables: dict[Id, Table] = {}
     exhibits: dict[Id, Exhibit] = {}
     runs: dict[Id, Run] = {}
+
+
+class Publication(Document):
+    """The whole ledger as the site offers it: all documents merged, claims judged."""
+
+    claims: dict[Id, Claim] = {}

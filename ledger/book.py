@@ -1,0 +1,202 @@
+"""The merged ledger: look-up of values, their printed form, and the downloads made from them.
+
+A value has one id: its own, that of a table cell (`{table}.{row}.{column}`) or that of a score beside a picture
+(`exhibits.{exhibit}.{picture}.{score}`). An id that names nothing raises `UnknownValue` with the nearest that does.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import operator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from ledger.problems import JsonPath, Problem, did_you_mean, json_line, spell
+from ledger.schema import Claim, Exhibit, Publication, Row, Run, Table, Value
+
+MINUS = "\u2212"
+_BEYOND: dict[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "≤": operator.le,
+    ">": operator.gt,
+    "≥": operator.ge,
+}
+_UNGROUPED = {"year", "seed", "rank"}  # numbers that are names, so no thousands separator
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+class UnknownValue(KeyError):
+    """No value has this id. The message names the nearest known one."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Everything under results/ and the claims that rest on it. Build one with `ledger.load`."""
+
+    values: dict[str, Value] = field(default_factory=dict)
+    tables: dict[str, Table] = field(default_factory=dict)
+    exhibits: dict[str, Exhibit] = field(default_factory=dict)
+    runs: dict[str, Run] = field(default_factory=dict)
+    claims: dict[str, Claim] = field(default_factory=dict)
+    files: dict[tuple[str, str], Path] = field(default_factory=dict)  # ("exhibits", id) -> the file that holds it
+    root: Path = Path()
+
+    @cached_property
+    def scores(self) -> dict[str, Value]:
+        """Scores beside pictures, under their full ids."""
+        return {
+            f"exhibits.{exhibit_id}.{picture.id}.{score}": value
+            for exhibit_id, exhibit in self.exhibits.items()
+            for picture in exhibit.pictures
+            for score, value in picture.scores.items()
+        }
+
+    def value(self, id: str) -> Value:
+        found = self.values.get(id) or self.scores.get(id)
+        if found is None:
+            raise UnknownValue(f"no such value {id!r}" + did_you_mean(id, self.ids()))
+        return found
+
+    def ids(self) -> Iterator[str]:
+        """Ids of all values: loose ones and cells first, then scores beside pictures."""
+        yield from self.values
+        yield from self.scores
+
+    def cell(self, table: str, row: str, column: str) -> Value | None:
+        """The value of a table cell; None where nothing was reported."""
+        return self.values.get(f"{table}.{row}.{column}")
+
+    def agrees(self, id: str) -> bool | None:
+        """Whether a value and its independent twin print alike, to the coarser precision; None without a twin."""
+        value = self.value(id)
+        if value.agrees_with is None:
+            return None
+        return alike(value, self.value(value.agrees_with))
+
+    def problem(self, path: JsonPath, message: str) -> Problem:
+        """A defect found later in something the ledger holds; `path` as ("exhibits", id, "pictures", 0, "file")."""
+        file = self.files[(str(path[0]), str(path[1]))]
+        name = file.relative_to(self.root).as_posix()
+        return Problem(name, json_line(file.read_text(encoding="utf-8"), path), spell(path), message)
+
+
+def alike(first: Value, second: Value) -> bool:
+    """Do two values agree to the printed precision: within half a unit of the coarser last digit?
+
+    A value printed as a bound agrees with what lies on the right side of it.
+    """
+    if first.value is None or second.value is None:
+        return False
+    for bound, other in ((first, second), (second, first)):
+        if bound.qualifier in _BEYOND and not other.qualifier:
+            return _BEYOND[bound.qualifier](other.value or 0.0, bound.value or 0.0)
+    return abs(first.value - second.value) <= 0.5 * 10.0 ** -min(first.digits, second.digits) + 1e-9
+
+
+def show(value: Value) -> str:
+    """The printed form: `digits` decimals, a true minus sign, thousands parted by commas, the bound before it.
+
+    A number too small for its decimals is printed as a power of ten, a pending one as the word "pending".
+    """
+    if value.value is None:
+        return "pending"
+    number, digits = value.value, value.digits
+    if number and abs(number) < 0.5 * 10.0**-digits:
+        text = _scientific(number)
+    else:
+        text = f"{number:.{digits}f}" if value.unit in _UNGROUPED else f"{number:,.{digits}f}"
+        if not float(text.replace(",", "")):
+            text = text.lstrip("-")
+    return f"{value.qualifier} {text}".strip().replace("-", MINUS)
+
+
+def _scientific(number: float) -> str:
+    mantissa, exponent = f"{number:.1e}".split("e")
+    power = "10" + str(int(exponent)).translate(_SUPERSCRIPT)
+    mantissa = mantissa.removesuffix(".0")
+    return power if mantissa == "1" else f"{mantissa}·{power}"
+
+
+def publication(ledger: Ledger) -> Publication:
+    """The whole ledger as one document, for `ledger.json`."""
+    return Publication.model_construct(
+        values=ledger.values,
+        tables=ledger.tables,
+        exhibits=ledger.exhibits,
+        runs=ledger.runs,
+        claims=ledger.claims,
+    )
+
+
+def publication_json(ledger: Ledger) -> str:
+    """`ledger.json`: validates against `publication_schema`; empty fields are left out."""
+    return publication(ledger).model_dump_json(indent=1, exclude_defaults=True) + "\n"
+
+
+def publication_schema() -> dict[str, object]:
+    """JSON Schema of `ledger.json`."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Publication.model_json_schema()}
+
+
+def table_records(ledger: Ledger, id: str) -> list[dict[str, str | float | int | None]]:
+    """One record a row: label, group, kind, then per column its number and, where known, interval, n, p and source."""
+    table = ledger.tables[id]
+    return [_record(ledger, id, table, row) for row in table.rows]
+
+
+def _record(ledger: Ledger, id: str, table: Table, row: Row) -> dict[str, str | float | int | None]:
+    record: dict[str, str | float | int | None] = {
+        "id": row.id,
+        "label": row.label,
+        "group": row.group,
+        "kind": row.kind,
+        "note": row.note,
+    }
+    for column in table.columns:
+        value = ledger.cell(id, row.id, column.id)
+        record[column.id] = None if value is None else value.value
+        for part, content in _particulars(value):
+            record[f"{column.id}_{part}"] = content
+    return record
+
+
+def _particulars(value: Value | None) -> list[tuple[str, str | float | int]]:
+    """What a number must not be printed without, as far as it is known."""
+    if value is None:
+        return [("source", "not reported")]
+    low, high = value.interval or (None, None)
+    parts = [
+        ("bound", value.qualifier or None),
+        ("low", low),
+        ("high", high),
+        ("n", value.n),
+        ("p", value.p),
+        ("source", f"{value.source.kind}: {value.source.where}"),
+        ("caveat", value.caveat),
+    ]
+    return [(name, content) for name, content in parts if content is not None]
+
+
+def table_csv(ledger: Ledger, id: str) -> str:
+    """The records of a table as CSV: the columns that any row has, in the order of the table."""
+    records = table_records(ledger, id)
+    sheet = io.StringIO()
+    writer = csv.DictWriter(sheet, _header(ledger.tables[id], records), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    return sheet.getvalue()
+
+
+def _header(table: Table, records: list[dict[str, str | float | int | None]]) -> list[str]:
+    present = {name for record in records for name in record}
+    names = ["id", "label", "group", "kind", "note"]
+    for column in table.columns:
+        parts = ("", "_bound", "_low", "_high", "_n", "_p", "_source", "_caveat")
+        names += [column.id + part for part in parts if column.id + part in present]
+    return list(dict.fromkeys(names))

@@ -1,0 +1,261 @@
+"""Claims of the page and how they are judged: no verdict is ever typed.
+
+content/claims.toml holds rows of a sentence, the values it rests on and the name of a rule (ledger/rules.py). A rule
+sorts what it finds into evidence for, against and for neither; the verdict follows from the three piles. Sentences name
+numbers as `{value id}`. A second rule, on values that the miniature measured, gives the verdict in the miniature.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import inspect
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, ValidationError
+
+from ledger.book import show
+from ledger.problems import InputError, Problem, did_you_mean, relative, spell, toml_line
+from ledger.rules import AT_LEAST, PAIRED, RULES, VALUE_OPTIONS, WITHOUT_VALUES, Finding, Ref, in_words
+from ledger.schema import Claim, Id, Strict, Table, Value
+
+Pattern = Annotated[str, StringConstraints(pattern=r"^[a-z0-9*][a-z0-9_.*-]*$")]
+Verdict = Literal["holds", "holds in part", "contradicted", "cannot be checked"]
+Miniature = Literal["reproduced", "not reproduced", "opposite"]
+
+
+class ClaimRow(Strict):
+    """One claim as people write it. `rests_on` may hold patterns with `*`; their order is that of the ledger."""
+
+    id: Id
+    sentence: str = Field(min_length=1)
+    where: str = Field(min_length=1)
+    section: Id
+    rule: str
+    rests_on: list[Pattern] = Field(default_factory=list)
+    options: dict[str, str] = Field(default_factory=dict)
+    note: str = ""  # context for the reader, printed after the computed reason
+    miniature_rule: str = ""
+    miniature_rests_on: list[Pattern] = Field(default_factory=list)
+    miniature_options: dict[str, str] = Field(default_factory=dict)
+
+
+class _File(Strict):
+    claims: list[ClaimRow] = Field(default_factory=list)
+
+
+# -- reading and checking what people wrote ---------------------------------------------------------------------------
+
+
+def read(root: Path) -> list[ClaimRow]:
+    """Rows of content/claims.toml, each checked by itself; none where the file does not exist."""
+    file = root / "content" / "claims.toml"
+    name = relative(file, root)
+    if not file.exists():
+        return []
+    try:
+        text = file.read_text(encoding="utf-8")
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"line (\d+)", str(error))
+        raise InputError([Problem(name, int(line[1]) if line else 0, "", f"not TOML: {error}")]) from None
+    except UnicodeDecodeError as error:
+        raise InputError([Problem(name, 0, "", f"not UTF-8 text, byte {error.start}")]) from None
+    except (OSError, RecursionError) as error:
+        raise InputError([Problem(name, 0, "", f"cannot be read: {error}")]) from None
+    try:
+        return _File.model_validate(tree).claims
+    except ValidationError as error:
+        raise InputError(_explain(error, text, name)) from None
+
+
+def _explain(error: ValidationError, text: str, name: str) -> Iterator[Problem]:
+    for detail in error.errors(include_url=False):
+        path = detail["loc"]
+        message = detail["msg"]
+        if detail["type"] == "extra_forbidden":
+            known = ClaimRow.model_fields if len(path) > 1 else _File.model_fields
+            message = f"unknown key {str(path[-1])!r}" + did_you_mean(str(path[-1]), known)
+        elif detail["type"] == "missing":
+            message = "is missing"
+        yield Problem(name, toml_line(text, path), spell(path), message)
+
+
+def check(
+    rows: Sequence[ClaimRow], values: Mapping[str, Value], tables: Mapping[str, Table], root: Path
+) -> list[Problem]:
+    """Unknown rules, options and ids, repeated claims, lists that a rule cannot read, at their lines."""
+    if not rows:
+        return []
+    file = root / "content" / "claims.toml"
+    text, name = file.read_text(encoding="utf-8"), relative(file, root)
+    problems = []
+
+    def report(index: int, key: str, message: str) -> None:
+        path = ("claims", index, key)
+        problems.append(Problem(name, toml_line(text, path), spell(path), message))
+
+    ids = [row.id for row in rows]
+    for index, row in enumerate(rows):
+        if row.id in ids[:index]:
+            report(index, "id", f"two claims are called {row.id!r}")
+        for key, message in _row_defects(row, values, tables):
+            report(index, key, message)
+    return problems
+
+
+def _row_defects(row: ClaimRow, values: Mapping[str, Value], tables: Mapping[str, Table]) -> Iterator[tuple[str, str]]:
+    yield from _rule_defects("rule", row.rule, "options", row.options, tables)
+    if row.miniature_rule:
+        yield from _rule_defects(
+            "miniature_rule", row.miniature_rule, "miniature_options", row.miniature_options, tables
+        )
+    for id in [*row.rests_on, *(id for key, id in row.options.items() if key in VALUE_OPTIONS)]:
+        if not _matching(id, values):
+            yield "rests_on" if id in row.rests_on else "options", f"no such value {id!r}" + did_you_mean(id, values)
+    for key in ("sentence", "where", "note"):
+        for id in _MARK.findall(getattr(row, key)):
+            if id not in values:
+                yield key, f"no such value {id!r}" + did_you_mean(id, values)
+    found = _expand(row.rests_on, values)
+    if row.rule in PAIRED and len(found) % 2:
+        yield "rests_on", f"rule {row.rule!r} reads values two by two, and there are {len(found)}"
+    needed = 0 if row.rule in WITHOUT_VALUES else AT_LEAST.get(row.rule, 1)
+    if len(found) < needed:
+        yield "rests_on", f"rule {row.rule!r} needs at least {needed} values, and there are {len(found)}"
+
+
+def _rule_defects(
+    key: str, rule: str, options_key: str, options: Mapping[str, str], tables: Mapping[str, Table]
+) -> Iterator[tuple[str, str]]:
+    if rule not in RULES:
+        yield key, f"no such rule {rule!r}" + did_you_mean(rule, RULES)
+        return
+    wanted = [name for name in inspect.signature(RULES[rule]).parameters if name not in ("refs", "twins")]
+    for name in wanted:
+        if name not in options:
+            yield key, f"rule {rule!r} needs the option {name!r}"
+    for name in options:
+        if name not in wanted:
+            yield options_key, f"rule {rule!r} has no option {name!r}" + did_you_mean(name, wanted)
+    if "table" in wanted and (table := options.get("table", "")) not in tables:
+        yield options_key, f"no such table {table!r}" + did_you_mean(table, tables)
+
+
+# -- judging ----------------------------------------------------------------------------------------------------------
+
+_MARK = re.compile(r"\{([a-z0-9][a-z0-9_.-]*)\}")
+
+
+def judge(rows: Iterable[ClaimRow], values: Mapping[str, Value], tables: Mapping[str, Table]) -> dict[str, Claim]:
+    """Every claim with its verdict and the reason in words. `rows` must have passed `check`."""
+    return {row.id: _judged(row, values, tables) for row in rows}
+
+
+def _judged(row: ClaimRow, values: Mapping[str, Value], tables: Mapping[str, Table]) -> Claim:
+    rests_on = [*_expand(row.rests_on, values), *(id for key, id in row.options.items() if key in VALUE_OPTIONS)]
+    finding = _found(row.rule, row.rests_on, row.options, values, tables)
+    because = _sentence(finding) + (f" {row.note}" if row.note else "")
+    miniature, mini_because, mini_rests_on = _in_miniature(row, values, tables)
+    return Claim(
+        sentence=_filled(row.sentence, values),
+        sentence_marked=row.sentence,
+        where=_filled(row.where, values),
+        section=row.section,
+        rests_on=rests_on,
+        verdict=_verdict(finding),
+        because=_filled(because, values),
+        because_marked=because,
+        in_miniature=miniature,
+        in_miniature_because=_filled(mini_because, values),
+        in_miniature_because_marked=mini_because,
+        in_miniature_rests_on=mini_rests_on,
+    )
+
+
+def _found(
+    rule: str,
+    patterns: Sequence[str],
+    options: Mapping[str, str],
+    values: Mapping[str, Value],
+    tables: Mapping[str, Table],
+) -> Finding:
+    """Applies a rule to the values that have a number; pending ones decide nothing."""
+    refs = [Ref(id, values[id]) for id in _expand(patterns, values)]
+    given: dict[str, object] = {
+        key: Ref(text, values[text]) if key in VALUE_OPTIONS else tables[text] if key == "table" else text
+        for key, text in options.items()
+    }
+    if rule == "rederived":
+        linked = ((ref.id, ref.value.agrees_with) for ref in refs)
+        given["twins"] = {id: Ref(twin, values[twin]) for id, twin in linked if twin}
+    pending = [ref for ref in refs if ref.value.value is None]
+    if pending and rule in PAIRED | set(AT_LEAST):
+        return Finding(undecided=[f"{ref.value.label} is pending" for ref in pending])
+    finding = RULES[rule]([ref for ref in refs if ref.value.value is not None], **given)
+    finding.undecided += [f"{ref.value.label} is pending" for ref in pending]
+    return finding
+
+
+def _verdict(finding: Finding) -> Verdict:
+    if not finding.supports and not finding.refutes:
+        return "cannot be checked"
+    if not finding.supports:
+        return "contradicted"
+    return "holds in part" if finding.refutes or finding.undecided else "holds"
+
+
+def _in_miniature(
+    row: ClaimRow, values: Mapping[str, Value], tables: Mapping[str, Table]
+) -> tuple[Miniature | None, str, list[str]]:
+    """None until every value that the row names has been measured."""
+    named = [*row.miniature_rests_on, *(id for key, id in row.miniature_options.items() if key in VALUE_OPTIONS)]
+    if not row.miniature_rule or not named or not all(_matching(id, values) for id in named):
+        return None, "", []
+    finding = _found(row.miniature_rule, row.miniature_rests_on, row.miniature_options, values, tables)
+    if finding.refutes and not finding.supports:
+        verdict: Miniature = "opposite"
+    else:
+        verdict = "reproduced" if _verdict(finding) == "holds" else "not reproduced"
+    return verdict, _sentence(finding), _expand(named, values)
+
+
+def _sentence(finding: Finding) -> str:
+    """The reason in words: what speaks against first, then what for; at most four of a kind are spelled out."""
+    if finding.reason:
+        return finding.reason
+    piles = (("Against", finding.refutes), ("Undecided", finding.undecided), ("For", finding.supports))
+    filled = [(word, pile) for word, pile in piles if pile]
+    if len(filled) == 1 and len(filled[0][1]) == 1:
+        return _capital(filled[0][1][0]) + "."
+    total = sum(len(pile) for _, pile in filled)
+    start = f"{_capital(in_words(len(finding.supports)))} of {in_words(total)} hold. " if total > 1 else ""
+    return start + " ".join(f"{word}: {_listed(pile)}." for word, pile in filled)
+
+
+def _listed(items: Sequence[str]) -> str:
+    shown = list(items[:4])
+    if len(items) > 4:
+        shown.append(f"and {in_words(len(items) - 4)} more")
+    return "; ".join(shown)
+
+
+def _filled(text: str, values: Mapping[str, Value]) -> str:
+    return _MARK.sub(lambda mark: show(values[mark[1]]), text)
+
+
+def _expand(patterns: Iterable[str], values: Mapping[str, Value]) -> list[str]:
+    return list(dict.fromkeys(id for pattern in patterns for id in _matching(pattern, values)))
+
+
+def _matching(pattern: str, values: Mapping[str, Value]) -> list[str]:
+    if "*" in pattern:
+        return fnmatch.filter(values, pattern)
+    return [pattern] if pattern in values else []
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

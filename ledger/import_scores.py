@@ -1,0 +1,495 @@
+"""From a table of raw four-way scores to recomputed values beside the reported ones.
+
+A row of the CSV is one pair of pictures: model, prompt index and, for each scorer, four scores named image first,
+prompt second (`hpsv3_diop`). Repeats of a pair are counted once. Refused with line and column, nothing written: a
+missing column, text in a number, an unknown model, NaN or infinity, a repeat with other scores. The CSV is not kept.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ledger import metrics
+from ledger.book import alike, show
+from ledger.files import replace_text
+from ledger.metrics import Floats
+from ledger.problems import InputError, Problem, did_you_mean
+from ledger.reading import read_document
+from ledger.schema import Column, Document, Row, Source, Table, Value
+
+Progress = Callable[[int, int, str], None]  # steps done, steps in all, what is being done
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """`prefix` names its columns in the CSV, `id` its values in the ledger."""
+
+    prefix: str
+    id: str
+    label: str
+    unit: str
+
+
+SCORERS = (
+    Scorer("hpsv3", "hpsv3", "HPSv3", "HPSv3 points"),
+    Scorer("hpsv2", "hpsv2", "HPSv2.1", "cosine"),
+    Scorer("image_reward", "imagereward", "ImageReward", "ImageReward points"),
+)
+WAYS = {
+    "oiop": "plain picture, plain prompt",
+    "oidp": "plain picture, distorted prompt",
+    "diop": "distorted picture, plain prompt",
+    "didp": "distorted picture, distorted prompt",
+}
+SCORE_COLUMNS = tuple(f"{scorer.prefix}_{way}" for scorer in SCORERS for way in WAYS)
+ROW_OF = {
+    "flux_dev": "flux-dev",
+    "dance_flux": "dance-flux",
+    "grpo_flux": "pref-flux",
+    "flux_krea": "flux-krea",
+    "stable_diffusion_xl": "sdxl",
+    "playground": "playground",
+    "stable_diffusion_3.5_medium": "sd35m",
+    "sd3_medium_grpo_geneval": "sd35m-geneval",
+    "sd3_medium_grpo": "sd35m-pickscore",
+    "nano-banana": "nano-banana",
+    "gpt-image-1.5": "gpt-image-15",
+    "qwen_image": "qwen-image",
+    "seeddream4": "seeddream4",
+    "flux2_klein_9b": "flux2-klein-9b",
+    "z_image": "z-image",
+    "z_image_turbo": "z-image-turbo",
+    "glm_image": "glm-image",
+    "alchemist": "alchemist",
+    "longcat_image": "longcat-image",
+    "flux_dev_vsf": "flux-dev-vsf",
+}
+"""Names that the authors' code gives to the rows of Table D.1."""
+
+QUANTILES = (0, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 100)
+_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*\Z")
+_LARGEST = 1e6  # no scorer comes near; keeps every mean and square finite
+_SHOWN = 60  # defects spelled out
+_WHERE = "the published four-way scores, paired by prompt"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A reported value and its recomputed twin."""
+
+    reported: str
+    recomputed: str
+    reported_text: str
+    recomputed_text: str
+    exact: float
+    agrees: bool
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an import read and found. `pairs` counts distinct pairs by row of the table."""
+
+    rows: int
+    repeats: int
+    pairs: dict[str, int]
+    comparisons: list[Comparison]
+    written: Path
+
+    def lines(self) -> Iterator[str]:
+        """For people: what was read, then one line a compared number."""
+        total = sum(self.pairs.values())
+        yield f"{self.rows} rows, {self.repeats} of them repeats: {total} pairs of {len(self.pairs)} models"
+        for item in self.comparisons:
+            verdict = "agrees" if item.agrees else "DIFFERS"
+            yield f"{verdict:8}{item.reported}: reported {item.reported_text}, recomputed {item.recomputed_text}"
+        agreed = sum(item.agrees for item in self.comparisons)
+        yield f"{agreed} of {len(self.comparisons)} reported numbers agree to the printed precision"
+        yield f"wrote {self.written}"
+
+
+@dataclass
+class Scores:
+    """Distinct pairs: per row of the table, prompt index to the twelve scores in the order of `SCORE_COLUMNS`."""
+
+    pairs: dict[str, dict[int, tuple[float, ...]]] = field(default_factory=dict)
+    copies: dict[str, dict[int, int]] = field(default_factory=dict)  # how often the file repeats each pair
+    rows: int = 0
+
+    def column(self, row: str, name: str, prompts: list[int] | None = None) -> Floats:
+        """One score of one model over its prompts in order of index; (n,)."""
+        place, mine = SCORE_COLUMNS.index(name), self.pairs[row]
+        return np.array([mine[prompt][place] for prompt in prompts or sorted(mine)])
+
+
+def import_scores(csv_path: Path, root: Path, progress: Progress | None = None) -> Report:
+    """Recompute everything that the scores decide and write results/recomputed.json.
+
+    Raises `InputError` with all defects of the CSV, or of results/generators.json with which it compares; then nothing
+    is written. The same CSV gives the same bytes.
+    """
+    tell = progress or (lambda done, total, what: None)
+    scores = read_scores(csv_path)
+    reported = read_document(root / "results" / "generators.json", root)
+    if "generators" not in reported.tables:
+        raise InputError([Problem("results/generators.json", 0, "tables", "no table 'generators' to compare with")])
+    book = _Book(reported.values, reported.tables["generators"].rows)
+    rows = [row for row in book.rows if row.id in scores.pairs]
+    for done, row in enumerate(rows):
+        tell(done, len(rows) + 1, row.label)
+        book.add_model(scores, row)
+    tell(len(rows), len(rows) + 1, "all models")
+    book.add_pooled(scores)
+    document = book.document()
+    path = root / "results" / "recomputed.json"
+    replace_text(path, document.model_dump_json(indent=1, exclude_defaults=True) + "\n")
+    tell(len(rows) + 1, len(rows) + 1, "written")
+    pairs = {row.id: len(scores.pairs[row.id]) for row in rows}
+    return Report(scores.rows, scores.rows - sum(pairs.values()), pairs, book.comparisons(), path)
+
+
+# -- reading ----------------------------------------------------------------------------------------------------------
+
+
+def read_scores(csv_path: Path) -> Scores:
+    """The distinct pairs of a CSV, or an `InputError` with every defect at its line and column."""
+    name, scores, problems = csv_path.name, Scores(), list[Problem]()
+    line = 0
+    first_lines = dict[tuple[str, int], int]()
+    try:
+        with csv_path.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.reader(stream, strict=True)
+            header = next(reader, [])
+            problems += _header_problems(name, header)
+            if problems:
+                raise InputError(problems)
+            for cells in reader:
+                line = reader.line_num
+                problems += _take(scores, first_lines, name, line, header, cells)
+    except csv.Error as error:
+        problems.append(Problem(name, line + 1, "", f"not CSV: {error}"))
+    except UnicodeDecodeError:
+        problems.append(Problem(name, line + 1, "", "not UTF-8 text from here on"))
+    except OSError as error:
+        problems.append(Problem(name, 0, "", f"cannot be read: {error.strerror}"))
+    if not problems and not scores.rows:
+        problems.append(Problem(name, 1, "", "no rows below the header"))
+    if problems:
+        more = [Problem(name, 0, "", f"and {len(problems) - _SHOWN} more defects")] if len(problems) > _SHOWN else []
+        raise InputError(problems[:_SHOWN] + more)
+    return scores
+
+
+def _header_problems(name: str, header: list[str]) -> Iterator[Problem]:
+    if not header:
+        yield Problem(name, 1, "", "no header: the file is empty")
+        return
+    for column in ("model", "prompt_index", *SCORE_COLUMNS):
+        if header.count(column) != 1:
+            said = "this column stands twice" if column in header else "no such column" + did_you_mean(column, header)
+            yield Problem(name, 1, column, said)
+
+
+def _take(
+    scores: Scores, first_lines: dict[tuple[str, int], int], name: str, line: int, header: list[str], cells: list[str]
+) -> Iterator[Problem]:
+    """Enters one line of the CSV, or says what is wrong with it."""
+    if not cells:
+        return
+    if len(cells) != len(header):
+        yield Problem(name, line, "", f"{len(cells)} cells where the header has {len(header)}")
+        return
+    record = dict(zip(header, cells, strict=True))
+    defects = [
+        Problem(name, line, f"{column} (column {header.index(column) + 1})", said)
+        for column, said in _cell_defects(record)
+    ]
+    if defects:
+        yield from defects
+        return
+    row, prompt = _row_id(record["model"]), int(record["prompt_index"])
+    numbers = tuple(float(record[column]) for column in SCORE_COLUMNS)
+    known = scores.pairs.setdefault(row, {}).setdefault(prompt, numbers)
+    first = first_lines.setdefault((row, prompt), line)
+    for column, now, before in zip(SCORE_COLUMNS, numbers, known, strict=True):
+        if now != before:
+            said = f"{now} repeats {record['model']}, prompt {prompt}, of line {first}, which has {before}"
+            yield Problem(name, line, f"{column} (column {header.index(column) + 1})", said)
+    counts = scores.copies.setdefault(row, {})
+    counts[prompt] = counts.get(prompt, 0) + 1
+    scores.rows += 1
+
+
+def _cell_defects(record: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    model = record["model"]
+    if _row_id(model) not in ROW_OF.values():
+        yield "model", f"unknown model {model!r}" + did_you_mean(model, [*ROW_OF, *ROW_OF.values()])
+    index = record["prompt_index"]
+    if not re.fullmatch(r"\d{1,9}", index, re.ASCII):
+        yield "prompt_index", f"{index!r} is no prompt index: a whole number from 0"
+    for column in SCORE_COLUMNS:
+        text = record[column]
+        if re.fullmatch(r"\s*[+-]?(nan|inf(inity)?)\s*", text, re.IGNORECASE):
+            yield column, f"{text.strip()!r} is not a finite number"
+        elif not _NUMBER.match(text):
+            yield column, f"{text!r} is no number"[:120]
+        elif abs(float(text)) > _LARGEST:
+            yield column, f"{text.strip()!r} is no score"
+
+
+def _row_id(model: str) -> str:
+    return ROW_OF.get(model, model)
+
+
+# -- deriving ---------------------------------------------------------------------------------------------------------
+
+
+class _Book:
+    """Collects recomputed cells; the ids of the two tables are `four_way` and `recomputed`."""
+
+    def __init__(self, reported: Mapping[str, Value], rows: list[Row]) -> None:
+        self.reported = reported
+        self.rows = rows
+        self.values: dict[str, Value] = {}
+
+    def add_model(self, scores: Scores, row: Row) -> None:
+        for scorer in SCORERS:
+            ways = {way: scores.column(row.id, f"{scorer.prefix}_{way}") for way in WAYS}
+            self._four_way(row, scorer, ways)
+            self._derived(row, scorer, ways)
+        base = next((other for other in self.rows if other.group == row.group and other.kind == "base"), row)
+        if base.id != row.id and base.id in scores.pairs:
+            for scorer in SCORERS:
+                self._against_base(scores, row, base, scorer)
+        count = len(scores.pairs[row.id])
+        self._put(row.id, "pairs", f"Distinct pairs of {row.label}", count, "pairs", 0, f"Counted in {_WHERE}")
+
+    def _four_way(self, row: Row, scorer: Scorer, ways: Mapping[str, Floats]) -> None:
+        for way, words in WAYS.items():
+            summary = metrics.summarise(ways[way], _seed(row.id, scorer.id, way))
+            label = f"{scorer.label} of {row.label}: {words}"
+            self.values[f"four_way.{row.id}.{scorer.id}_{way}"] = _value(
+                label, summary.mean, scorer.unit, 3, f"Mean of {scorer.prefix}_{way} in {_WHERE}", summary
+            )
+
+    def _derived(self, row: Row, scorer: Scorer, ways: Mapping[str, Floats]) -> None:
+        change = metrics.delta(ways["diop"], ways["oiop"])
+        name, model, points = scorer.label, row.label, scorer.unit
+        picks = metrics.picks_requested(ways["didp"], ways["oidp"])
+        measures = (
+            (f"delta_{scorer.id}", f"Δ{name} of {model}", change, points, "diop − oiop"),
+            (f"{scorer.id}_after", f"{name} after of {model}", metrics.after(ways["diop"]), points, "diop"),
+            (
+                f"delta_{scorer.id}_below_zero",
+                f"Prompts for which {name} falls, {model}",
+                metrics.below_zero(change),
+                "share",
+                "one where diop < oiop",
+            ),
+            (
+                f"{scorer.id}_picks_requested",
+                f"Pairs in which {name} picks the requested picture, {model}",
+                picks,
+                "share",
+                "one where didp > oidp",
+            ),
+        )
+        for metric, label, samples, unit, formula in measures:
+            summary = metrics.summarise(samples, _seed(row.id, metric))
+            where = f"Mean over prompts of {formula} ({scorer.label}) in {_WHERE}"
+            self._put(row.id, metric, label, summary.mean, unit, 3, where, summary)
+        if scorer.id == "hpsv3":
+            for percent, number in zip(QUANTILES, np.percentile(change, QUANTILES), strict=True):
+                label = f"{percent} % quantile of the change in {scorer.label} from prompt to prompt, {row.label}"
+                where = f"Quantile over prompts of diop − oiop ({scorer.label}) in {_WHERE}"
+                self._put(
+                    row.id, f"delta_hpsv3_q{percent:02}", label, float(number), scorer.unit, 3, where, n=change.size
+                )
+
+    def _against_base(self, scores: Scores, row: Row, base: Row, scorer: Scorer) -> None:
+        """One-sided: does the aligned model's distorted picture still score higher than its base's?"""
+        prompts = sorted(scores.pairs[row.id].keys() & scores.pairs[base.id].keys())
+        if not prompts:
+            return
+        aligned, plain = (scores.column(id, f"{scorer.prefix}_diop", prompts) for id in (row.id, base.id))
+        test = metrics.wilcoxon_signed_rank(aligned, plain, "greater")
+        pair = f"{row.label} against {base.label}"
+        where = f"Wilcoxon signed-rank, one-sided, diop ({scorer.label}) of both models in {_WHERE}"
+        effect = -test.z / math.sqrt(test.n) if test.n else 0.0
+        self._put(
+            row.id,
+            f"{scorer.id}_base_p",
+            f"Wilcoxon p on {scorer.label}, {pair}",
+            test.p,
+            "p-value",
+            4,
+            where,
+            n=test.n,
+        )
+        self._put(
+            row.id, f"{scorer.id}_base_r", f"Effect size z / √n on {scorer.label}, {pair}", effect, "effect size", 2,
+            where + "; base minus aligned, as the paper signs it", n=test.n, p=test.p,
+        )  # fmt: skip
+        self._put(
+            row.id, f"{scorer.id}_base_rank_biserial", f"Rank-biserial correlation on {scorer.label}, {pair}", test.r,
+            "effect size", 2, where + "; aligned minus base", n=test.n, p=test.p,
+        )  # fmt: skip
+
+    def add_pooled(self, scores: Scores) -> None:
+        """Over all models: distinct pairs, and the file as it is with its repeats."""
+        copies = np.concatenate(
+            [[scores.copies[row][prompt] for prompt in sorted(scores.pairs[row])] for row in scores.pairs]
+        )
+        self._pool(scores, "all", "all distinct pairs", np.ones_like(copies))
+        self._pool(scores, "as-released", "all rows, repeats included", copies)
+        for scorer in SCORERS:
+            every = np.concatenate(
+                [scores.column(row, f"{scorer.prefix}_{way}") for row in scores.pairs for way in WAYS]
+            )
+            for word, number in (("lowest", every.min()), ("highest", every.max())):
+                label, where = (
+                    f"{word.capitalize()} {scorer.label} in all scores",
+                    f"The {word} of all four scores in {_WHERE}",
+                )
+                self._put("all", f"{scorer.id}_{word}", label, float(number), scorer.unit, 2, where)
+
+    def _pool(self, scores: Scores, row: str, label: str, weights: NDArray[np.int64]) -> None:
+        """Shares over all models; the interval draws whole prompts, since models share them."""
+        total = int(weights.sum())
+        self._put(row, "pairs", f"Pairs: {label}", total, "pairs", 0, f"Counted in {_WHERE}")
+        for scorer in SCORERS:
+            wanted, other = (
+                np.concatenate([scores.column(model, f"{scorer.prefix}_{way}") for model in scores.pairs])
+                for way in ("didp", "oidp")
+            )
+            picks = metrics.picks_requested(wanted, other)
+            repeated = bool((weights > 1).any())
+            self._put(
+                row,
+                f"{scorer.id}_picks_requested",
+                f"Pairs in which {scorer.label} picks the requested picture: {label}",
+                float((picks * weights).sum() / total),
+                "share",
+                3,
+                f"Share of pairs with didp > oidp ({scorer.label}) in {_WHERE}; pairs that a judge calls ties included",
+                n=total,
+                interval=None if repeated else _over_prompts(scores, picks, _seed("all", scorer.id)),
+            )
+
+    def _put(
+        self, row: str, metric: str, label: str, number: float, unit: str, digits: int, where: str,
+        summary: metrics.Summary | None = None, *, n: int | None = None, p: float | None = None,
+        interval: tuple[float, float] | None = None,
+    ) -> None:  # fmt: skip
+        value = _value(label, number, unit, digits, where, summary, n=n, p=p, interval=interval)
+        twin = self._twin(row, metric)
+        if twin:
+            caveat = None if alike(self.reported[twin], value) else f"{show(self.reported[twin])} was reported."
+            value = value.model_copy(update={"agrees_with": twin, "caveat": caveat})
+        self.values[f"recomputed.{row}.{metric}"] = value
+
+    def _twin(self, row: str, metric: str) -> str | None:
+        """The reported value of the same quantity, if it has a number."""
+        for id in (f"generators.{row}.{metric}", f"tests.{row}.{metric.replace('_base_', '_')}"):
+            if id in self.reported and self.reported[id].value is not None:
+                return id
+        return None
+
+    def comparisons(self) -> list[Comparison]:
+        pairs = [(id, value, value.agrees_with) for id, value in self.values.items() if value.agrees_with]
+        return [
+            Comparison(
+                twin, id, show(self.reported[twin]), show(value), value.value or 0.0, alike(self.reported[twin], value)
+            )
+            for id, value, twin in pairs
+        ]
+
+    def document(self) -> Document:
+        return Document(tables=self._tables(), values=self.values)
+
+    def _tables(self) -> dict[str, Table]:
+        rows = [row for row in self.rows if f"recomputed.{row.id}.pairs" in self.values]
+        pooled = [Row(id="all", label="All, repeats removed"), Row(id="as-released", label="All, as released")]
+        cells = (id.removeprefix("recomputed.").split(".", 1)[1] for id in self.values if id.startswith("recomputed."))
+        return {
+            "four_way": Table(
+                title="The four scores behind every change",
+                caption="Mean score of the plain and of the distorted picture under the plain and under the distorted "
+                "prompt, per model.",
+                columns=[
+                    Column(id=f"{scorer.id}_{way}", label=f"{scorer.label}: {words}", unit=scorer.unit)
+                    for scorer in SCORERS
+                    for way, words in WAYS.items()
+                ],
+                rows=rows,
+            ),
+            "recomputed": Table(
+                title="Recomputed from the published scores",
+                caption="What the raw four-way scores give for each generator, with bootstrap intervals over prompts.",
+                columns=[_column(metric) for metric in dict.fromkeys(cells)],
+                rows=[*rows, *pooled],
+            ),
+        }
+
+
+def _value(
+    label: str, number: float, unit: str, digits: int, where: str, summary: metrics.Summary | None = None, *,
+    n: int | None = None, p: float | None = None, interval: tuple[float, float] | None = None,
+) -> Value:  # fmt: skip
+    low_high = summary.interval if summary else interval
+    return Value(
+        label=label,
+        value=_tidy(number),
+        unit=unit,
+        digits=digits,
+        source=Source(kind="recomputed", where=where),
+        n=summary.n if summary else n,
+        sd=_tidy(summary.sd) if summary else None,
+        interval=(_tidy(low_high[0]), _tidy(low_high[1])) if low_high else None,
+        p=p if p is None else _tidy(p),
+    )
+
+
+def _tidy(number: float) -> float:
+    """Seven significant digits: more than any score carries, and the same bytes on every machine."""
+    return float(f"{number:.7g}")
+
+
+def _column(metric: str) -> Column:
+    """A column of `recomputed` from the name of its metric."""
+    scorer = next((scorer for scorer in SCORERS if scorer.id in metric), None)
+    name = scorer.label if scorer else ""
+    rest = metric.replace(scorer.id, "").strip("_") if scorer else metric
+    label, unit = {
+        "pairs": ("Pairs", "pairs"),
+        "delta": (f"Δ{name}", scorer.unit if scorer else ""),
+        "after": (f"{name} after", scorer.unit if scorer else ""),
+        "delta__below_zero": (f"Share with falling {name}", "share"),
+        "picks_requested": (f"{name} picks the requested picture", "share"),
+        "base_p": (f"p against base, {name}", "p-value"),
+        "base_r": (f"r against base, {name}", "effect size"),
+        "base_rank_biserial": (f"Rank-biserial against base, {name}", "effect size"),
+        "lowest": (f"Lowest {name}", scorer.unit if scorer else ""),
+        "highest": (f"Highest {name}", scorer.unit if scorer else ""),
+    }.get(rest, (f"Δ{name}, {rest[-3:].strip('_q').lstrip('0') or '0'} % quantile", scorer.unit if scorer else ""))
+    return Column(id=metric, label=label, unit=unit)
+
+
+def _over_prompts(scores: Scores, picks: Floats, seed: int) -> tuple[float, float] | None:
+    """Interval of a pooled share with whole prompts resampled; None where models lack prompts of others."""
+    prompts = [sorted(mine) for mine in scores.pairs.values()]
+    if any(line != prompts[0] for line in prompts):
+        return None
+    return metrics.bootstrap_interval(picks.reshape(len(prompts), -1).mean(axis=0), seed)
+
+
+def _seed(*names: str) -> int:
+    return zlib.crc32("/".join(names).encode())

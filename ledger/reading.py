@@ -1,0 +1,261 @@
+"""From results/*.json and content/claims.toml to one `Ledger`, or to one `InputError` with every defect at its line.
+
+Refused: broken or repeated JSON, unknown keys, text in a number, NaN and infinity, addresses that are not http(s), two
+things with one id, references that lead nowhere, cells outside their table, files that lie outside the project.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from ledger import claims
+from ledger.book import Ledger
+from ledger.problems import InputError, JsonPath, Problem, did_you_mean, json_line, relative, repeated_keys, spell
+from ledger.schema import Document, Exhibit, Picture, Table
+
+_SHELVES = ("values", "tables", "exhibits", "runs")
+_SHOWN = 60  # defects spelled out per file
+
+
+def load(root: Path) -> Ledger:
+    """Read, merge, cross-check and judge everything the project at `root` knows.
+
+    Raises `InputError` with all defects of all files; references are checked once every file can be read.
+    """
+    files = sorted((root / "results").glob("*.json"))
+    documents, problems = [], list[Problem]()
+    for file in files:
+        try:
+            documents.append((file, read_document(file, root)))
+        except InputError as error:
+            problems += error.problems
+    try:
+        rows = claims.read(root)
+    except InputError as error:
+        problems += error.problems
+    if problems:
+        raise InputError(problems)
+    merged = _merge(documents, root)
+    problems = [*_dangling(merged, root), *claims.check(rows, merged.values, merged.tables, root)]
+    if problems:
+        raise InputError(problems)
+    judged = claims.judge(rows, merged.values, merged.tables)
+    return Ledger(
+        merged.values, merged.tables, merged.exhibits, merged.runs, judged, files=merged.files, root=merged.root
+    )
+
+
+def read_document(file: Path, root: Path) -> Document:
+    """One file of results/, checked by itself."""
+    name = relative(file, root)
+    text = _text(file, name, root)
+    try:
+        json.loads(text, object_pairs_hook=_noting_repeats)
+    except _Repeated:
+        raise InputError(
+            Problem(name, line, spell(path), "this key is spelled twice") for path, line in repeated_keys(text)
+        ) from None
+    except json.JSONDecodeError as error:
+        raise InputError([Problem(name, error.lineno, "", f"not JSON: {error.msg} at column {error.colno}")]) from None
+    except (RecursionError, ValueError) as error:
+        raise InputError([Problem(name, 0, "", f"not JSON: {error}")]) from None
+    try:
+        return Document.model_validate_json(text, strict=True)
+    except ValidationError as error:
+        raise InputError(_explain(error, text, name)) from None
+
+
+def _text(file: Path, name: str, root: Path) -> str:
+    if not file.resolve().is_relative_to(root.resolve()):
+        raise InputError([Problem(name, 0, "", "a link that leads out of the project")])
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        line = file.read_bytes().count(b"\n", 0, error.start) + 1
+        raise InputError([Problem(name, line, "", "not UTF-8 text")]) from None
+    except OSError as error:
+        raise InputError([Problem(name, 0, "", f"cannot be read: {error.strerror}")]) from None
+
+
+class _Repeated(Exception):
+    pass
+
+
+def _noting_repeats(pairs: list[tuple[str, Any]]) -> None:
+    if len({key for key, _ in pairs}) != len(pairs):
+        raise _Repeated
+
+
+# -- what pydantic found, in plain words ------------------------------------------------------------------------------
+
+
+def _explain(error: ValidationError, text: str, name: str) -> Iterator[Problem]:
+    """One problem per place: a place that fits no branch of a union is named once."""
+    whole = json.loads(text)
+    details = error.errors(include_url=False)
+    seen = set[tuple[str | int, ...]]()
+    for detail in details[:_SHOWN]:
+        path = _existing(detail, whole)
+        if path not in seen:
+            seen.add(path)
+            yield Problem(name, json_line(text, path), spell(path), _plain(detail, path))
+    if len(details) > _SHOWN:
+        yield Problem(name, 0, "", f"and {len(details) - _SHOWN} more defects")
+
+
+def _existing(detail: ErrorDetails, whole: Any) -> tuple[str | int, ...]:
+    """The path as far as the document has it, and one step more for a missing key: pydantic adds tags of its own."""
+    path = list[str | int]()
+    for step in detail["loc"]:
+        try:
+            whole = whole[step]
+        except (KeyError, IndexError, TypeError):
+            return (*path, step) if detail["type"] == "missing" else tuple(path)
+        path.append(step)
+    return tuple(path)
+
+
+def _plain(detail: ErrorDetails, path: JsonPath) -> str:
+    kind, name = detail["type"], str(path[-1]) if path else ""
+    if kind == "missing":
+        return "is missing"
+    if kind == "extra_forbidden":
+        return f"unknown key {name!r}" + did_you_mean(name, _keys_beside(path))
+    if kind == "finite_number":
+        return "must be a finite number"
+    if kind == "float_type":
+        return f"must be a number, not {detail['input']!r}"[:120]
+    if "[key]" in detail["loc"]:
+        return f"{name!r} is no id: lower-case letters, digits, '_', '.', '-'"
+    return detail["msg"].removeprefix("Value error, ")
+
+
+def _keys_beside(path: JsonPath) -> Iterable[str]:
+    """Keys that the schema allows where the last step of `path` stands."""
+    model: Any = Document
+    for step in path[:-1]:
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            field = model.model_fields.get(str(step))
+            model = field.annotation if field else None
+        elif (inner := get_args(model)) and isinstance(step, int | str):
+            model = inner[-1]
+        model = next((arm for arm in get_args(model) if _is_model(arm)), model) if not _is_mapping(model) else model
+    return list(model.model_fields) if _is_model(model) else []
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _is_mapping(kind: Any) -> bool:
+    return getattr(kind, "__origin__", None) in (dict, list)
+
+
+# -- one ledger out of many files -------------------------------------------------------------------------------------
+
+
+def _merge(documents: list[tuple[Path, Document]], root: Path) -> Ledger:
+    """All documents in one; scores that point to a value get it, twins point to each other."""
+    merged, problems = Ledger(root=root), []
+    for file, document in documents:
+        for shelf in _SHELVES:
+            for id, thing in getattr(document, shelf).items():
+                if first := merged.files.get((shelf, id)):
+                    said = f"two {shelf} with one id; the other is in {relative(first, root)}"
+                    problems.append(_at(file, root, (shelf, id), said))
+                    continue
+                merged.files[(shelf, id)] = file
+                getattr(merged, shelf)[id] = thing
+    if problems:
+        raise InputError(problems)
+    for id, value in list(merged.values.items()):
+        twin = merged.values.get(value.agrees_with or "")
+        if twin is not None and twin.agrees_with is None:
+            merged.values[value.agrees_with or ""] = twin.model_copy(update={"agrees_with": id})
+    for id, exhibit in merged.exhibits.items():
+        if any(picture.scores_from for picture in exhibit.pictures):
+            merged.exhibits[id] = _with_scores(exhibit, merged)
+    return merged
+
+
+def _with_scores(exhibit: Exhibit, merged: Ledger) -> Exhibit:
+    def filled(picture: Picture) -> Picture:
+        found = {
+            score: merged.values[id] for score, id in picture.scores_from.items() if id in merged.values
+        }  # a reference to nothing is reported by `_dangling`
+        return picture.model_copy(update={"scores": {**picture.scores, **found}})
+
+    return exhibit.model_copy(update={"pictures": [filled(picture) for picture in exhibit.pictures]})
+
+
+def _dangling(merged: Ledger, root: Path) -> Iterator[Problem]:
+    """Everything that points to nothing, or stands twice in one thing."""
+    for id, value in merged.values.items():
+        if value.agrees_with and value.agrees_with not in merged.values:
+            yield merged.problem(("values", id, "agrees_with"), _unknown("value", value.agrees_with, merged.values))
+        if value.source.kind == "measured" and value.source.where not in merged.runs:
+            yield merged.problem(("values", id, "source", "where"), _unknown("run", value.source.where, merged.runs))
+        if id.startswith("exhibits."):
+            yield merged.problem(("values", id), "ids that begin with 'exhibits.' belong to scores beside pictures")
+    for id, table in merged.tables.items():
+        yield from _table_problems(id, table, merged)
+    tags = _taxonomy(root)
+    for id, exhibit in merged.exhibits.items():
+        yield from _exhibit_problems(id, exhibit, merged, tags)
+
+
+def _table_problems(id: str, table: Table, merged: Ledger) -> Iterator[Problem]:
+    for shelf in ("columns", "rows"):
+        names = [thing.id for thing in getattr(table, shelf)]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                yield merged.problem(("tables", id, shelf, index, "id"), f"two {shelf} are called {name!r}")
+    cells = {f"{id}.{row.id}.{column.id}" for row in table.rows for column in table.columns}
+    inner = tuple(other + "." for other in merged.tables if other.startswith(id + "."))
+    for value_id in merged.values:
+        if value_id.startswith(id + ".") and value_id not in cells and not value_id.startswith(inner):
+            said = f"table {id!r} has no such cell" + did_you_mean(value_id, cells)
+            yield merged.problem(("values", value_id), said)
+
+
+def _exhibit_problems(id: str, exhibit: Exhibit, merged: Ledger, tags: set[str] | None) -> Iterator[Problem]:
+    seen = set[str]()
+    for index, picture in enumerate(exhibit.pictures):
+        place = ("exhibits", id, "pictures", index)
+        if picture.id in seen:
+            yield merged.problem((*place, "id"), f"two pictures are called {picture.id!r}")
+        seen.add(picture.id)
+        for score, value_id in picture.scores_from.items():
+            if value_id not in merged.values:
+                yield merged.problem((*place, "scores_from", score), _unknown("value", value_id, merged.values))
+        for score, value in picture.scores.items():
+            if value.source.kind == "measured" and value.source.where not in merged.runs:
+                said = _unknown("run", value.source.where, merged.runs)
+                yield merged.problem((*place, "scores", score, "source", "where"), said)
+    for index, tag in enumerate(exhibit.tags):
+        if tags is not None and tag not in tags:
+            yield merged.problem(("exhibits", id, "tags", index), _unknown("sub-category", tag, tags))
+
+
+def _unknown(kind: str, id: str, known: Iterable[str]) -> str:
+    return f"no such {kind} {id!r}" + did_you_mean(id, known)
+
+
+def _taxonomy(root: Path) -> set[str] | None:
+    """Ids of all sub-categories in content/taxonomy.toml; None where it is absent or broken, which others report."""
+    try:
+        tree = tomllib.loads((root / "content" / "taxonomy.toml").read_text(encoding="utf-8"))
+        return {str(entry["id"]) for category in tree["category"] for entry in category["sub_category"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _at(file: Path, root: Path, path: JsonPath, message: str) -> Problem:
+    return Problem(relative(file, root), json_line(file.read_text(encoding="utf-8"), path), spell(path), message)
