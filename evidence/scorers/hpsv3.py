@@ -75,7 +75,7 @@ class Hpsv3Scorer(LocalScorer):
         self.model.backbone.to(self.device, self.dtype)
         self.model.head.to(self.device, torch.float32)
         self.text_window = self.model.backbone.config.text_config.max_position_embeddings
-        self.pixels = row.pixels
+        self.pixels: int = row.pixels
 
     def text(self, prompt: str) -> str:
         """The whole turn. A prompt that contains the reward token itself would be read at the wrong place."""
@@ -95,8 +95,8 @@ class Hpsv3Scorer(LocalScorer):
 
     def token_count(self, prompt: str) -> int:
         pictures = self.pixels // self.chat.factor**2
-        written: int = len(self.chat.tokenizer(self.text(prompt), verbose=False).input_ids)
-        return written - 1 + pictures
+        written = self.chat.tokenizer(self.text(prompt), verbose=False).input_ids
+        return len(written) - 1 + pictures
 
     def settings(self) -> dict[str, str | int | float | bool | None]:
         digest = hashlib.sha256(self.template.encode()).hexdigest()

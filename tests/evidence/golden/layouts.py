@@ -1,7 +1,8 @@
-"""Tiny scorers in their published layouts: file names, key names and tokenizer files are real, sizes and weights are not.
+"""Tiny scorers in their published layouts: file, key and token names are real, sizes and weights are not.
 
-Weights come from a recipe (frozen MT19937 stream, seeded by the key's name), so the same official module can be filled in
-an old environment and here. Needs the standard library and numpy only: the golden script runs it beside transformers 4.45.
+Weights come from a recipe (frozen MT19937 stream, seeded by the key's name), so the same official module can be filled
+in an old environment and here. Needs the standard library and numpy only: golden files are made beside transformers
+4.45.
 """
 
 from __future__ import annotations
@@ -154,7 +155,7 @@ QWEN2_PATCHES = {
     "merge_size": 2,
 }
 HPSV3_PIXELS = 8 * 28 * 28
-HPSV3_TEMPLATE = "\nRate the picture for this prompt, however it looks.\nPrompt - {text_prompt}\n\nRating: <|Reward|>\n\nEND\n"
+HPSV3_TEMPLATE = "\nRate the picture for this prompt.\nPrompt - {text_prompt}\n\nRating: <|Reward|>\n\nEND\n"
 REWARD_TOKEN = "<|Reward|>"
 
 OPEN_CLIP = {  # a model of open_clip's configuration files, made small; ViT-H-14 has head_width 80

@@ -1,4 +1,4 @@
-"""Scores of the official implementations of HPSv2, HPSv3 and ImageReward on tiny recipe weights -> *.npz beside this file.
+"""Scores of the official HPSv2, HPSv3 and ImageReward on tiny recipe weights -> *.npz beside this file.
 
 Run in an environment of its own, see CONTRIBUTING (torch, torchvision, transformers 4.45.2, timm 0.6.13, fairscale, and
 the three official wheels in one folder, not installed):
@@ -17,7 +17,7 @@ import tempfile
 import types
 import zipfile
 from pathlib import Path
-from typing import List, Optional, Union  # noqa: UP035 - names that the official class text uses
+from typing import Optional, Union
 from unittest import mock
 
 import numpy as np
@@ -87,8 +87,11 @@ def hpsv2(source: Path) -> dict[str, object]:
     ids = clip_ids(layouts.PROMPTS, layouts.OPEN_CLIP["text_cfg"]["context_length"])
     found = model(pixels, ids)
     scores = torch.diagonal(found["image_features"] @ found["text_features"].T)
-    return {"scores": scores.numpy(), "ids": ids.numpy().astype(np.int16), "pixels": pixels.numpy().astype(np.float16)} | {
-        "shapes": np.array(shapes(model))
+    return {
+        "scores": scores.numpy(),
+        "ids": ids.numpy().astype(np.int16),
+        "pixels": pixels.numpy().astype(np.float16),
+        "shapes": np.array(shapes(model)),
     }
 
 
@@ -113,7 +116,7 @@ def imagereward(source: Path) -> dict[str, object]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         vocabulary = layouts.bert_tokenizer(folder, 512)
-        layouts.write_json(folder / "med_config.json", layouts.MED | {"vocab_size": vocabulary + 2, "encoder_width": 32})
+        layouts.write_json(folder / "med_config.json", layouts.MED | {"vocab_size": vocabulary + 2})
         with (
             mock.patch.object(blip_pretrain, "create_vit", vit),
             mock.patch.object(blip_pretrain, "init_tokenizer", tokenizer),
@@ -136,7 +139,7 @@ def hpsv3(source: Path) -> dict[str, object]:
 
     tree = ast.parse((source / "hpsv3/model/qwen2vl_trainer.py").read_text("utf-8"))
     text = [n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "Qwen2VLRewardModelBT"]
-    space = {"torch": torch, "nn": nn, "Optional": Optional, "List": List, "Union": Union}
+    space = {"torch": torch, "nn": nn, "Optional": Optional, "List": list, "Union": Union}
     space["Qwen2VLForConditionalGeneration"] = transformers.Qwen2VLForConditionalGeneration
     exec(compile(ast.Module(text, []), "qwen2vl_trainer.py", "exec"), space)  # the official class, as published
 
@@ -148,7 +151,8 @@ def hpsv3(source: Path) -> dict[str, object]:
         **{k: v for k, v in layouts.QWEN2_PATCHES.items() if k not in ("image_processor_type", "processor_class")}
     )
     chat = (
-        "{% for m in messages %}<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>{{ m['role'] }}\n"
+        "{% for m in messages %}<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
+        "<|im_start|>{{ m['role'] }}\n"
         "{% for c in m['content'] %}{% if c['type'] == 'image' %}<|vision_start|><|image_pad|><|vision_end|>"
         "{% else %}{{ c['text'] }}{% endif %}{% endfor %}<|im_end|>\n{% endfor %}"
         "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
