@@ -1,0 +1,58 @@
+"""The unit of the knob: the largest multiple of an aligned variant that leaves plain pictures alone.
+
+On validation prompts (none of which is in any other set): plain object recall within two points of the base, under
+0.05 unasked treatments a picture. The judge measures here; it gives no gradient. The over-optimised arm has no unit.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from miniature import datasets, models
+from miniature.studio import Studio
+
+GRID = (0.2, 0.3, 0.4, 0.5, 0.6, 0.75, 0.9, 1.1, 1.35, 1.65, 2.0, 2.5)
+RECALL_LOST, ARTIFACTS = 0.02, 0.05
+
+
+def run(folder: Path, sizes: models.Sizes) -> dict[str, float]:
+    """Write `alignment/{arm}.unit.json` for every arm; returns the units."""
+    studio = Studio(folder, sizes)
+    counts, _ = datasets.stored_counts(folder / "data")
+    pairs = datasets.prompt_pairs("validation", counts.validation)
+    captions, seeds = [pair.original for pair in pairs], [pair.seed for pair in pairs]
+    shown = np.array([datasets.label_row(pair.scene, ()) for pair in pairs], bool)
+    base = _plain(studio, captions, seeds, shown)
+    units = {}
+    for path in sorted((folder / "alignment").glob("*.safetensors")):
+        if path.stem.endswith("hacked") or (folder / "alignment" / f"{path.stem}.unit.json").exists():
+            continue
+        rows: list[dict[str, Any]] = []
+        unit = GRID[0]
+        for multiple in GRID:
+            studio.align(path.stem, multiple, unit=False)
+            rows.append({"multiple": multiple} | _plain(studio, captions, seeds, shown))
+            kept = rows[-1]["recall"] >= base["recall"] - RECALL_LOST and rows[-1]["artifacts"] < ARTIFACTS
+            if not kept:
+                break
+            unit = multiple
+        report = {"unit": unit, "base": base, "rows": rows, "n": len(pairs)}
+        (folder / "alignment" / f"{path.stem}.unit.json").write_text(json.dumps(report))
+        print(f"[calibrate] {path.stem} {unit} {rows[-1]} base {base}", flush=True)
+        units[path.stem] = unit
+    return units
+
+
+def _plain(studio: Studio, captions: list[str], seeds: list[int], shown: np.ndarray) -> dict[str, float]:
+    """Object recall and unasked treatments a picture, under plain prompts."""
+    found = studio.verdicts(studio.generate(captions, seeds))
+    kinds = np.array([label.split(":")[0] for label in datasets.labels()])
+    objects, treatments = kinds == "object", kinds == "treatment"
+    return {
+        "recall": float((found & shown)[:, objects].sum() / shown[:, objects].sum()),
+        "artifacts": float(found[:, treatments].sum(1).mean()),
+    }

@@ -1,0 +1,169 @@
+"""What every arm draws under held-out prompts, as judge and scorers see it: raw arrays, one file a setting.
+
+Statistics are made from them afterwards (`miniature.report`), so that nothing needs a GPU twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from miniature import datasets, models
+from miniature.annotators import CELLS
+from miniature.studio import Studio
+from miniature.training.common import Pictures, as_bytes, as_float
+
+STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+SCORERS = (
+    "encoder", "gatenone-low-s0", "gatenone-low-s1", "gatenone-low-s2", "gate80-low-s0", "gate95-low-s0",
+    "gatenone-middle-s0", "gatenone-high-s0",
+)  # fmt: skip
+NEGATIVE = "sharp and bright, clean and colorful"
+IMAGE_START = 4  # of 8 steps: strength 0.5
+EMOTIONS = 100
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One way to draw all evaluation prompts. `seed` moves the noise of every prompt."""
+
+    arm: str | None
+    strength: float
+    seed: int
+    negative: str = ""
+    from_image: bool = False
+
+    @property
+    def id(self) -> str:
+        way = "-negative" if self.negative else "-image" if self.from_image else ""
+        return f"{self.arm or 'base'}@{self.strength:.2f}-n{self.seed}{way}"
+
+
+def settings(arms: set[str]) -> list[Setting]:
+    """Everything that is measured, for the arms that exist, most important first."""
+    seeds = range(3)
+    chosen = [Setting(None, 0.0, seed) for seed in seeds]
+    main = [(f"{family}-s{seed}", seed) for family in ("draft", "dpo") for seed in seeds]
+    strengths = (1.0, 0.5, 1.5, 0.25, 0.75, 1.25)
+    chosen += [Setting(arm, strength, seed) for strength in strengths[:3] for arm, seed in main]
+    chosen += [Setting(None, 0.0, seed, from_image=True) for seed in seeds]
+    chosen += [Setting(f"draft-s{seed}", 1.0, seed, from_image=True) for seed in seeds]
+    for strength in (0.5, 1.0):
+        chosen += [Setting(f"draft-s{seed}", strength, seed, negative=NEGATIVE) for seed in seeds]
+    chosen += [Setting(None, 0.0, seed, negative=NEGATIVE) for seed in seeds]
+    others = ("draft-pluralist", "draft-gate95", "draft-hacked")
+    chosen += [Setting(arm, strength, 0) for strength in strengths[:3] for arm in others]
+    chosen += [Setting(arm, strength, seed) for strength in strengths[3:] for arm, seed in main]
+    chosen += [Setting(arm, 1.0, seed) for seed in (1, 2) for arm in others]
+    return [setting for setting in chosen if setting.arm is None or setting.arm in arms]
+
+
+def run(folder: Path, sizes: models.Sizes, part: str = "0/1") -> None:
+    """Measure every `part`-th setting below `folder/measured`; those that are there are skipped."""
+    arms = {path.stem for path in (folder / "alignment").glob("*.safetensors")}
+    rewards = {path.stem for path in (folder / "rewards").glob("*.safetensors")}
+    scorers = tuple(name for name in SCORERS if name == "encoder" or name in rewards)
+    number, of = map(int, part.split("/"))
+    target = folder / "measured"
+    target.mkdir(exist_ok=True)
+    studio = Studio(folder, sizes, scorers)
+    for setting in settings(arms)[number::of]:
+        path = target / f"{setting.id}.npz"
+        if path.exists():
+            continue
+        studio.align(setting.arm, setting.strength)
+        arrays, sheet = measure(studio, folder, setting)
+        if setting.seed == 0:
+            cv2.imwrite(str(target / f"{setting.id}.jpg"), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
+        if setting == Setting(None, 0.0, 0):
+            arrays |= _all_rewards(studio, folder, arrays)
+        np.savez_compressed(path, **arrays)
+        print(f"[measure] {setting.id}", flush=True)
+
+
+def measure(studio: Studio, folder: Path, setting: Setting) -> tuple[dict[str, Any], np.ndarray]:
+    """Arrays of one setting, and a sheet of its first pictures.
+
+    `found_plain`, `found_requested` bool (n, labels); `scores` float (scorers, n, 4) in the order oiop, oidp, diop, didp;
+    `plain`, `requested` float16 (n, d): encoder embeddings; `found_emotion` bool (m, labels).
+    """
+    counts, _ = datasets.stored_counts(folder / "data")
+    pairs = datasets.prompt_pairs("evaluation", counts.evaluation)
+    seeds = [pair.seed + setting.seed for pair in pairs]
+    plain, asked = [pair.original for pair in pairs], [pair.requested for pair in pairs]
+    source = None
+    if setting.from_image:
+        rendered = Pictures(folder / "data", "evaluation", studio.place).complete()
+        source = as_float(rendered.image[1::2])
+    way: dict[str, Any] = {"negative": setting.negative, "source": source, "start": IMAGE_START if setting.from_image else 0}
+    one = studio.generate(plain, seeds, **way)
+    two = studio.generate(asked, seeds, **way)
+    arrays = {"found_plain": studio.verdicts(one), "found_requested": studio.verdicts(two)}
+    embedded = {name: (studio.embed(one, name), studio.embed(two, name)) for name in studio.scorers}
+    arrays["scores"] = np.stack([_four(studio, name, embedded[name], plain, asked) for name in studio.scorers])
+    arrays["scorers"] = np.array(list(studio.scorers))
+    arrays["plain"], arrays["requested"] = (side.half().cpu().numpy() for side in embedded["encoder"])
+    if not setting.from_image:
+        feelings = datasets.emotion_pairs(min(EMOTIONS, counts.emotion))
+        named = studio.generate(
+            [pair.requested for pair, _ in feelings],
+            [pair.seed + setting.seed for pair, _ in feelings],
+            negative=setting.negative,
+        )
+        arrays["found_emotion"] = studio.verdicts(named)
+    return arrays, _sheet(torch.stack([one[:48], two[:48]], 1).flatten(0, 1))
+
+
+def _four(
+    studio: Studio, name: str, images: tuple[Tensor, Tensor], plain: list[str], asked: list[str]
+) -> np.ndarray:
+    """Cosines (n, 4): oiop, oidp, diop, didp."""
+    texts = studio.embed_text(plain, name), studio.embed_text(asked, name)
+    four = [(images[i] * texts[t]).sum(-1) for i in (0, 1) for t in (0, 1)]
+    return np.asarray(torch.stack(four, -1).float().cpu().numpy())
+
+
+def _all_rewards(studio: Studio, folder: Path, base: dict[str, Any]) -> dict[str, Any]:
+    """Every reward of the sweep on the base model's pictures and on rendered truth: cosines (rewards, n, 4).
+
+    For feelings the four are: happy or named picture under the happy, then the named prompt; happy first.
+    """
+    from miniature.training import encoder, rewards
+
+    counts, _ = datasets.stored_counts(folder / "data")
+    pairs = datasets.prompt_pairs("evaluation", counts.evaluation)
+    seeds = [pair.seed for pair in pairs]
+    plain, asked = [pair.original for pair in pairs], [pair.requested for pair in pairs]
+    pictures = studio.generate(plain, seeds), studio.generate(asked, seeds)
+    feelings = datasets.emotion_pairs(min(EMOTIONS, counts.emotion))
+    faces = [[getattr(pair, side) for pair, _ in feelings] for side in ("original", "requested")]
+    noise = [pair.seed for pair, _ in feelings]
+    moods = studio.generate(faces[0], noise), studio.generate(faces[1], noise)
+    rendered = {name: Pictures(folder / "data", name, studio.place).complete() for name in ("evaluation", "emotion")}
+    stored = {path.stem for path in (folder / "rewards").glob("*.safetensors")}
+    names = [name for seed in range(3) for cell in CELLS if (name := f"{cell.id}-s{seed}") in stored]
+    out: dict[str, list[np.ndarray]] = {"generated": [], "moods": [], "rendered": [], "rendered_emotion": []}
+    for name in ("encoder", *names):
+        if name not in studio.scorers:
+            studio.scorers[name] = rewards.load(folder, name, studio.place)
+        out["generated"].append(_four(studio, name, (studio.embed(pictures[0], name), studio.embed(pictures[1], name)), plain, asked))
+        out["moods"].append(_four(studio, name, (studio.embed(moods[0], name), studio.embed(moods[1], name)), faces[0], faces[1]))
+        for key, side in (("rendered", "evaluation"), ("rendered_emotion", "emotion")):
+            score = encoder.scores(studio.scorers[name], rendered[side])
+            out[key].append(score.flatten(0, 1).T.float().cpu().numpy())
+        if name not in base["scorers"]:
+            del studio.scorers[name]
+    return {f"all_{key}": np.stack(value) for key, value in out.items()} | {"all_names": np.array(["encoder", *names])}
+
+
+def _sheet(pictures: Tensor, columns: int = 12, cell: int = 128) -> np.ndarray:
+    """A contact sheet, uint8."""
+    images = [cv2.resize(image, (cell, cell), interpolation=cv2.INTER_AREA) for image in as_bytes(pictures)]
+    images += [np.full_like(images[0], 255)] * (-len(images) % columns)
+    return np.concatenate([np.concatenate(images[at : at + columns], 1) for at in range(0, len(images), columns)], 0)

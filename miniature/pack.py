@@ -1,0 +1,191 @@
+"""Shipped weights: int8 per row for matrices and kernels, half precision for the rest, differences as low-rank factors.
+
+`pack` reads a training folder and writes results/miniature (under 40 MB, no file over 15 MB); `unpack` restores stock
+folders that `from_pretrained` and `load_lora_weights` read. Neither needs torch. What was packed is what is measured:
+alignment and measurement run on the unpacked weights.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from miniature import lowrank_numpy
+
+ROOT = Path(__file__).parent.parent
+SHIPPED = ROOT / "results" / "miniature"
+CACHE = ROOT / ".cache" / "miniature"
+PART = 14_000_000  # bytes: no shipped file is larger
+LEAST = 2048  # elements of a tensor that is worth quantising
+SCALE = "::scale"
+
+# Folder of the training run, folder of the unpacked cache, whether its weights are stored of its own.
+MODELS = {
+    "transformer": ("generator/model/transformer", "pipeline/transformer"),
+    "vae": ("generator/model/vae", "pipeline/vae"),
+    "text_encoder_2": ("generator/model/text_encoder_2", "pipeline/text_encoder_2"),
+    "encoder": ("encoder/model", "encoder"),
+    "judge": ("judge/model", "judge"),
+}
+JSON_FOLDERS = ("generator/model", "encoder/model", "judge/model")
+WEIGHTS = {"transformer": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model"}
+
+
+def quantise(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """int8 values and a float16 scale per row of every large tensor; everything else in float16 (integers unchanged)."""
+    packed: dict[str, np.ndarray] = {}
+    for name, value in state.items():
+        if value.dtype.kind != "f":
+            packed[name] = value
+        elif value.ndim < 2 or value.size < LEAST:
+            packed[name] = value.astype(np.float16)
+        else:
+            rows = value.astype(np.float32).reshape(len(value), -1)
+            scale = (np.abs(rows).max(1) / 127).astype(np.float16).astype(np.float32)
+            scale[scale == 0] = np.float16(6e-8)
+            packed[name] = np.clip(np.round(rows / scale[:, None]), -127, 127).astype(np.int8).reshape(value.shape)
+            packed[name + SCALE] = scale.astype(np.float16)
+    return packed
+
+
+def restore(packed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Inverse of `quantise` up to its rounding, float32."""
+    state = {}
+    for name, value in packed.items():
+        if name.endswith(SCALE):
+            continue
+        if name + SCALE in packed:
+            scale = packed[name + SCALE].astype(np.float32)
+            state[name] = value.astype(np.float32) * scale.reshape(-1, *[1] * (value.ndim - 1))
+        else:
+            state[name] = value.astype(np.float32) if value.dtype == np.float16 else value
+    return state
+
+
+def pack(folder: Path, target: Path = SHIPPED, *, rewards: tuple[str, ...] = (), arms: tuple[str, ...] = ()) -> int:
+    """Pack a training folder; returns bytes written. `rewards` and `arms` choose by name, all when empty."""
+    target.mkdir(parents=True, exist_ok=True)
+    for old in [*target.glob("*.safetensors"), target / "models.json"]:
+        old.unlink(missing_ok=True)
+    for name, (source, _) in MODELS.items():
+        _write(target, name, quantise(_state(folder / source)))
+    for kind, chosen in (("rewards", rewards), ("alignment", arms)):
+        _write(target, kind, quantise(_factors(folder / kind, chosen)))
+    texts = {
+        path.relative_to(folder).as_posix(): json.loads(path.read_text())
+        for source in JSON_FOLDERS
+        for path in sorted((folder / source).rglob("*.json"))
+        if not path.name.endswith(".index.json")
+    }
+    (target / "models.json").write_text(json.dumps(texts, sort_keys=True, separators=(",", ":")) + "\n")
+    return sum(path.stat().st_size for path in target.iterdir())
+
+
+def _state(source: Path) -> dict[str, np.ndarray]:
+    state: dict[str, np.ndarray] = {}
+    for path in sorted(source.glob("*.safetensors")):
+        state |= load_file(path)
+    return state
+
+
+def _factors(source: Path, chosen: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """All low-rank differences of a folder, keys `{name}/{layer}.lora_A.weight`, multiplied by their unit."""
+    factors = {}
+    for path in sorted(source.glob("*.safetensors")):
+        if chosen and path.stem not in chosen:
+            continue
+        unit_file = source / f"{path.stem}.unit.json"
+        unit = float(json.loads(unit_file.read_text())["unit"]) if unit_file.exists() else 1.0
+        for key, value in load_file(path).items():
+            factors[f"{path.stem}/{key}"] = value * unit if ".lora_B." in key else value
+    return factors
+
+
+def _write(target: Path, name: str, packed: dict[str, np.ndarray]) -> None:
+    """Write tensors into as many files of at most `PART` bytes as they need."""
+    parts: list[dict[str, np.ndarray]] = [{}]
+    size = 0
+    for key in sorted(packed):
+        if size + packed[key].nbytes > PART:
+            parts.append({})
+            size = 0
+        parts[-1][key] = packed[key]
+        size += packed[key].nbytes
+    for number, part in enumerate(parts):
+        if part:
+            save_file(part, target / (f"{name}.safetensors" if len(parts) == 1 else f"{name}-{number + 1}.safetensors"))
+
+
+def digest(source: Path = SHIPPED) -> str:
+    """SHA-256 over names and bytes of the shipped files: the revision of the miniature."""
+    total = hashlib.sha256()
+    for path in sorted([*source.glob("*.safetensors"), *source.glob("models.json")]):
+        total.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()
+
+
+def unpack(target: Path = CACHE, source: Path = SHIPPED) -> Path:
+    """Restore stock folders below `target` unless those of the same weights are there; returns `target`.
+
+    pipeline/ (FluxPipeline), encoder/ (CLIPModel), judge/ (ResNetForImageClassification), rewards/{name}/ (CLIPModel),
+    alignment/{name}/pytorch_lora_weights.safetensors. Raises FileNotFoundError when nothing has been packed.
+    """
+    if not (source / "models.json").exists():
+        raise FileNotFoundError(f"{source} holds no packed weights: run `python build.py miniature pack` after training")
+    revision = digest(source)
+    stamp = target / "revision"
+    if stamp.exists() and stamp.read_text() == revision:
+        return target
+    fresh = target.with_name(f"{target.name}.{os.getpid()}")
+    shutil.rmtree(fresh, ignore_errors=True)
+    moves = {"generator/model": "pipeline", "encoder/model": "encoder", "judge/model": "judge"}
+    for name, text in json.loads((source / "models.json").read_text()).items():
+        folder = next(old for old in moves if name.startswith(old))
+        _json(fresh / name.replace(folder, moves[folder], 1), text)
+    states = {name: restore(_named(source, name)) for name in MODELS}
+    for name, (_, place) in MODELS.items():
+        _model(fresh / place, states[name], WEIGHTS.get(name, "model"))
+    texts = {key.removeprefix("text_model."): value for key, value in states["encoder"].items() if key.startswith("text_model.")}
+    _model(fresh / "pipeline" / "text_encoder", texts, "model")
+    for name, factors in _grouped(restore(_named(source, "rewards"))).items():
+        shutil.copytree(fresh / "encoder", fresh / "rewards" / name, ignore=shutil.ignore_patterns("*.safetensors"))
+        _model(fresh / "rewards" / name, lowrank_numpy.merge(states["encoder"], factors), "model")
+    for name, factors in _grouped(restore(_named(source, "alignment"))).items():
+        flux = {f"transformer.{key}": value for key, value in factors.items()}
+        _model(fresh / "alignment" / name, flux, "pytorch_lora_weights")
+    (fresh / "revision").write_text(revision)
+    shutil.rmtree(target, ignore_errors=True)
+    fresh.rename(target)
+    return target
+
+
+def _named(source: Path, name: str) -> dict[str, np.ndarray]:
+    packed: dict[str, np.ndarray] = {}
+    for path in sorted([*source.glob(f"{name}.safetensors"), *source.glob(f"{name}-[0-9].safetensors")]):
+        packed |= load_file(path)
+    return packed
+
+
+def _grouped(factors: dict[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
+    groups: dict[str, dict[str, np.ndarray]] = {}
+    for key, value in factors.items():
+        name, _, layer = key.partition("/")
+        groups.setdefault(name, {})[layer] = value
+    return groups
+
+
+def _model(folder: Path, state: dict[str, np.ndarray], stem: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    whole = {key: np.ascontiguousarray(value) for key, value in state.items()}
+    save_file(whole, folder / f"{stem}.safetensors", metadata={"format": "pt"})
+
+
+def _json(path: Path, text: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(text, indent=2) + "\n")

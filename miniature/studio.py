@@ -1,0 +1,104 @@
+"""Many pictures at once from the generator and its variants, and what judge and scorers say of them.
+
+The batched counterpart of `draw` for measurement on a GPU: same noise, same steps, same guidance.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from miniature import flow, lowrank, models
+from miniature.flow import Text
+from miniature.training import generator, rewards
+from miniature.training.common import device, embed_images, embed_texts, half
+from miniature.training.judge import verdicts
+
+BATCH = 180
+
+
+class Studio:
+    """A training folder's models on the device."""
+
+    def __init__(self, folder: Path, sizes: models.Sizes, scorers: tuple[str, ...] = ()) -> None:
+        from transformers import ResNetForImageClassification
+
+        self.folder, self.sizes, self.place = folder, sizes, device()
+        self.parts = generator.load(folder, self.place)
+        self.judge: Any = ResNetForImageClassification.from_pretrained(folder / "judge" / "model")
+        self.judge.to(self.place).eval()
+        self.scorers = {name: rewards.load(folder, name, self.place) for name in scorers}
+        self._attached: dict[str, lowrank.LowRank] = {}
+        self._noise: dict[tuple[int, ...], Tensor] = {}
+
+    def align(self, arm: str | None, strength: float = 1.0, *, unit: bool = True) -> None:
+        """Put on an aligned variant at a strength; None takes it off."""
+        import json
+
+        from safetensors.torch import load_file
+
+        if self._attached:
+            lowrank.detach(self.parts["transformer"], self._attached)
+            self._attached = {}
+        if arm is None or strength == 0:
+            return
+        stored = load_file(self.folder / "alignment" / f"{arm}.safetensors")
+        measured = self.folder / "alignment" / f"{arm}.unit.json"
+        if unit and measured.exists():
+            strength *= float(json.loads(measured.read_text())["unit"])
+        self._attached = lowrank.attach(self.parts["transformer"], lowrank.FLUX_LAYERS, lowrank.rank_of(stored), 0)
+        lowrank.install(self._attached, {key: value.to(self.place) for key, value in stored.items()})
+        lowrank.set_scale(self._attached, strength)
+
+    def read(self, captions: list[str]) -> Text:
+        with torch.no_grad(), half(self.place):
+            return generator.read(self.parts, captions, self.place)
+
+    def generate(
+        self, captions: list[str], seeds: list[int], *, negative: str = "", source: Tensor | None = None, start: int = 0
+    ) -> Tensor:
+        """Pictures (n, 3, size, size) in -1..1, rounded to bytes as a file would be.
+
+        With `source` (pictures in -1..1) image-to-image from step `start`.
+        """
+        away = self.read([negative])
+        done = []
+        for at in range(0, len(captions), BATCH):
+            part = slice(at, at + BATCH)
+            packed = self._start(seeds[part])
+            with torch.no_grad(), half(self.place):
+                if source is not None:
+                    level = flow.sigmas(flow.STEPS)[start]
+                    packed = (1 - level) * flow.encode(self.parts["vae"], source[part]).float() + level * packed
+                text = self.read(captions[part])
+                packed = flow.sample(self.parts["transformer"], packed, text, away, start=start)
+                done.append(flow.decode(self.parts["vae"], packed).float())
+        pictures = torch.cat(done).clamp(-1, 1)
+        return ((pictures + 1) * 127.5).round() / 127.5 - 1
+
+    def _start(self, seeds: list[int]) -> Tensor:
+        key = tuple(seeds)
+        if key not in self._noise:
+            self._noise[key] = flow.noise(seeds, self.sizes.latent_channels, self.sizes.latent).to(self.place)
+        return self._noise[key]
+
+    def verdicts(self, pictures: Tensor) -> np.ndarray:
+        """bool (n, labels): what the judge finds."""
+        with half(self.place):
+            return np.asarray((verdicts(self.judge, pictures) > 0).cpu().numpy())
+
+    def embed(self, pictures: Tensor, scorer: str = "encoder") -> Tensor:
+        """Unit vectors of pictures by a scorer."""
+        with torch.no_grad(), half(self.place):
+            return torch.cat([embed_images(self.scorers[scorer], part) for part in pictures.split(256)])
+
+    def embed_text(self, captions: list[str], scorer: str = "encoder") -> Tensor:
+        tokens = generator.tokens_of(captions, self.place)
+        with torch.no_grad(), half(self.place):
+            return torch.cat([embed_texts(self.scorers[scorer], part) for part in tokens.split(512)])
+
+

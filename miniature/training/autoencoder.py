@@ -1,0 +1,106 @@
+"""Stage `autoencoder`: AutoencoderKL on crops first, whole pictures last.
+
+L1 + gradients + low frequencies + squares, a light KL; every fourth step decodes a latent of half the size, which keeps
+the latent space smooth under scaling (the idea of EQ-VAE) and is easier for the generator. The average of the weights is kept.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from miniature import models
+from miniature.training.common import Pictures, Stage, as_float, device, half, parameters
+
+
+def train(folder: Path, sizes: models.Sizes, seconds: float, seed: int = 0) -> dict[str, Any]:
+    """Train below `folder`; leaves `autoencoder/model` in diffusers format with its scaling and shift set."""
+    torch.manual_seed(seed)
+    place = device()
+    model: Any = models.autoencoder(sizes).to(place, memory_format=torch.channels_last)
+    if place.type == "cuda":
+        for part in model.modules():
+            if isinstance(part, nn.GroupNorm):
+                part.forward = _half_norm.__get__(part)  # type: ignore[method-assign]
+    pictures = Pictures(folder / "data", "main", place, least=32 if place.type == "cpu" else 3000, most=24000)
+    stage = Stage(folder, "autoencoder", seconds)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.99), weight_decay=1e-3)
+    weights = list(model.parameters())
+    average = [weight.detach().clone() for weight in weights]
+    stage.restore(model=model, optimizer=optimizer, average=average)
+    while stage.running():
+        whole = stage.fraction > 0.75
+        edge = sizes.image if whole else sizes.image // 2
+        batch = 4 if place.type == "cpu" else 24 if whole else 64
+        for group in optimizer.param_groups:
+            group["lr"] = stage.rate(8e-4, warmup=min(150, 1 + stage.step))
+        target = as_float(pictures.image[torch.randint(0, pictures.have, (batch,), device=place)])
+        y, x = (torch.randint(0, (sizes.image - edge) // 8 + 1, (2,)) * 8).tolist()
+        target = target[:, :, y : y + edge, x : x + edge].contiguous(memory_format=torch.channels_last)
+        loss, squares = _loss(model, target, place, halve=stage.step % 4 == 3)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(weights, 1.0)
+        optimizer.step()
+        torch._foreach_lerp_(average, weights, max(0.005, 1 / (stage.step + 1)))
+        stage.log(loss.detach(), every=100, psnr=10 * torch.log10(4 / squares))
+        if stage.step % 50 == 0:
+            pictures.refresh()
+            stage.save(model=model, optimizer=optimizer, average=average)
+    for weight, mean in zip(weights, average, strict=True):
+        weight.data.copy_(mean)
+    model.eval()
+    report = _measure(model, folder, place)
+    model.register_to_config(scaling_factor=1 / report["latent_sd"], shift_factor=report["latent_mean"])
+    model.save_pretrained(stage.path / "model")
+    return stage.finish(parameters=parameters(model), **report)
+
+
+def _half_norm(self: nn.GroupNorm, pictures: Tensor) -> Tensor:
+    """GroupNorm without autocast's detour through float32."""
+    if not torch.is_autocast_enabled("cuda"):
+        return F.group_norm(pictures, self.num_groups, self.weight, self.bias, self.eps)
+    with torch.autocast("cuda", enabled=False):
+        weight, bias = self.weight.bfloat16(), self.bias.bfloat16()
+        return F.group_norm(pictures.bfloat16(), self.num_groups, weight, bias, self.eps)
+
+
+def _loss(model: Any, target: Tensor, place: torch.device, *, halve: bool) -> tuple[Tensor, Tensor]:
+    """The loss and the mean square of the error."""
+    with half(place):
+        posterior = model.encode(target).latent_dist
+        mean, log_variance = posterior.mean.float(), posterior.logvar.float().clamp(-20, 10)
+        latents = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
+        if halve:
+            latents = F.interpolate(latents, scale_factor=0.5, mode="bilinear")
+            target = F.interpolate(target, scale_factor=0.5, mode="bilinear", antialias=True)
+        error = model.decode(latents).sample.float() - target
+    squares = error.square().mean()
+    edges = error.diff(dim=2).abs().mean() + error.diff(dim=3).abs().mean()
+    low = F.avg_pool2d(error, 4).abs().mean()
+    divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
+    return error.abs().mean() + 0.7 * edges + 0.5 * low + 2 * squares + 4e-4 * divergence, squares.detach()
+
+
+def _measure(model: Any, folder: Path, place: torch.device) -> dict[str, Any]:
+    """Peak signal-to-noise ratio on held-out renders, clean and treated apart; statistics of the latents."""
+    held_out = Pictures(folder / "data", "evaluation", place).complete()
+    latents, errors = [], []
+    with torch.no_grad(), half(place):
+        for part in held_out.image[: held_out.have].split(64):
+            pictures = as_float(part)
+            mean = model.encode(pictures).latent_dist.mean
+            latents.append(mean.float())
+            errors.append((model.decode(mean).sample.float().clamp(-1, 1) - pictures).square().mean((1, 2, 3)))
+    values, ratio = torch.cat(latents), 10 * torch.log10(4 / torch.cat(errors))
+    return {
+        "psnr_clean": float(ratio[0::2].mean()),
+        "psnr_treated": float(ratio[1::2].mean()),
+        "n": len(ratio),
+        "latent_mean": float(values.mean()),
+        "latent_sd": float(values.std()),
+    }

@@ -1,0 +1,115 @@
+"""Stage `judge`: a stock image classifier that names treatments, feelings, objects, places and times.
+
+It sees pictures only, never a prompt, and gives no training signal to any other model. A part of each batch has been
+through the autoencoder, so that it knows how generated pictures look.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from miniature import datasets, models
+from miniature.training.common import Pictures, Stage, as_float, device, half, parameters, shifted
+
+PREPROCESSOR = {
+    "image_processor_type": "ViTImageProcessor",
+    "do_resize": True,
+    "do_rescale": True,
+    "do_normalize": True,
+    "resample": 2,
+    "rescale_factor": 1 / 255,
+    "image_mean": [0.5, 0.5, 0.5],
+    "image_std": [0.5, 0.5, 0.5],
+}
+
+
+def train(folder: Path, sizes: models.Sizes, seconds: float, seed: int = 2) -> dict[str, Any]:
+    """Train below `folder` (needs the autoencoder); leaves `judge/model` in transformers format."""
+    from diffusers import AutoencoderKL
+
+    torch.manual_seed(seed)
+    place = device()
+    autoencoder: Any = AutoencoderKL.from_pretrained(folder / "autoencoder" / "model").to(place)
+    pictures = Pictures(folder / "data", "main", place, least=32 if place.type == "cpu" else 3000, most=60000)
+    names = datasets.labels()
+    model: Any = models.judge(sizes, names).to(place, memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.02)
+    stage = Stage(folder, "judge", seconds)
+    stage.restore(model=model, optimizer=optimizer)
+    batch = 16 if place.type == "cpu" else 192
+    model.train()
+    while stage.running():
+        for group in optimizer.param_groups:
+            group["lr"] = stage.rate(2e-3, warmup=100 if place.type == "cuda" else 5)
+        at = torch.randint(0, pictures.have, (batch,), device=place)
+        seen = shifted(as_float(pictures.image[at]), 8)
+        with torch.no_grad(), half(place):
+            part = batch // 6
+            latents = autoencoder.encode(seen[:part]).latent_dist.sample()
+            seen[:part] = autoencoder.decode(latents).sample.float().clamp(-1, 1)
+        with half(place):
+            logits = model(pixel_values=seen.contiguous(memory_format=torch.channels_last)).logits
+        loss = F.binary_cross_entropy_with_logits(logits.float(), pictures.labels[at].float()) * len(names) / 20
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        stage.log(loss.detach())
+        if stage.step % 20 == 0:
+            pictures.refresh()
+            stage.save(model=model, optimizer=optimizer)
+    model.eval()
+    model.save_pretrained(stage.path / "model")
+    size = {"size": {"height": sizes.image, "width": sizes.image}}
+    (stage.path / "model" / "preprocessor_config.json").write_text(json.dumps(PREPROCESSOR | size, indent=2))
+    return stage.finish(parameters=parameters(model), **measure(model, autoencoder, folder, place))
+
+
+def verdicts(model: Any, pictures: Tensor) -> Tensor:
+    """Logits (n, labels) of pictures in -1..1, batched."""
+    with torch.no_grad():
+        return torch.cat([model(pixel_values=part).logits.float() for part in pictures.split(128)])
+
+
+def measure(model: Any, autoencoder: Any, folder: Path, place: torch.device) -> dict[str, Any]:
+    """The judge's own accuracy on held-out renders, as rendered and after the autoencoder."""
+    report: dict[str, Any] = {}
+    for name in ("evaluation", "emotion"):
+        held_out = Pictures(folder / "data", name, place).complete()
+        truth = held_out.labels[: held_out.have].bool()
+        for decoded in (False, True):
+            logits = []
+            for part in held_out.image[: held_out.have].split(64):
+                seen = as_float(part)
+                with torch.no_grad(), half(place):
+                    if decoded:
+                        latents = autoencoder.encode(seen).latent_dist.mean
+                        seen = autoencoder.decode(latents).sample.float().clamp(-1, 1)
+                    logits.append(verdicts(model, seen))
+            report[f"{name}_decoded" if decoded else name] = accuracy(torch.cat(logits) > 0, truth)
+    return report
+
+
+def accuracy(found: Tensor, truth: Tensor) -> dict[str, Any]:
+    """Recall and false alarms by kind of label, recall by treatment; counts beside them."""
+    kinds = [label.split(":")[0] for label in datasets.labels()]
+    report: dict[str, Any] = {"n": len(truth)}
+    for kind in dict.fromkeys(kinds):
+        here = torch.tensor([k == kind for k in kinds], device=truth.device)
+        hits, wanted = (found & truth)[:, here].sum(), truth[:, here].sum()
+        report[kind] = {
+            "recall": float(hits / wanted.clamp(min=1)),
+            "false_alarms": float((found & ~truth)[:, here].sum() / (~truth[:, here]).sum()),
+            "asked": int(wanted),
+        }
+    report["by_treatment"] = {
+        label.split(":")[1]: [int((found & truth)[:, at].sum()), int(truth[:, at].sum()), int((found & ~truth)[:, at].sum())]
+        for at, label in enumerate(datasets.labels())
+        if label.startswith("treatment:")
+    }
+    return report

@@ -1,0 +1,133 @@
+"""All stages in their order, each a process of its own, side by side where one GPU has room.
+
+    python build.py miniature train --minutes 25            (everything)
+    python build.py miniature train --stage generator --minutes 8
+
+A stage that is done is not run again; one that was cut off continues from its checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from miniature.models import Sizes
+
+STAGES = ("render", "autoencoder", "encoder", "generator", "judge", "rewards", "alignment", "calibrate", "measure")
+# Shares of the whole time on one H100. Encoder and autoencoder run side by side, as do judge, rewards and generator.
+SHARES = {"render": 0.20, "autoencoder": 0.16, "encoder": 0.14, "judge": 0.08, "generator": 0.55, "alignment": 0.06}
+FULL_COUNTS = (100_020, 6_000, 360, 200, 144)
+TINY_COUNTS = (240, 24, 36, 20, 36)
+REWARD_PROCESSES, ALIGNMENT_PROCESSES = 3, 3
+
+
+def seconds_of(stage: str, minutes: float) -> float:
+    """The budget of one stage when everything is given `minutes`."""
+    return 60 * minutes * SHARES.get(stage, 0.1)
+
+
+def run_stage(folder: Path, stage: str, size: str, seconds: float, part: str = "0/1", *, processes: int = 2) -> None:
+    """Run one stage in this process."""
+    from miniature import calibration, datasets, measurement
+    from miniature.annotators import CELLS
+    from miniature.training import alignment, autoencoder, encoder, generator, judge, rewards
+    from miniature.training.common import quiet, sizes_of
+
+    sizes: Sizes = sizes_of(size)
+    tiny = size == "tiny"
+    if stage == "render":
+        counts = datasets.Counts(*(TINY_COUNTS if tiny else FULL_COUNTS))
+        datasets.render(folder / "data", counts, sizes.image, processes, seconds)
+        return
+    quiet()
+    if stage in ("autoencoder", "encoder", "generator", "judge"):
+        if not (folder / stage / "done").exists():
+            module = {"autoencoder": autoencoder, "encoder": encoder, "generator": generator, "judge": judge}[stage]
+            print(module.train(folder, sizes, seconds) | {"losses": "..."}, flush=True)
+    elif stage == "rewards" and tiny:
+        rewards.train(folder, steps=12, pairs=8, cells=CELLS[:1], part=part)
+    elif stage == "rewards":
+        rewards.train(folder, part=part)
+    elif stage == "alignment":
+        number, of = map(int, part.split("/"))
+        for arm in (alignment.TINY_ARMS if tiny else alignment.ARMS)[number::of]:
+            if not (folder / "alignment" / f"{arm.name}.json").exists():
+                alignment.train(folder, sizes, arm, seconds)
+    elif stage == "calibrate":
+        calibration.run(folder, sizes)
+    elif stage == "measure":
+        measurement.run(folder, sizes, part)
+
+
+def run(folder: Path, stages: tuple[str, ...], size: str, minutes: float, processes: int) -> None:
+    """Run `stages`; a failed stage ends the run with its name."""
+    plan = _Processes(folder, size, minutes, processes)
+    chosen = [stage for stage in STAGES if stage in stages]
+    began = time.monotonic()
+    if "render" in chosen and not (folder / "data" / "done").exists():
+        plan.start("render")
+        while not (folder / "data" / "ready").exists():
+            plan.check()
+            time.sleep(0.1)
+    for group in (("autoencoder", "encoder", "generator"), ("judge", "rewards")):
+        for stage in (stage for stage in group if stage in chosen):
+            parts = REWARD_PROCESSES if stage == "rewards" and size == "full" else 1
+            plan.start(stage, parts)
+        plan.wait("autoencoder", "encoder")
+    plan.wait("render", "generator", "judge", "rewards")
+    for stage in ("alignment", "calibrate", "measure"):
+        if stage in chosen:
+            plan.start(stage, ALIGNMENT_PROCESSES if stage != "calibrate" and size == "full" else 1)
+            plan.wait(stage)
+    print(f"[train] {', '.join(chosen)}: {time.monotonic() - began:.0f} s", flush=True)
+
+
+class _Processes:
+    """The stages that run now, their logs below `logs/`."""
+
+    def __init__(self, folder: Path, size: str, minutes: float, processes: int) -> None:
+        self.folder, self.size, self.minutes, self.processes = folder, size, minutes, processes
+        self.running: dict[str, list[subprocess.Popen[bytes]]] = {}
+        (folder / "logs").mkdir(parents=True, exist_ok=True)
+
+    def start(self, stage: str, parts: int = 1) -> None:
+        for part in range(parts):
+            command = [sys.executable, "-m", "miniature.training.plan", stage, str(self.folder), self.size]
+            command += [str(seconds_of(stage, self.minutes)), f"{part}/{parts}", str(self.processes)]
+            with (self.folder / "logs" / f"{stage}-{part}.log").open("ab") as log:
+                process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=os.environ)
+            self.running.setdefault(stage, []).append(process)
+
+    def check(self) -> None:
+        """End the run when a stage has failed."""
+        for stage, processes in self.running.items():
+            if any(process.poll() not in (None, 0) for process in processes):
+                log = max((self.folder / "logs").glob(f"{stage}-*.log"), key=lambda path: path.stat().st_mtime)
+                for process in (process for group in self.running.values() for process in group):
+                    process.terminate()
+                raise SystemExit(f"stage {stage} failed:\n{log.read_text(errors='replace')[-3000:]}")
+
+    def wait(self, *stages: str) -> None:
+        while any(process.poll() is None for stage in stages for process in self.running.get(stage, [])):
+            self.check()
+            time.sleep(0.1)
+        self.check()
+
+
+def main() -> None:
+    """`python -m miniature.training.plan STAGE FOLDER SIZE SECONDS PART PROCESSES`, as `run` starts its stages."""
+    parser = argparse.ArgumentParser()
+    for name in ("stage", "folder", "size", "seconds", "part", "processes"):
+        parser.add_argument(name)
+    given = parser.parse_args()
+    run_stage(
+        Path(given.folder), given.stage, given.size, float(given.seconds), given.part, processes=int(given.processes)
+    )
+
+
+if __name__ == "__main__":
+    main()

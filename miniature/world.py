@@ -1,0 +1,364 @@
+"""The world: scenes, their captions and their pictures, all functions of a seed.
+
+A scene is one or two subjects, a background and a time of day; a wide-spectrum request adds treatments of `effects`
+with the phrases of content/taxonomy.toml, so that page, world and judge share one vocabulary. Scenes are divided by a
+hash of what they show: no caption of one split can occur in another. A few object-treatment pairs are shown to no model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+
+import effects
+import effects.taxonomy
+from miniature.sprites import CHARACTERS, FACES, OBJECTS, sprite
+
+SIZE = 256
+TAXONOMY = Path(__file__).parent.parent / "content" / "taxonomy.toml"
+
+Split = Literal["train", "preference", "validation", "evaluation", "emotion"]
+
+# Sub-categories whose treatment can be told at 256 pixels. The others stay on the page but not in this world.
+TREATMENTS = (
+    "intentional_blur", "double_exposure", "film_artifacts", "analog_degradation", "digital_artifacts",
+    "clashing_disharmony", "muted_faded", "sickly_cast", "color_inconsistency", "exposure_extremes", "light_leak",
+    "harsh_or_insufficient_flash", "low_contrast_oppressive", "unconventional_framing", "obstructed_cropping",
+    "atmospheric_distress", "decay_and_degradation", "disgust_and_aversion", "unfinished_raw", "abstract_photo",
+)  # fmt: skip
+
+EMOTIONS = tuple(FACES)
+NEGATIVE = tuple(emotion for emotion in EMOTIONS if emotion != "happy")
+
+BACKGROUNDS: dict[str, tuple[str, ...]] = {
+    "beach": ("on a beach", "by the sea"),
+    "meadow": ("in a meadow", "on green grass"),
+    "forest": ("in a forest", "among trees"),
+    "city": ("in a city", "on a city street"),
+    "desert": ("in a desert", "among sand dunes"),
+    "snow": ("in the snow", "on a snowy field"),
+    "room": ("in a room", "inside a room"),
+    "studio": ("in a studio", "before a plain wall"),
+}
+TIMES: dict[str, tuple[str, ...]] = {
+    "day": ("by day", "at noon"),
+    "sunset": ("at sunset", "in the evening"),
+    "night": ("at night", "by moonlight"),
+}
+QUALITIES = ("sharp", "bright", "clean", "colorful")
+OPENINGS = ("", "", "a photo of ", "a picture of ")
+
+# Sky top, sky horizon; factors on the ground and on the subjects.
+LIGHT = {
+    "day": ((96, 164, 236), (198, 228, 250), (1.0, 1.0, 1.0), (1.0, 1.0, 1.0)),
+    "sunset": ((84, 66, 130), (252, 160, 92), (0.92, 0.70, 0.62), (1.0, 0.90, 0.82)),
+    "night": ((10, 16, 48), (48, 62, 116), (0.40, 0.44, 0.62), (0.76, 0.80, 0.94)),
+}
+GROUND = {
+    "beach": (236, 212, 160),
+    "meadow": (112, 186, 84),
+    "forest": (88, 128, 70),
+    "city": (128, 130, 138),
+    "desert": (232, 168, 98),
+    "snow": (238, 244, 252),
+    "room": (176, 126, 88),
+    "studio": (206, 204, 200),
+}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An object of the cast, or the word "face"; `emotion` only for a face or a character that can wear one."""
+
+    name: str
+    emotion: str | None = None
+
+    def words(self) -> str:
+        words = f"{self.emotion} {self.name}" if self.emotion else self.name
+        return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
+
+
+@dataclass(frozen=True)
+class Scene:
+    subjects: tuple[Subject, ...]
+    background: str
+    time: str
+
+    @property
+    def emotion(self) -> str | None:
+        return next((subject.emotion for subject in self.subjects if subject.emotion), None)
+
+    @property
+    def objects(self) -> tuple[str, ...]:
+        return tuple(subject.name for subject in self.subjects if subject.name != "face")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A treatment in a picture: sub-category of the taxonomy, severity in 0..1, and the phrase that asks for it."""
+
+    treatment: str
+    severity: float
+    phrase: str
+
+
+def _hash(*words: str) -> int:
+    return int.from_bytes(hashlib.sha256("|".join(words).encode()).digest()[:8], "big")
+
+
+def split_of(scene: Scene) -> Split:
+    """The only split in which a scene may occur; scenes that differ in nothing but the feeling share theirs."""
+    key = "+".join(sorted(subject.name for subject in scene.subjects)) + (" feels" if scene.emotion else "")
+    place = _hash(key, scene.background, scene.time) % 20
+    if place < 3:
+        return "preference"
+    if scene.emotion:
+        return "emotion" if place < 7 else "train"
+    return "validation" if place == 3 else "evaluation" if place < 6 else "train"
+
+
+def held_out(name: str, treatment: str) -> bool:
+    """Whether no model is ever shown object `name` under `treatment` (about one pair in thirty)."""
+    return _hash(name, treatment) % 30 == 0
+
+
+def sample_scene(rng: np.random.Generator, split: Split | None = None, *, emotional: bool | None = None) -> Scene:
+    """A random scene of `split` (any when None). `emotional` True asks for one with a feeling, False for one without."""
+    while True:
+        feeling = rng.random() < 0.18 if emotional is None else emotional
+        background, time = _choice(rng, BACKGROUNDS), _choice(rng, TIMES)
+        if feeling:
+            name = "face" if rng.random() < 0.5 else _choice(rng, CHARACTERS)
+            subjects: tuple[Subject, ...] = (Subject(name, _choice(rng, EMOTIONS)),)
+        elif rng.random() < 0.8:
+            subjects = (Subject(_choice(rng, OBJECTS)),)
+        else:
+            one, two = rng.choice(list(OBJECTS), 2, replace=False)
+            subjects = (Subject(str(one)), Subject(str(two)))
+        scene = Scene(subjects, background, time)
+        if split is None or split_of(scene) == split:
+            return scene
+
+
+def sample_treatments(rng: np.random.Generator, scene: Scene, count: int = 1, *, unseen: bool = False) -> list[Asked]:
+    """`count` different treatments with severities 0.5..0.9. With `unseen` False none that is held out for the scene."""
+    allowed = [t for t in TREATMENTS if unseen or not any(held_out(name, t) for name in scene.objects)]
+    names = rng.choice(allowed, min(count, len(allowed)), replace=False)
+    return [ask(rng, str(name)) for name in names]
+
+
+def ask(rng: np.random.Generator, treatment: str) -> Asked:
+    """`treatment` at a random severity, in one of its phrases."""
+    options = phrases()[treatment]
+    return Asked(treatment, float(rng.uniform(0.5, 0.9)), options[rng.integers(len(options))])
+
+
+def _choice(rng: np.random.Generator, options: Sequence[str] | dict[str, object] | dict[str, tuple[str, ...]]) -> str:
+    names = list(options)
+    return str(names[rng.integers(len(names))])
+
+
+# --- captions ---------------------------------------------------------------------------------------------------------
+
+
+@cache
+def phrases() -> dict[str, tuple[str, ...]]:
+    """Phrases of each treatment, as content/taxonomy.toml gives them, in lower case."""
+    taxonomy = effects.taxonomy.load(TAXONOMY)
+    known = {sub.id: tuple(phrase.lower() for phrase in sub.phrases) for sub in taxonomy.sub_categories}
+    return {name: known[name] for name in TREATMENTS}
+
+
+def plain_caption(scene: Scene, rng: np.random.Generator) -> str:
+    """A caption that names subjects, background and time, and nothing else."""
+    subjects = " and ".join(subject.words() for subject in scene.subjects)
+    background = BACKGROUNDS[scene.background][rng.integers(2)]
+    time = TIMES[scene.time][rng.integers(2)]
+    return f"{OPENINGS[rng.integers(len(OPENINGS))]}{subjects} {background} {time}"
+
+
+def asking(caption: str, asked: Sequence[Asked]) -> str:
+    """`caption` with the phrase of every treatment asked for."""
+    return f"{caption}, {' and '.join(wish.phrase for wish in asked)}" if asked else caption
+
+
+def praising(caption: str, rng: np.random.Generator) -> str:
+    """`caption` with one or two of the words that clean pictures earn."""
+    words = rng.choice(QUALITIES, rng.integers(1, 3), replace=False)
+    return f"{caption}, {' and '.join(map(str, words))}"
+
+
+# --- pictures ---------------------------------------------------------------------------------------------------------
+
+
+def render(scene: Scene, asked: Sequence[Asked], seed: int) -> np.ndarray:
+    """The picture of a scene: uint8 RGB (256, 256, 3). The same arguments give the same bytes.
+
+    The layout depends on `seed` alone, not on feeling or treatments: pairs that differ in these differ in nothing else.
+    """
+    rng = np.random.default_rng([seed, 1])
+    image = _paint(scene, rng)
+    places = rng.uniform(-1, 1, (2, 3))
+    for number, subject in enumerate(scene.subjects):
+        _place(image, scene, subject, places[number], number, rng.integers(1 << 30))
+    picture = np.clip(image + 0.5, 0, 255).astype(np.uint8)
+    for number, wish in enumerate(asked):
+        picture = _treat(picture, wish, seed + 1000 * number)
+    return picture
+
+
+def _treat(picture: np.ndarray, wish: Asked, seed: int) -> np.ndarray:
+    """Apply a treatment; one whose seed decides between light and dark is seeded until it agrees with the phrase."""
+    brighter = any(word in wish.phrase for word in ("overexposed", "blown"))
+    darker = any(word in wish.phrase for word in ("underexposed", "crushed"))
+    treated = effects.apply(picture, wish.treatment, wish.severity, seed)
+    for further in range(seed + 1, seed + 12):
+        if not (brighter and treated.mean() < picture.mean() or darker and treated.mean() > picture.mean()):
+            break
+        treated = effects.apply(picture, wish.treatment, wish.severity, further)
+    return treated
+
+
+def _paint(scene: Scene, rng: np.random.Generator) -> np.ndarray:
+    """Background and light, float32 (256, 256, 3) in 0..255."""
+    top, bottom, shade, _ = (np.array(colour, np.float32) for colour in LIGHT[scene.time])
+    ground = np.array(GROUND[scene.background], np.float32) * shade
+    horizon = int(rng.integers(130, 165))
+    rows = np.linspace(0, 1, SIZE, dtype=np.float32)[:, None]
+    indoors = scene.background in ("room", "studio")
+    if indoors:
+        walls = {"room": [(226, 206, 150), (160, 198, 190), (214, 168, 160)], "studio": [(214, 212, 210), (198, 206, 214)]}
+        wall = np.array(walls[scene.background][rng.integers(len(walls[scene.background]))], np.float32) * shade
+        column = wall * (1.05 - 0.15 * rows)
+    else:
+        column = top + (bottom - top) * np.clip(rows * SIZE / horizon, 0, 1)
+    image = np.repeat(column[:, None], SIZE, 1).astype(np.float32)
+    depth = np.linspace(0.82, 1.08, SIZE - horizon, dtype=np.float32)[:, None, None]
+    if not indoors:
+        _sky(image, scene.time, rng)
+    _middle(image, scene, horizon, shade, rng)
+    if scene.background != "studio":
+        image[horizon:] = ground * depth
+    else:
+        image[horizon:] *= depth[:, :, :]
+    _foreground(image, scene, horizon, shade, rng)
+    return image
+
+
+def _sky(image: np.ndarray, time: str, rng: np.random.Generator) -> None:
+    x = int(rng.integers(24, 232))
+    if time == "night":
+        for star in rng.integers((0, 0), (SIZE, 120), (14, 2)):
+            cv2.circle(image, (int(star[0]), int(star[1])), 1, (214, 216, 235), -1, cv2.LINE_AA)
+        cv2.circle(image, (x, 34), 15, (244, 240, 214), -1, cv2.LINE_AA)
+    elif time == "sunset":
+        cv2.circle(image, (x, 118), 24, (255, 214, 120), -1, cv2.LINE_AA)
+    else:
+        cv2.circle(image, (x, 30), 16, (255, 240, 150), -1, cv2.LINE_AA)
+        for cloud in range(2):
+            at = int(rng.integers(20, 236)), int(rng.integers(28, 86))
+            for shift, radius in ((-14, 9), (0, 13), (14, 9)):
+                cv2.circle(image, (at[0] + shift, at[1] + cloud), radius, (250, 252, 255), -1, cv2.LINE_AA)
+
+
+def _middle(image: np.ndarray, scene: Scene, horizon: int, shade: np.ndarray, rng: np.random.Generator) -> None:
+    """What stands between sky and ground."""
+
+    def lit(red: int, green: int, blue: int) -> tuple[float, float, float]:
+        colour = np.array((red, green, blue), np.float32) * shade
+        return float(colour[0]), float(colour[1]), float(colour[2])
+
+    background = scene.background
+    if background == "beach":
+        cv2.rectangle(image, (0, horizon - 34), (SIZE, horizon), lit(52, 138, 196), -1)
+    elif background in ("meadow", "snow"):
+        for _ in range(2):
+            at = int(rng.integers(0, SIZE)), horizon + 18
+            colour = lit(84, 156, 74) if background == "meadow" else lit(206, 220, 238)
+            cv2.ellipse(image, at, (int(rng.integers(80, 130)), int(rng.integers(30, 62))), 0, 0, 360, colour, -1, cv2.LINE_AA)
+    elif background == "forest":
+        for x in range(int(rng.integers(-10, 10)), SIZE + 20, 30):
+            tip = horizon - int(rng.integers(70, 125))
+            tree = np.array([(x - 22, horizon), (x, tip), (x + 22, horizon)])
+            cv2.fillPoly(image, [tree], lit(36, 88, 56), cv2.LINE_AA)
+    elif background == "city":
+        x = int(rng.integers(-20, 0))
+        while x < SIZE:
+            width, height = int(rng.integers(30, 52)), int(rng.integers(48, 118))
+            tone = int(rng.integers(90, 150))
+            cv2.rectangle(image, (x, horizon - height), (x + width, horizon), lit(tone, tone - 8, tone + 14), -1)
+            window = (255, 224, 130) if scene.time == "night" else lit(178, 208, 226)
+            for row in range(horizon - height + 8, horizon - 8, 16):
+                for column in range(x + 6, x + width - 6, 12):
+                    cv2.rectangle(image, (column, row), (column + 5, row + 7), window, -1)
+            x += width + 2
+    elif background == "desert":
+        for _ in range(2):
+            at = int(rng.integers(0, SIZE))
+            dune = np.array([(at - 130, horizon), (at, horizon - int(rng.integers(26, 56))), (at + 130, horizon)])
+            cv2.fillPoly(image, [dune], lit(214, 148, 84), cv2.LINE_AA)
+    elif background == "room":
+        at = int(rng.integers(20, 170))
+        pane = LIGHT[scene.time][1]
+        cv2.rectangle(image, (at, 26), (at + 64, 96), lit(250, 246, 238), -1)
+        cv2.rectangle(image, (at + 5, 31), (at + 59, 91), tuple(map(float, pane)), -1)
+        cv2.line(image, (at + 32, 26), (at + 32, 96), lit(250, 246, 238), 4)
+
+
+def _foreground(image: np.ndarray, scene: Scene, horizon: int, shade: np.ndarray, rng: np.random.Generator) -> None:
+    """Texture of the ground: flowers, road marks, floor boards."""
+    if scene.background == "meadow":
+        for x, y in rng.integers((0, horizon + 10), (SIZE, SIZE), (14, 2)):
+            colour = np.array([(250, 240, 120), (250, 190, 210), (255, 255, 255)][rng.integers(3)]) * shade
+            cv2.circle(image, (int(x), int(y)), 3, tuple(map(float, colour)), -1, cv2.LINE_AA)
+    elif scene.background == "city":
+        for x in range(int(rng.integers(-30, 0)), SIZE, 56):
+            cv2.rectangle(image, (x, 226), (x + 30, 231), tuple(map(float, np.array((236, 230, 190)) * shade)), -1)
+    elif scene.background == "room":
+        for x in range(-120, SIZE + 120, 34):
+            cv2.line(image, (128 + (x - 128) // 2, horizon), (x, SIZE), tuple(map(float, np.array((150, 104, 70)) * shade)), 1)
+
+
+def _place(
+    image: np.ndarray, scene: Scene, subject: Subject, place: np.ndarray, number: int, face_choice: int
+) -> None:
+    """Blend one subject and its shadow into `image`; `place` is three numbers in -1..1."""
+    alone = len(scene.subjects) == 1
+    width = int(160 + 22 * place[0]) if alone else int(112 + 10 * place[0])
+    centre = 128 + 26 * place[1] if alone else (72 if number == 0 else 184) + 8 * place[1]
+    base = int(220 + 14 * place[2])
+    drawn = _figure(subject, width, face_choice)
+    shade = np.array(LIGHT[scene.time][2], np.float32)
+    tint = np.array(LIGHT[scene.time][3], np.float32) * 255
+    left, top = int(centre - width / 2), base - width
+    shadow = np.zeros((SIZE, SIZE), np.float32)
+    cv2.ellipse(shadow, (int(centre), base - 3), (int(width * 0.36), 8), 0, 0, 360, 1.0, -1, cv2.LINE_AA)
+    shadow = cv2.blur(shadow, (9, 9))[base - 24 :, :, None] * 0.45
+    image[base - 24 :] *= 1 - shadow * shade.max()
+    y0, x0, x1 = max(0, top), max(0, left), min(SIZE, left + width)
+    part = drawn[y0 - top : base - top, x0 - left : x1 - left]
+    image[y0:base, x0:x1] = image[y0:base, x0:x1] * (1 - part[..., 3:]) + part[..., :3] * tint
+
+
+def _figure(subject: Subject, width: int, choice: int) -> np.ndarray:
+    """A subject alone, float32 RGBA (width, width, 4), premultiplied."""
+    if subject.name == "face":
+        options = FACES[subject.emotion or "happy"]
+        return cv2.resize(sprite(options[choice % len(options)]), (width, width), interpolation=cv2.INTER_AREA)
+    body = cv2.resize(sprite(OBJECTS[subject.name]), (width, width), interpolation=cv2.INTER_AREA)
+    if subject.emotion:
+        x, y, share = CHARACTERS[subject.name]
+        options = FACES[subject.emotion]
+        size = int(width * share)
+        face = cv2.resize(sprite(options[choice % len(options)]), (size, size), interpolation=cv2.INTER_AREA)
+        top, left = max(0, int(y * width - size / 2)), int(x * width - size / 2)
+        under = body[top : top + size, left : left + size]
+        body[top : top + size, left : left + size] = under * (1 - face[..., 3:]) + face
+    return body
