@@ -74,7 +74,7 @@ def _weights(row: ModelRow | ScorerRow, files: Sequence[str], gated: bool | None
                 continue
             wanted = [rest] if rest else list(files) if place == 0 else []
             found.append(Lack(f"weights: {name} is not in the cache", _download(name, revision, wanted)))
-            if gated and not signed_in():
+            if gated and place == 0 and not signed_in():
                 page = f"https://huggingface.co/{name}"
                 found.append(Lack(f"licence: {name} is gated", f"accept it at {page}, then: hf auth login"))
     return found

@@ -177,7 +177,7 @@ def _scorer(row: ScorerRow) -> dict[str, Any]:
 
 def reads_prompt(row: ScorerRow) -> bool:
     """Whether a score depends on the prompt at all."""
-    return row.text_window != 0
+    return row.role != "judge" and row.text_window != 0
 
 
 @lru_cache(maxsize=65536)

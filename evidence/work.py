@@ -7,14 +7,16 @@ store, so that an engine that dies loses what is in flight and nothing else.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from evidence import scorers
 from evidence.generators import ADAPTERS
 from evidence.generators.refuse import reason_to_refuse
 from evidence.plan import Cast, Comparison, Given, PictureJob, Plan, Source, reads_prompt
+from evidence.provenance import made_here
 from evidence.store import Record, Store, key_of, pixel_digest, png_bytes
 from evidence.types import GenerationFailed, Generator, Judge, Request, Scorer
 
@@ -152,38 +154,91 @@ def pixels_of(source: Source, key: str, store: Store) -> str | None:
     return str(record.result["pixels"]) if record and record.status == "done" else None
 
 
-def due_scores(cast: Cast, scorer: str, pixels: str, prompts: Sequence[str], store: Store, retry: bool) -> list[str]:
-    """The prompts under which the picture has no score yet."""
-    return [p for p in prompts if not finished(store, key_of("score", cast.score(scorer, pixels, p)), retry)]
+@dataclass(frozen=True)
+class ScoreJob:
+    """One picture under one prompt; `identity` is that of the score."""
+
+    key: str
+    identity: Mapping[str, Any]
+    image: Image
+    prompt: str
 
 
-def score(
-    cast: Cast,
-    name: str,
-    scorer: Scorer,
-    image: Image,
-    pixels: str,
-    prompts: Sequence[str],
-    store: Store,
-    made: dict[str, Any],
-) -> None:
-    """Scores one picture under every prompt, one record each."""
-    if not prompts:
+def score(name: str, scorer: Scorer, jobs: Sequence[ScoreJob], reads: bool, store: Store, made: dict[str, Any]) -> None:
+    """Scores every job in one call, one record each; one by one where the call fails as a whole."""
+    if not jobs:
         return
     started = time.perf_counter()
-    told = {**made, "scorer": name, "date": today()}
+    told = {**made, "scorer": name, "attempts": 1, "date": today()}
+    prompts = [job.prompt for job in jobs]
     try:
-        values = scorer.score([image] * len(prompts), list(prompts))
-        cut = scorer.truncated(list(prompts)) if reads_prompt(cast.scorers[name]) else [False] * len(prompts)
+        values = scorer.score([job.image for job in jobs], prompts)
+        cut = scorer.truncated(prompts) if reads else [False] * len(jobs)
     except Exception as error:
-        for prompt in prompts:
-            identity = cast.score(name, pixels, prompt)
-            store.fail(key_of("score", identity), "score", identity, error, told)
+        if len(jobs) == 1:
+            store.fail(jobs[0].key, "score", jobs[0].identity, error, told)
+            return
+        for job in jobs:
+            score(name, scorer, [job], reads, store, made)
         return
-    told["seconds"] = round((time.perf_counter() - started) / len(prompts), 4)
-    for prompt, value, truncated in zip(prompts, values, cut, strict=True):
-        identity = cast.score(name, pixels, prompt)
-        store.put(key_of("score", identity), "score", identity, {"score": value, "truncated": truncated}, told)
+    told["seconds"] = round((time.perf_counter() - started) / len(jobs), 4)
+    for job, value, truncated in zip(jobs, values, cut, strict=True):
+        store.put(job.key, "score", job.identity, {"score": value, "truncated": truncated}, told)
+
+
+class Bench:
+    """Scorers that are loaded, each when the first picture that needs it comes. One thread at a time may use it.
+
+    `unavailable` is called once for a scorer that cannot be loaded; its scores are then missing."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        store: Store,
+        device: str,
+        retry_failed: bool,
+        names: Sequence[str],
+        unavailable: Callable[[str, Exception], None],
+    ) -> None:
+        self.plan, self.store, self.device, self.retry_failed = plan, store, device, retry_failed
+        self.names, self.unavailable = names, unavailable
+        self.loaded: dict[str, Scorer | None] = {}
+        self.sources = sources(plan)
+
+    def score(self, references: Sequence[str]) -> int:
+        """All scores that are due for some pictures, none where a picture was not made; how many were asked for."""
+        due: dict[str, list[ScoreJob]] = {}
+        asked = 0
+        for reference in references:
+            wanted = [pair for pair in self.plan.scorings.get(reference, ()) if pair[0] in self.names]
+            asked += len(wanted)
+            for name, job in self._due(reference, wanted):
+                due.setdefault(name, []).append(job)
+        for name, jobs in due.items():
+            if (scorer := self._scorer(name)) is not None:
+                reads = reads_prompt(self.plan.cast.scorers[name])
+                score(name, scorer, jobs, reads, self.store, made_here(self.device))
+        return asked
+
+    def _due(self, reference: str, wanted: Sequence[tuple[str, str]]) -> Iterator[tuple[str, ScoreJob]]:
+        source = self.sources[reference]
+        pixels = pixels_of(source, reference, self.store) if wanted else None
+        image: Image | None = None
+        for name, prompt in wanted if pixels else ():
+            identity = self.plan.cast.score(name, str(pixels), prompt)
+            key = key_of("score", identity)
+            if self.loaded.get(name, ...) is not None and not finished(self.store, key, self.retry_failed):
+                image = image or open_picture(source, reference, self.store)
+                yield name, ScoreJob(key, identity, image, prompt)
+
+    def _scorer(self, name: str) -> Scorer | None:
+        if name not in self.loaded:
+            try:
+                self.loaded[name] = scorers.load(self.plan.cast.scorers[name], self.device)
+            except Exception as error:
+                self.loaded[name] = None
+                self.unavailable(name, error)
+        return self.loaded[name]
 
 
 def judge(

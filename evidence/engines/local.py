@@ -21,10 +21,10 @@ from evidence.generators import ADAPTERS, Arm
 from evidence.plan import Cast, PictureJob, Plan
 from evidence.provenance import made_here
 from evidence.store import Store, key_of, without_secrets
-from evidence.types import GenerationFailed, Generator, Scorer, Staged
+from evidence.types import GenerationFailed, Generator, Staged
 from evidence.work import (
+    Bench,
     draw,
-    due_scores,
     finished,
     judge,
     keep,
@@ -32,11 +32,10 @@ from evidence.work import (
     picture_key,
     pixels_of,
     request_of,
-    score,
     source_of,
-    sources,
 )
 
+TOGETHER = 8  # pictures that go to the scorers in one call
 IN_FLIGHT = 4  # batches between the sampler and the disk
 ASSUMED_GIB = 4.0  # of a row that does not say what it needs
 
@@ -46,29 +45,54 @@ def run(plan: Plan, store: Store, options: Options, report: Reporter) -> Tally:
     tally = Tally()
     store.sweep()
     beside, after = residents(plan, options.device)
-    with ThreadPoolExecutor(1, "score") as scoring:
-        bench = Bench(plan, store, options, report, tally, beside)
-        studio = Studio(plan.cast, options)
-        pending: list[Future[None]] = []
-        for model, arm, jobs in plan.groups():
-            due = [job for job in jobs if not finished(store, job.key, options.retry_failed)]
-            report.advance("generate", len(jobs) - len(due))
-            for done in _pictures(studio, model, arm, due, store, report, tally):
-                pending.append(scoring.submit(bench.score, done.key))
-                pending = [future for future in pending if not future.done() or future.result()]
-            pending += [scoring.submit(bench.score, job.key) for job in jobs if job not in due]
-        pending += [scoring.submit(bench.score, reference) for reference in plan.given]
-        for future in pending:
-            future.result()
-        del studio
-        bench.close()
+    _make(plan, store, options, report, tally, beside)
+    free()
     for name in after:
-        bench = Bench(plan, store, options, report, tally, [name])
-        for reference in [*plan.pictures, *plan.given]:
-            bench.score(reference)
-        bench.close()
+        bench = _bench(plan, store, options, report, tally, [name])
+        for references in batched([*plan.pictures, *plan.given], TOGETHER):
+            report.advance("score", bench.score(references))
+        del bench
+        free()
     _compare(plan, store, options, report, tally)
     return tally
+
+
+def _make(plan: Plan, store: Store, options: Options, report: Reporter, tally: Tally, beside: list[str]) -> None:
+    """All pictures, and the scores of the scorers that are loaded beside the generators."""
+    bench, studio = _bench(plan, store, options, report, tally, beside), Studio(plan.cast, options)
+    pending: list[Future[None]] = []
+
+    def score(references: Sequence[str]) -> None:
+        report.advance("score", bench.score(references))
+
+    with ThreadPoolExecutor(1, "score") as scoring:
+        for model, arm, jobs in plan.groups():
+            due = [job for job in jobs if not finished(store, job.key, options.retry_failed)]
+            there = [job.key for job in jobs if finished(store, job.key, options.retry_failed)]
+            report.advance("generate", len(there))
+            pending += [scoring.submit(score, keys) for keys in batched(there, TOGETHER)]
+            waiting: list[str] = []
+            for done in _pictures(studio, model, arm, due, store, report, tally):
+                waiting.append(done.key)
+                if len(waiting) >= TOGETHER:
+                    pending.append(scoring.submit(score, waiting))
+                    waiting = []
+                pending = [future for future in pending if not future.done() or future.result()]
+            pending.append(scoring.submit(score, waiting))
+        pending += [scoring.submit(score, references) for references in batched(list(plan.given), TOGETHER)]
+        for future in pending:
+            future.result()
+
+
+def _bench(plan: Plan, store: Store, options: Options, report: Reporter, tally: Tally, names: Sequence[str]) -> Bench:
+    def tell(name: str, error: Exception) -> None:
+        unavailable(name, error, tally, report)
+
+    return Bench(plan, store, options.device, options.retry_failed, names, tell)
+
+
+def batched(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
 
 
 def residents(plan: Plan, device: str) -> tuple[list[str], list[str]]:
@@ -93,49 +117,6 @@ def memory_gib(device: str) -> float:
 
         return float(torch.cuda.get_device_properties(device).total_memory) / 2**30
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-
-
-class Bench:
-    """Scorers that are loaded, each when the first picture that needs it comes."""
-
-    def __init__(
-        self, plan: Plan, store: Store, options: Options, report: Reporter, tally: Tally, names: Sequence[str]
-    ) -> None:
-        self.plan, self.store, self.options, self.report, self.tally = plan, store, options, report, tally
-        self.names, self.loaded = names, dict[str, Scorer | None]()
-        self.sources = sources(plan)
-
-    def score(self, reference: str) -> None:
-        """All scores that are due for one picture; none where the picture was not made."""
-        wanted = [pair for pair in self.plan.scorings.get(reference, ()) if pair[0] in self.names]
-        if not wanted:
-            return
-        source = self.sources[reference]
-        pixels = pixels_of(source, reference, self.store)
-        if pixels is not None:
-            image = None
-            for name in dict.fromkeys(scorer for scorer, _ in wanted):
-                prompts = [prompt for scorer, prompt in wanted if scorer == name]
-                due = due_scores(self.plan.cast, name, pixels, prompts, self.store, self.options.retry_failed)
-                scorer = self._scorer(name) if due else None
-                if scorer is not None:
-                    image = image or open_picture(source, reference, self.store)
-                    made = made_here(self.options.device)
-                    score(self.plan.cast, name, scorer, image, pixels, due, self.store, made)
-        self.report.advance("score", len(wanted))
-
-    def _scorer(self, name: str) -> Scorer | None:
-        if name not in self.loaded:
-            try:
-                self.loaded[name] = scorers.load(self.plan.cast.scorers[name], self.options.device)
-            except Exception as error:
-                self.loaded[name] = None
-                unavailable(name, error, self.tally, self.report)
-        return self.loaded[name]
-
-    def close(self) -> None:
-        self.loaded.clear()
-        free()
 
 
 class Studio:
