@@ -1,8 +1,8 @@
 """LongCat-Image without its prompt rewriter.
 
 By default the pipeline lets a language model beautify the prompt first, which would undo what is asked for. The
-rewriter's processor is not even loaded (it would need torchvision), so that no setting can bring it back, and the recipe
-says so.
+rewriter's processor is not even loaded (it would need torchvision), so that no setting can bring it back, and the
+recipe says so.
 """
 
 from __future__ import annotations

@@ -1,0 +1,166 @@
+"""What the services have in common: keys, refusals, time limits, and pictures that arrive as text.
+
+A key is read from the environment when a request is made and stands in no attribute, recipe or error text: whatever a
+server says is cut short and every stretch of the key in it is blotted out. A client's own retries are off; whether
+another try can help is for the engine to decide. 4xx is final, except 429.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import os
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, ClassVar, Self
+
+from PIL import Image, UnidentifiedImageError
+
+from evidence.generators import ADAPTERS, Setting
+from evidence.generators.refuse import reason_to_refuse
+from evidence.models import Row
+from evidence.rows import Unavailable
+from evidence.types import GenerationFailed, Request
+from evidence.weights import UNPINNED
+from ledger.schema import Recipe
+
+STRETCH = 6  # characters of a key that may not be shown in a row
+SAID = 160  # characters of a server's answer that an error quotes
+
+
+class Remote(ABC):
+    """One request at a time, each within `timeout` seconds altogether, however slowly its bytes drip."""
+
+    endpoint: ClassVar[str]  # used unless the environment variable of `endpoint_variable` names another
+    endpoint_variable: ClassVar[str]
+
+    def __init__(self, row: Row, settings: dict[str, Setting], device: str = "service") -> None:
+        self.row = row
+        self._arrange(settings)
+        self._key()
+
+    def under(self, settings: dict[str, Setting]) -> Self:
+        return type(self)(self.row, settings)
+
+    def generate(self, requests: list[Request]) -> list[Image.Image]:
+        """One RGB picture for each request, in order. Raises GenerationFailed."""
+        return [self._one(request) for request in requests]
+
+    @abstractmethod
+    def _ask(self, request: Request, key: str, base_url: str) -> bytes | str:
+        """The picture, as bytes or base64. Raises GenerationFailed, or the errors of the official client."""
+
+    @abstractmethod
+    def _failure(self, error: Exception) -> tuple[str, int | None, dict[str, str]]:
+        """What an error of the client says, its HTTP status where there was an answer, and the answer's headers."""
+
+    def _arrange(self, settings: dict[str, Setting]) -> None:
+        self.settings = settings
+        told: dict[str, Setting] = {
+            k: v for k, v in settings.items() if k not in ("steps", "guidance", "timeout") and v is not None
+        }
+        self.recipe = Recipe(
+            model=self.row.weights,
+            revision=UNPINNED,
+            adapter=self.row.adapter,
+            steps=settings.get("steps"),  # type: ignore[arg-type]
+            guidance=settings.get("guidance"),  # type: ignore[arg-type]
+            settings=told,
+            device="service",
+        )
+
+    def _key(self) -> str:
+        variable = ADAPTERS[self.row.adapter].key
+        if key := os.environ.get(variable, "").strip():
+            return key
+        raise Unavailable(f"{self.row.label} needs a key in {variable}", f"export {variable}=…")
+
+    def _one(self, request: Request) -> Image.Image:
+        if request.image is not None or request.negative_prompt:
+            raise GenerationFailed(f"{self.row.label} takes neither a picture nor a negative prompt")
+        key, failure = self._key(), None
+        base_url = os.environ.get(self.endpoint_variable) or self.endpoint
+        try:
+            answer = within(float(self.settings["timeout"] or 0), lambda: self._ask(request, key, base_url))
+        except GenerationFailed as error:
+            failure = GenerationFailed(
+                blotted(error.reason, key), retryable=error.retryable, retry_after=error.retry_after
+            )
+        except Exception as error:  # of the client, which quotes servers: told in our words, outside of this block
+            failure = classified(*self._failure(error), key)
+        if failure is not None:
+            raise failure
+        return opened(answer)
+
+
+def within(seconds: float, call: Callable[[], bytes | str]) -> bytes | str:
+    """Runs the call for at most `seconds`. A client's own limit starts again with every byte that drips in."""
+    outcome: list[Any] = []
+
+    def run() -> None:
+        try:
+            outcome.append((call(), None))
+        except BaseException as error:
+            outcome.append((None, error))
+
+    worker = threading.Thread(target=run, daemon=True, name="request")
+    worker.start()
+    worker.join(seconds)
+    if not outcome:
+        raise GenerationFailed(f"no answer within {seconds:g} s", retryable=True)
+    answer, error = outcome[0]
+    if error is not None:
+        raise error
+    return answer  # type: ignore[no-any-return]
+
+
+def classified(said: str, status: int | None, headers: dict[str, str], key: str) -> GenerationFailed:
+    """Retryable: no whole answer, 429 and 5xx. Everything else would fail again."""
+    retryable = status is None or status == 429 or status >= 500
+    place = "no complete answer" if status is None else f"HTTP {status}"
+    text = blotted(" ".join(said.split()), key)[:SAID]
+    return GenerationFailed(
+        f"{place}: {text}" if text else place, retryable=retryable, retry_after=waiting_time(headers)
+    )
+
+
+def waiting_time(headers: dict[str, str], now: datetime | None = None) -> float | None:
+    """Seconds that Retry-After asks for, as a number or a date; None where there is none that makes sense."""
+    text = next((value for name, value in headers.items() if name.lower() == "retry-after"), "").strip()
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(text) - (now or datetime.now(UTC))).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def blotted(text: str, key: str) -> str:
+    """The text without any stretch of the key, as it is or in base64."""
+    for secret in (key, base64.b64encode(key.encode()).decode(), base64.b64encode(f"Bearer {key}".encode()).decode()):
+        marked = [False] * len(text)
+        for start in range(len(text) - STRETCH + 1):
+            if text[start : start + STRETCH].lower() in secret.lower():
+                marked[start : start + STRETCH] = [True] * STRETCH
+        text = "".join("█" if hidden else letter for letter, hidden in zip(text, marked, strict=True))
+    return text
+
+
+def opened(answer: bytes | str) -> Image.Image:
+    """The RGB picture of the answer. Raises GenerationFailed for what is none; another try may bring a whole one."""
+    try:
+        content = answer if isinstance(answer, bytes) else base64.b64decode(answer, validate=True)
+        picture = Image.open(io.BytesIO(content)).convert("RGB")
+    except (binascii.Error, UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        reason = f"the answer holds no whole picture ({type(error).__name__})"
+    else:
+        if not (refused := reason_to_refuse(picture)):
+            return picture
+        reason = f"the picture is {refused}"
+    raise GenerationFailed(reason, retryable=True)
