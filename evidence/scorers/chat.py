@@ -63,7 +63,7 @@ class ChatInput:
         if extra_tokens:
             self.tokenizer.add_special_tokens({"additional_special_tokens": list(extra_tokens)})
         self.cutter = Qwen2VLImageProcessorPil.from_pretrained(folder)
-        self.factor = self.cutter.patch_size * self.cutter.merge_size
+        self.factor: int = self.cutter.patch_size * self.cutter.merge_size
         self.placeholder = self.token(PLACEHOLDER)
 
     def token(self, text: str) -> int:

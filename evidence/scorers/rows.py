@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints, field_validator
 
@@ -23,6 +23,8 @@ Import = Annotated[str, StringConstraints(pattern=r"^[\w.]+:\w+$")]
 
 class ScorerRow(Row):
     """What every scorer says of itself. `base` holds architecture, tokenizer and processor where `weights` do not."""
+
+    not_inherited: ClassVar[frozenset[str]] = frozenset({"range", "unknown", "note"})
 
     label: str = Field(min_length=1)
     adapter: str
