@@ -57,7 +57,8 @@ def read_rows(
             problems.append(Problem(name, toml_line(text, (row_id,)), row_id, "belongs into the table of a row"))
             continue
         try:
-            whole = _inherited(row_id, tables, row_type if isinstance(row_type, type) else next(iter(row_type.values())))
+            any_type = row_type if isinstance(row_type, type) else next(iter(row_type.values()))
+            whole = _inherited(row_id, tables, any_type)
             chosen = _type_of(whole, row_type)
             rows[row_id] = chosen.model_validate({"id": row_id, **whole})
         except LookupError as error:
