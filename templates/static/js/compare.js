@@ -1,0 +1,50 @@
+// Two pictures under one range input. Without this script they hang side by side.
+(() => {
+  for (const pair of document.querySelectorAll("[data-compare]")) {
+    const plates = pair.querySelectorAll(":scope > .plate");
+    if (plates.length !== 2 || pair.querySelectorAll("img").length !== 2) continue;
+    const range = document.createElement("input");
+    const line = document.createElement("span");
+    range.type = "range";
+    range.className = "compare-range";
+    range.min = 0; range.max = 100; range.value = 50;
+    range.setAttribute("aria-label", "Compare: " + pair.dataset.compare);
+    line.className = "compare-line";
+    const show = () => {
+      pair.style.setProperty("--cut", range.value + "%");
+      range.setAttribute("aria-valuetext", `${range.value} % of the first picture`);
+    };
+    range.addEventListener("input", show);
+    pair.classList.add("comparing");
+    pair.append(line, range);
+    const image = plates[0].querySelector("img");
+    new ResizeObserver(() => pair.style.setProperty("--tall", image.getBoundingClientRect().height + "px")).observe(image);
+    show();
+  }
+
+  // The catalogue: a severity of the strip becomes the treated picture of the slider above it.
+  for (const strip of document.querySelectorAll(".specimen .strip")) {
+    const treated = strip.closest(".specimen").querySelector("[data-treated]");
+    const label = treated.querySelector(".plate-label");
+    const links = [...strip.querySelectorAll("a[data-severity]")];
+    const choose = (link) => {
+      const picture = link.querySelector("picture").cloneNode(true);
+      const image = picture.querySelector("img");
+      picture.querySelectorAll("source").forEach((source) => { source.sizes = "(min-width: 60rem) 22rem, 94vw"; });
+      image.loading = "eager";
+      treated.querySelector(".frame").replaceChildren(picture);
+      treated.querySelector(".frame").href = link.href;
+      label.textContent = label.textContent.replace(/ [\d.]+, seed/, ` ${link.dataset.severity}, seed`);
+      links.forEach((one) => one.removeAttribute("aria-current"));
+      link.setAttribute("aria-current", "true");
+    };
+    const shown = label.textContent.match(/ ([\d.]+), seed/);
+    links.find((link) => shown && link.dataset.severity === shown[1])?.setAttribute("aria-current", "true");
+    strip.addEventListener("click", (event) => {
+      const link = event.target.closest("a[data-severity]");
+      if (!link || event.metaKey || event.ctrlKey || event.shiftKey) return;
+      event.preventDefault();
+      choose(link);
+    });
+  }
+})();

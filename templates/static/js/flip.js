@@ -1,0 +1,59 @@
+// Flipping keeps the reader's place: the part of the page nearest to the top of the window, and how far it is from there.
+// Both copies have the same sections, exhibits, claims and tables, so the place exists in both.
+(() => {
+  const KEY = "reversed-alignment.place";
+  const marks = ["data-exhibit", "data-claim", "data-table", "data-chart", "id"];
+  const find = (place) => document.querySelectorAll(place.mark === "id" ? `[data-section][id="${CSS.escape(place.name)}"]` : `[${place.mark}="${CSS.escape(place.name)}"]`)[place.nth || 0];
+
+  function here() {
+    const line = innerHeight * 0.3;
+    let best = null;
+    for (const part of document.querySelectorAll("[data-section],[data-exhibit],[data-claim],[data-table],[data-chart]")) {
+      const box = part.getBoundingClientRect();
+      if (box.height === 0 || box.top > line || box.bottom < 0) continue;
+      if (!best || box.top >= best.top) best = { part, top: box.top };
+    }
+    if (!best) return null;
+    const mark = marks.find((one) => best.part.hasAttribute(one) && (one !== "id" || best.part.hasAttribute("data-section")));
+    const name = best.part.getAttribute(mark);
+    const same = mark === "id" ? [] : [...document.querySelectorAll(`[${mark}="${CSS.escape(name)}"]`)];
+    const section = best.part.closest("[data-section]");
+    return { mark, name, nth: Math.max(0, same.indexOf(best.part)), top: best.top, section: section ? section.id : "" };
+  }
+
+  function flip(link) {
+    const place = here();
+    try {
+      localStorage.setItem("reversed-alignment.variant", link.dataset.flip);
+      sessionStorage.setItem(KEY, JSON.stringify(place));
+    } catch { /* the anchor below still gives the section */ }
+    location.href = link.href + (place && place.section ? "#" + place.section : "");
+  }
+
+  function arrive() {
+    let place = null;
+    try {
+      place = JSON.parse(sessionStorage.getItem(KEY));
+      sessionStorage.removeItem(KEY);
+    } catch { return; }
+    if (!place) return;
+    const part = find(place);
+    if (!part) return;
+    const settle = () => scrollBy({ top: part.getBoundingClientRect().top - place.top, behavior: "instant" });
+    let moved = false;
+    const stop = () => { moved = true; };
+    for (const kind of ["wheel", "touchstart", "keydown", "pointerdown"]) addEventListener(kind, stop, { once: true, passive: true });
+    settle();
+    requestAnimationFrame(settle);
+    document.fonts.ready.then(() => requestAnimationFrame(() => { if (!moved) settle(); }));
+  }
+
+  const link = document.querySelector("[data-flip]");
+  link.addEventListener("click", (event) => {
+    if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
+    event.preventDefault();
+    flip(link);
+  });
+  document.addEventListener("flip", () => flip(link));
+  if (document.readyState === "complete") arrive(); else addEventListener("load", arrive);
+})();

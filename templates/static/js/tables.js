@@ -1,0 +1,60 @@
+// Sorting (ascending, descending, as printed) and, for long tables, filtering by words.
+(() => {
+  for (const table of document.querySelectorAll("table[data-sortable]")) {
+    const body = table.tBodies[0];
+    const printed = [...body.rows];
+    const heads = [...table.tHead.rows[0].cells];
+
+    const key = (row, column) => {
+      const cell = row.cells[column];
+      const number = cell.querySelector("data");
+      if (column && !number) return null;
+      if (number) return number.value === "" ? null : Number(number.value);
+      return cell.textContent.trim().toLowerCase();
+    };
+    const compare = (one, two, column, turn) => {
+      const a = key(one, column), b = key(two, column);
+      if (a === null || b === null) return (a === null) - (b === null); // what has no number stands last, both ways
+      return turn * (typeof a === "number" ? a - b : a.localeCompare(b));
+    };
+    heads.forEach((head, column) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "sort";
+      button.append(...head.childNodes);
+      head.append(button);
+      button.addEventListener("click", () => {
+        const next = { none: "ascending", ascending: "descending", descending: "none" }[head.getAttribute("aria-sort") || "none"];
+        heads.forEach((other) => other.removeAttribute("aria-sort"));
+        if (next !== "none") head.setAttribute("aria-sort", next);
+        table.toggleAttribute("data-sorted", next !== "none");
+        const turn = next === "descending" ? -1 : 1;
+        body.append(...(next === "none" ? printed : [...printed].sort((one, two) => compare(one, two, column, turn))));
+      });
+    });
+
+    if (printed.length > 8) {
+      const box = document.createElement("div");
+      const label = document.createElement("label");
+      const input = document.createElement("input");
+      const count = document.createElement("output");
+      box.className = "table-filter";
+      input.type = "search";
+      input.id = "rows-" + table.closest("[data-table]").dataset.table;
+      label.htmlFor = input.id;
+      label.textContent = "Rows with";
+      input.addEventListener("input", () => {
+        const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+        let shown = 0;
+        for (const row of printed) {
+          const text = row.cells[0].textContent.toLowerCase();
+          row.hidden = !words.every((word) => text.includes(word));
+          shown += !row.hidden;
+        }
+        count.textContent = words.length ? `${shown} of ${printed.length}` : "";
+      });
+      box.append(label, input, count);
+      table.closest("[data-table]").prepend(box);
+    }
+  }
+})();
