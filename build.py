@@ -196,7 +196,13 @@ def import_scores(table: Path, root: Path) -> None:
     """
     from ledger.import_scores import import_scores as recompute
 
-    recompute(table, root, click.echo)
+    progress = Progress("models")
+    try:
+        report = recompute(table, root, lambda done, total, what: progress.show(done, total))
+    finally:
+        progress.close()
+    for line in report.lines():
+        click.echo(line)
 
 
 @main.command("new-exhibit")
@@ -227,7 +233,8 @@ class Progress:
     """A bar on a terminal, a plain line every tenth elsewhere; nothing, and no import, when there is no work."""
 
     def __init__(self, what: str) -> None:
-        self.what, self.bar, self.tenth = what, None, 0
+        self.what, self.tenth = what, 0
+        self.bar: Any = None
         self.task: Any = None
 
     def show(self, done: int, total: int) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import posixpath
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pages.pictures import RACY, write_whole
+
 if TYPE_CHECKING:
     from ledger.problems import Problem
     from pages.load import Site
@@ -24,7 +28,6 @@ if TYPE_CHECKING:
 
 INPUTS = ("content", "results", "templates", "pages", "ledger", "effects", ".cache/remote", "build.py")
 ENVIRONMENT = ("SITE_URL", "SOURCE_DATE_EPOCH")
-RACY = 50_000_000  # ns: a file written this shortly before it was read may change again within one tick of its clock
 
 
 @dataclass
@@ -88,7 +91,7 @@ def _build(
     if problems or renderer.problems:
         raise InputError([*problems, *renderer.problems])
     texts |= downloads.downloads(site)
-    texts |= {address: content for address, content in assets.values()}
+    texts |= dict(assets.values())
     texts["robots.txt"] = metadata.robots(site.page)
     texts["sitemap.xml"] = metadata.sitemap(site.page, sorted(here for here in texts if _canonical(here)))
     texts[".nojekyll"] = b""
@@ -112,34 +115,32 @@ def _build(
 def static(folder: Path) -> dict[str, tuple[str, bytes]]:
     """Path below templates/static -> (address with the content's hash in its name, bytes). Addresses inside style
     sheets (`url(../fonts/x.woff2)`) are rewritten to the hashed names."""
-    import re
-
-    raw = {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
-    }
-    named: dict[str, tuple[str, bytes]] = {}
-
-    def name(path: str, content: bytes) -> None:
-        stem, dot, suffix = path.rpartition(".")
-        digest = hashlib.sha256(content).hexdigest()[:10]
-        named[path] = (f"assets/{stem}-{digest}{dot}{suffix}", content)
-
-    for path, content in raw.items():
-        if not path.endswith(".css"):
-            name(path, content)
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    raw = {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+    plain = {path: (_hashed(path, content), content) for path, content in raw.items() if not path.endswith(".css")}
+    sheets = {}
     for path, content in raw.items():
         if path.endswith(".css"):
+            text = _with_hashed_urls(path, content.decode(), plain).encode()
+            sheets[path] = (_hashed(path, text), text)
+    return {**plain, **sheets}
 
-            def hashed(match: re.Match[str], path: str = path) -> str:
-                target = os.path.normpath(os.path.join(os.path.dirname(path), match[2])).replace(os.sep, "/")
-                if target not in named:
-                    return match[0]
-                where = os.path.relpath(named[target][0], os.path.dirname("assets/" + path))
-                return f"url({match[1]}{where.replace(os.sep, '/')}{match[1]})"
 
-            text = re.sub(r"url\((['\"]?)([^'\")#?]+)\1\)", hashed, content.decode())
-            name(path, text.encode())
-    return named
+def _hashed(path: str, content: bytes) -> str:
+    stem, dot, suffix = path.rpartition(".")
+    return f"assets/{stem}-{hashlib.sha256(content).hexdigest()[:10]}{dot}{suffix}"
+
+
+def _with_hashed_urls(path: str, text: str, named: dict[str, tuple[str, bytes]]) -> str:
+    """A style sheet whose `url(...)` name the published files."""
+
+    def hashed(match: re.Match[str]) -> str:
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(path), match[2]))
+        if target not in named:
+            return match[0]
+        return f"url({match[1]}{posixpath.relpath(named[target][0], posixpath.dirname('assets/' + path))}{match[1]})"
+
+    return re.sub(r"url\((['\"]?)([^'\")#?]+)\1\)", hashed, text)
 
 
 def _plates(site: Site) -> dict[str, Plate]:
@@ -150,10 +151,13 @@ def _plates(site: Site) -> dict[str, Plate]:
 
 
 def _inspect(site: Site, book: PictureBook) -> Iterator[Problem]:
-    """Every picture file that the ledger names must be there, inside the tree, a picture, and the one that was pinned."""
+    """Every picture file that the ledger names is there, inside the tree, a picture, and the one that was pinned."""
     from pages.render import file_of
 
     for name, exhibit in site.ledger.exhibits.items():
+        for word in ("caption", "credit", "licence"):
+            if not getattr(exhibit, word).strip():
+                yield site.ledger.problem(("exhibits", name, word), "is empty: write it")
         for index, picture in enumerate(exhibit.pictures):
             if picture.file is None:
                 continue
@@ -199,19 +203,20 @@ def _canonical(here: str) -> bool:
     return here.endswith(".html") and not here.startswith(("distorted/", "404"))
 
 
-# -- what changed -------------------------------------------------------------------------------------------------------
+# -- what changed ------------------------------------------------------------------------------------------------------
 
 
 def fingerprint(root: Path) -> str:
-    """Digest over name, size, times and inode of every input. Empty when an input is so new that it may still change."""
+    """Digest over name, size, times and inode of every input; empty when one is so new that it may still change."""
     now, lines = time.time_ns(), []
     for name in INPUTS:
         for path, stat in _walk(root / name):
-            if abs(now - stat.st_mtime_ns) < RACY:
+            if stat.st_mtime_ns > now - RACY:
                 return ""
             lines.append(f"{path}:{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ctime_ns}:{stat.st_ino}")
     lines += [f"{name}={os.environ.get(name, '')}" for name in ENVIRONMENT]
-    lines += [sys.version, *(f"{path}:{os.stat(path).st_mtime_ns}" for path in sys.path if path.endswith("-packages"))]
+    installed = [Path(path) for path in sys.path if path.endswith("-packages")]
+    lines += [sys.version, *(f"{path}:{path.stat().st_mtime_ns}" for path in installed if path.exists())]
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
@@ -226,7 +231,7 @@ def _walk(path: Path | str) -> Iterator[tuple[str, os.stat_result]]:
     try:
         entries = sorted(os.scandir(path), key=lambda entry: entry.name)
     except NotADirectoryError:
-        yield str(path), os.stat(path)
+        yield str(path), Path(path).stat()
         return
     except OSError:
         return
@@ -235,7 +240,7 @@ def _walk(path: Path | str) -> Iterator[tuple[str, os.stat_result]]:
             if entry.name != "__pycache__":
                 yield from _walk(entry.path)
         else:
-            yield entry.path, entry.stat(follow_symlinks=entry.is_symlink() and os.path.exists(entry.path))
+            yield entry.path, entry.stat(follow_symlinks=entry.is_symlink() and Path(entry.path).exists())
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -247,8 +252,6 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _save(path: Path, content: dict[str, Any]) -> None:
-    from pages.pictures import write_whole
-
     write_whole(path, json.dumps(content, sort_keys=True).encode())
 
 

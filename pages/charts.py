@@ -1,13 +1,14 @@
-"""Static SVG charts from ledger values: direct labels, intervals drawn, a title and a description for those who cannot see.
+"""Static SVG charts from ledger values: direct labels, intervals drawn, a title and a description in words.
 
-Marks carry classes (`mark`, `interval`, `base`, `aligned`, ...), never colours: style sheets give them, so one drawing
-serves both variants, dark mode and print. A chart whose values the ledger lacks is not drawn.
+Marks carry classes (`mark`, `interval`, `base`, `aligned`, ...), never colours: style sheets give them, so that one
+drawing serves both variants, dark mode and print. A chart whose values the ledger lacks is not drawn.
 
-What each chart reads: dumbbell `generators` (delta_hpsv3, hpsv3_after); reward_chance `reward_models` (accuracy, implied_tn);
-emotion `emotion_choice`; leaderboard `leaderboard`; distribution the table `distribution` (rows are models, columns are bins in
-order, labelled by their lower edge, cells are shares); dose_response and trade_off the table `miniature_dose` (rows are strengths:
-`group` the arm, `label` the strength; columns follow, reward); reward_vs_encoder `miniature_rewards` (picks), sweep
-`miniature_sweep` (picks), countermeasures `miniature_countermeasures` (follow, objects).
+What each chart reads: dumbbell `generators` (delta_hpsv3, hpsv3_after); reward_chance `reward_models` (accuracy,
+implied_tn); emotion `emotion_choice`; leaderboard `leaderboard`; distribution the table `distribution` (rows are
+models, columns bins in order, labelled by their lower edge, cells shares); dose_response and trade_off `miniature_dose`
+(a row is a strength: `group` the arm, `label` the strength; columns follow, reward); reward_vs_encoder
+`miniature_rewards` (picks), sweep `miniature_sweep` (picks), countermeasures `miniature_countermeasures` (follow,
+objects).
 """
 
 from __future__ import annotations
@@ -120,7 +121,8 @@ def reward_chance(ledger: Ledger) -> Chart | None:
         "reward_chance",
         "Scorers against chance",
         "Share of pairs in which the scorer, given the wide-spectrum prompt, prefers the picture that shows it; the "
-        "line is chance. The small open mark is the share of pairs with the other right answer that accuracy and F1 imply.",
+        "line is chance. The small open mark is the share of pairs with the other right answer that accuracy and F1 "
+        "imply.",
         lines,
         "share of pairs",
         domain=(0.0, 1.0),
@@ -192,8 +194,8 @@ def distribution(ledger: Ledger) -> Chart | None:
     return _histograms(
         "distribution",
         "Prompt by prompt",
-        "Distribution of the change of HPSv3 from the plain to the anti-aesthetic picture over the prompts, one strip a "
-        "generator. Mass to the left of the line is obedience; to its right the picture pleases more than before.",
+        "Distribution of the change of HPSv3 from the plain to the anti-aesthetic picture over the prompts, one strip "
+        "a generator. Mass to the left of the line is obedience; to its right the picture pleases more than before.",
         strips,
         edges,
         table.columns[0].unit or "change of HPSv3 under the plain prompt",
@@ -208,8 +210,8 @@ def dose_response(ledger: Ledger) -> Chart | None:
     return _curves(
         "dose_response",
         "Dose and response",
-        "Share of anti-aesthetic requests that the judge finds in the picture, over the strength of alignment; one line an "
-        "arm, with 95 % intervals. Zero is the base model.",
+        "Share of anti-aesthetic requests that the judge finds in the picture, over the strength of alignment; one "
+        "line an arm, with 95 % intervals. Zero is the base model.",
         series,
         ("strength of alignment", "share of requests followed"),
     )
@@ -223,8 +225,8 @@ def trade_off(ledger: Ledger) -> Chart | None:
     return _curves(
         "trade_off",
         "What the reward costs",
-        "Share of anti-aesthetic requests followed against the mean reward, along rising strength of alignment; one line "
-        "an arm, with 95 % intervals.",
+        "Share of anti-aesthetic requests followed against the mean reward, along rising strength of alignment; one "
+        "line an arm, with 95 % intervals.",
         series,
         ("mean reward", "share of requests followed"),
     )
@@ -238,8 +240,8 @@ def reward_vs_encoder(ledger: Ledger) -> Chart | None:
         "miniature_rewards",
         "picks",
         "Rewards against the encoder they started from",
-        "Share of pairs in which the scorer, given the request, prefers the picture that shows it, with 95 % intervals; "
-        "the line is chance.",
+        "Share of pairs in which the scorer, given the request, prefers the picture that shows it, with 95 % "
+        "intervals; the line is chance.",
         ((0.5, "chance"),),
     )
 
@@ -252,8 +254,8 @@ def sweep(ledger: Ledger) -> Chart | None:
         "miniature_sweep",
         "picks",
         "Who annotates, and who is filtered out",
-        "Share of pairs in which a reward prefers the requested picture, by agreement gate and by how much the simulated "
-        "annotators weigh the prompt, with 95 % intervals; the line is chance.",
+        "Share of pairs in which a reward prefers the requested picture, by agreement gate and by how much the "
+        "simulated annotators weigh the prompt, with 95 % intervals; the line is chance.",
         ((0.5, "chance"),),
     )
 
@@ -273,7 +275,7 @@ def countermeasures(ledger: Ledger) -> Chart | None:
     )
 
 
-# -- shapes --------------------------------------------------------------------------------------------------------------
+# -- shapes ------------------------------------------------------------------------------------------------------------
 
 
 def _shares(
@@ -326,7 +328,7 @@ def _number(text: str) -> float:
     return float(match[0].replace("\u2212", "-")) if match else 0.0
 
 
-# -- drawing -------------------------------------------------------------------------------------------------------------
+# -- drawing -----------------------------------------------------------------------------------------------------------
 
 
 def _dots(
@@ -400,7 +402,8 @@ def _svg(name: str, title: str, description: str, height: int, body: Iterable[st
     return Markup(
         f'<svg class="chart chart-{name}" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="img" '
         f'aria-labelledby="chart-{name}-title chart-{name}-text" font-size="13">'
-        f'<title id="chart-{name}-title">{escape(title)}</title><desc id="chart-{name}-text">{escape(description)}</desc>'
+        f'<title id="chart-{name}-title">{escape(title)}</title>'
+        f'<desc id="chart-{name}-text">{escape(description)}</desc>'
         f"{''.join(body)}</svg>"
     )
 
@@ -449,7 +452,7 @@ def _marker(number: int, x: float, y: float) -> str:
         case 3:
             return f'<path class="mark" d="M{x:.1f} {y - 5:.1f}L{x + 5:.1f} {y + 4:.1f}H{x - 5:.1f}Z"/>'
         case _:
-            return f'<path class="mark" d="M{x:.1f} {y - 5:.1f}L{x + 5:.1f} {y:.1f}L{x:.1f} {y + 5:.1f}L{x - 5:.1f} {y:.1f}Z"/>'
+            return f'<path class="mark" d="M{x:.1f} {y - 5:.1f}l5 5l-5 5l-5 -5Z"/>'
 
 
 def _apart(places: Sequence[float], distance: float) -> list[float]:
@@ -476,14 +479,15 @@ def _histograms(
     for label, shares in strips:
         bottom = y + tall
         bars = "".join(
-            f"M{scale(edge):.1f} {bottom:.1f}V{bottom - share / most * (tall - 4):.1f}H{scale(edge + step):.1f}V{bottom:.1f}Z"
+            f"M{scale(edge):.1f} {bottom:.1f}V{bottom - share / most * (tall - 4):.1f}"
+            f"H{scale(edge + step):.1f}V{bottom:.1f}Z"
             for edge, share in zip(edges, shares, strict=True)
             if share
         )
         body.append(
-            f'<g class="row"><text class="label" x="{LEFT - 14}" y="{bottom - 6:.1f}" text-anchor="end">{escape(label)}</text>'
-            f'<path class="bars" d="{bars}"/><line class="base-line" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{bottom:.1f}" '
-            f'y2="{bottom:.1f}"/></g>'
+            f'<g class="row"><text class="label" x="{LEFT - 14}" y="{bottom - 6:.1f}" text-anchor="end">'
+            f'{escape(label)}</text><path class="bars" d="{bars}"/>'
+            f'<line class="base-line" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{bottom:.1f}" y2="{bottom:.1f}"/></g>'
         )
         y = bottom + 6
     axis = [_tick(at, scale, y + 10) for at in _ticks(low, high)]

@@ -1,8 +1,8 @@
 """Proves a built site: what the issue of a page asks for, checked on the files that will be published.
 
-Both variants carry the same values, claims, exhibits, sections and outgoing links; every number equals the ledger's; prose
-types no number of its own; no broken link, anchor or asset; no third-party request, inline script or style; alternative
-texts; heading order; budgets; the JSON validates. Pages that did not change since the last check are not read again.
+Both variants carry the same values, claims, exhibits, sections and outgoing links; every number equals the ledger's;
+prose types no number of its own; no broken link, anchor or asset; no third-party request, inline script or style;
+alternative texts; heading order; budgets; the JSON validates. Pages that were read before are not read again.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def check(root: Path, out: Path) -> list[Problem]:
     return sorted(set(found))
 
 
-# -- reading pages -------------------------------------------------------------------------------------------------------
+# -- reading pages -----------------------------------------------------------------------------------------------------
 
 
 def read_page(text: str) -> Facts:
@@ -196,7 +196,7 @@ def _facts(root: Path, out: Path) -> dict[str, Facts]:
     return pages
 
 
-# -- rules ---------------------------------------------------------------------------------------------------------------
+# -- rules -------------------------------------------------------------------------------------------------------------
 
 
 def _policies(pages: dict[str, Facts], where: str) -> Iterator[Problem]:
@@ -304,8 +304,8 @@ def _values(pages: dict[str, Facts], out: Path, where: str) -> Iterator[Problem]
     except (OSError, ValueError) as error:
         yield Problem(f"{where}/data/ledger.json", 0, "", str(error))
         return
-    known: dict[str, Any] = dict(published["values"])
-    for name, exhibit in published["exhibits"].items():
+    known: dict[str, Any] = dict(published.get("values", {}))
+    for name, exhibit in published.get("exhibits", {}).items():
         for picture in exhibit["pictures"]:
             for score, value in picture.get("scores", {}).items():
                 known[f"exhibits.{name}.{picture['id']}.{score}"] = value
@@ -317,14 +317,14 @@ def _values(pages: dict[str, Facts], out: Path, where: str) -> Iterator[Problem]
                 yield Problem(f"{where}/{page}", line, "", message)
                 continue
             if name not in printed:
-                value = Value.model_validate({"value": None, **known[name]})
+                value = Value.model_validate(known[name])
                 printed[name] = ("" if value.value is None else str(value.value), ledger.show(value))
             if (raw, text) != printed[name]:
                 message = f"value '{name}' reads {text} ({raw}), the ledger has {printed[name][1]} ({printed[name][0]})"
                 yield Problem(f"{where}/{page}", line, "", message)
         for kind, names in (("exhibit", facts.exhibits), ("claim", facts.claims)):
             for name, line in names.items():
-                if name not in published[f"{kind}s"]:
+                if name not in published.get(f"{kind}s", {}):
                     yield Problem(f"{where}/{page}", line, "", f"{kind} '{name}' is not in the ledger")
 
 
@@ -342,7 +342,7 @@ def _numbers(pages: dict[str, Facts], root: Path, allow: Iterable[str]) -> Itera
                 _name(file, root),
                 _line_of(file, number, around),
                 "",
-                f"'{number}' is typed in prose: refer to a ledger value, or allow it in content/page.toml [check] allow",
+                f"'{number}' is typed in prose: refer to a ledger value, or allow it in page.toml, [check] allow",
             )
 
 
@@ -414,23 +414,20 @@ def _json(out: Path, where: str) -> Iterator[Problem]:
     from pydantic import ValidationError
 
     from ledger.problems import json_line, spell
-    from ledger.schema import Claim, Document
+    from ledger.schema import Publication
 
     for path in sorted(out.rglob("*.json")):
         name = f"{where}/{path.relative_to(out).as_posix()}"
         text = path.read_text(encoding="utf-8")
         try:
-            raw = json.loads(text)
+            json.loads(text)
         except ValueError as error:
             yield Problem(name, getattr(error, "lineno", 0), "", f"invalid JSON: {error}")
             continue
         if path.name != "ledger.json":
             continue
         try:
-            values = {key: {"value": None, **value} for key, value in raw["values"].items()}
-            Document.model_validate({**{key: raw[key] for key in ("tables", "exhibits", "runs")}, "values": values})
-            for claim in raw["claims"].values():
-                Claim.model_validate(claim)
+            Publication.model_validate_json(text)
         except ValidationError as error:
             for item in error.errors(include_url=False):
                 yield Problem(name, json_line(text, item["loc"]), spell(item["loc"]), item["msg"])

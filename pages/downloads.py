@@ -1,48 +1,30 @@
-"""What a reader can take away: the ledger, its schema, every table as CSV and JSON, provenance for the dialog, BibTeX.
-
-Cells of a CSV that a spreadsheet would run as a formula are quoted with an apostrophe, unless they are numbers.
-"""
+"""What a reader can take away: the ledger, its schema, every table as CSV and JSON, the citation as BibTeX."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from typing import TYPE_CHECKING, Any
 
 from pages.load import Page, Site
-
-if TYPE_CHECKING:
-    from ledger.schema import Table, Value
-
-PARTS = ("value", "n", "sd", "low", "high", "p", "source", "where", "caveat")
 
 
 def downloads(site: Site) -> dict[str, bytes]:
     """Address below site/ -> content of every download."""
-    from ledger.schema import Document
+    from ledger import book
 
-    ledger, made = site.ledger, dict[str, bytes]()
-    made["data/ledger.json"] = _json(
-        {
-            "values": {name: _plain(value) for name, value in sorted(ledger.values.items())},
-            "tables": {name: _plain(table) for name, table in ledger.tables.items()},
-            "exhibits": {name: _plain(exhibit) for name, exhibit in ledger.exhibits.items()},
-            "claims": {name: _plain(claim) for name, claim in ledger.claims.items()},
-            "runs": {name: _plain(run) for name, run in ledger.runs.items()},
-        }
-    )
-    made["data/ledger.schema.json"] = _json(Document.model_json_schema())
-    for name, table in ledger.tables.items():
-        cells = {
-            (row.id, column.id): ledger.values.get(f"{name}.{row.id}.{column.id}")
-            for row in table.rows
-            for column in table.columns
-        }
-        made[f"data/tables/{name}.csv"] = _csv(table, cells)
-        made[f"data/tables/{name}.json"] = _json(_table(name, table, cells))
-    made[f"data/{site.page.citation_key}.bib"] = bibtex(site.page).encode()
-    return made
+    made = {
+        "data/ledger.json": book.publication_json(site.ledger),
+        "data/ledger.schema.json": _json(book.publication_schema()),
+        f"data/{site.page.citation_key}.bib": bibtex(site.page),
+    }
+    for name, table in site.ledger.tables.items():
+        made[f"data/tables/{name}.csv"] = book.table_csv(site.ledger, name)
+        about = table.model_dump(mode="json", exclude_defaults=True, exclude={"rows"})
+        made[f"data/tables/{name}.json"] = _json({"id": name, **about, "rows": book.table_records(site.ledger, name)})
+    return {address: text.encode() for address, text in made.items()}
+
+
+def _json(content: object) -> str:
+    return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
 def bibtex(page: Page) -> str:
@@ -71,43 +53,3 @@ def _tex(text: str) -> str:
     for sign in "&%$#_{}":
         text = text.replace(sign, "\\" + sign)
     return text
-
-
-def _plain(model: Any) -> Any:
-    return model.model_dump(mode="json", exclude_defaults=True)
-
-
-def _json(content: object) -> bytes:
-    return (json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode()
-
-
-def _csv(table: Table, cells: dict[tuple[str, str], Value | None]) -> bytes:
-    """One line a cell: a number without its n, interval and source is not worth taking away."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["row", "label", "group", "kind", "column", "unit", "better", *PARTS])
-    for row in table.rows:
-        for column in table.columns:
-            value = cells[row.id, column.id]
-            if value is None:
-                continue
-            low, high = value.interval or (None, None)
-            numbers = [value.value, value.n, value.sd, low, high, value.p]
-            texts = [row.id, row.label, row.group, row.kind, column.id, value.unit, column.better]
-            ends = [value.source.kind, value.source.where, value.caveat or ""]
-            writer.writerow([*map(_safe, texts), *("" if one is None else one for one in numbers), *map(_safe, ends)])
-    return out.getvalue().encode()
-
-
-def _safe(text: str) -> str:
-    return "'" + text if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
-
-
-def _table(name: str, table: Table, cells: dict[tuple[str, str], Value | None]) -> dict[str, Any]:
-    rows = []
-    for row in table.rows:
-        values = {column.id: cells[row.id, column.id] for column in table.columns}
-        rows.append(
-            {**_plain(row), "cells": {key: _plain(value) for key, value in values.items() if value is not None}}
-        )
-    return {"id": name, **{key: part for key, part in _plain(table).items() if key != "rows"}, "rows": rows}

@@ -6,6 +6,7 @@ http(s) or mailto; every defect of every file is reported in one InputError, wit
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -174,7 +175,7 @@ class Section:
 
 @dataclass
 class Site:
-    """Everything `render` needs. `problems` holds defects that did not stop loading, so that later steps can add theirs."""
+    """Everything `render` needs. `problems` holds defects that did not stop loading: later steps add theirs."""
 
     root: Path
     page: Page
@@ -191,6 +192,8 @@ def load(root: Path) -> Site:
 
     problems: list[Problem] = []
     page = _written(Page, root / "content/page.toml", root, problems)
+    if page is not None and (address := os.environ.get("SITE_URL")):
+        page = page.model_copy(update={"address": address.rstrip("/") + "/"})
     sections = _sections(root, problems)
     names: Taxonomy | None = None
     published: Ledger | None = None

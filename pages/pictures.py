@@ -1,9 +1,9 @@
 """Source pictures -> responsive AVIF with a JPEG or WebP fallback, each made once.
 
-A rendition is named by the sha256 of its input bytes, codec settings and code version, so a page can name it before it
-exists; `PictureBook.make` then encodes what the cache lacks, one process per core. Refused: truncated or unreadable
-pictures, more pixels than the limit, links and `..` that lead out of the tree, a file that is not what the ledger pinned.
-Settings (AVIF q60 speed 9, area resizing) from measurements: benchmarks/site.py prints them.
+A rendition is named by the sha256 of its input bytes, codec settings and code version, so a page can name it before
+it exists; `PictureBook.make` then encodes what the cache lacks, one process per core. Refused: truncated or unreadable
+pictures, more pixels than the limit, links and `..` that lead out of the tree. AVIF at quality 60 and speed 9 with area
+resizing is the cheapest good codec that was measured: benchmarks/site.py.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import hashlib
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ledger.problems import Problem, did_you_mean, relative
+from ledger.problems import did_you_mean
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[np.uint8]]
 
 CODE_VERSION = 1  # raise when the same input and settings would give other bytes
+RACY = 50_000_000  # ns: what was written this shortly before it was read may change again within a tick of its clock
+UNUSED = 30 * 24 * 3600  # seconds that a rendition nobody asks for is kept
 PASS_THROUGH_WIDTH = 384  # a web picture no wider than this is published as it is, byte for byte
 TYPES = {"avif": "image/avif", "jpeg": "image/jpeg", "webp": "image/webp", "png": "image/png"}
 SUFFIX = {"avif": "avif", "jpeg": "jpg", "webp": "webp", "png": "png"}
@@ -72,10 +74,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Work:
-    """One input and the files to make of it. `kind` is file, treated or plate."""
+    """One input and the files to make of it."""
 
     key: str
-    kind: str
+    kind: str  # "copy", "file", "treated" or "plate"
     path: str
     outputs: tuple[tuple[str, int, int, str], ...]  # name, width, height, form
     codec: Codec
@@ -104,19 +106,21 @@ class PictureBook:
         self.root, self.codec = root, codec
         self.cache = root / ".cache/pictures"
         self.index_file = root / ".cache/pictures.json"
-        self.index: dict[str, list[Any]] = _read_json(self.index_file)
+        index = _read_json(self.index_file)
+        self.index: dict[str, list[Any]] = index.get("sources", {})  # path -> stat and what `_header` said
+        self.made: dict[str, str] = index.get("made", {})  # file of the cache -> stat when it was made
         self.seen: dict[str, list[Any]] = {}
         self.work: dict[str, Work] = {}
-        self.problems: list[Problem] = []
 
     # -- asked by templates ------------------------------------------------------------------------------------------
 
     def file(self, path: str) -> Rendition:
         """Renditions of the picture file at `path` (relative to the root). ValueError when it is not usable."""
         source = self.probe(path)
-        if source.width <= PASS_THROUGH_WIDTH and source.form in TYPES:
-            name = f"{source.sha256[:20]}-{source.width}.{SUFFIX[source.form]}"
-            outputs = ((name, source.width, source.height, source.form),)
+        if source.width <= PASS_THROUGH_WIDTH and source.form in ("avif", "jpeg", "webp"):
+            forms = ("avif", "jpeg") if source.form == "avif" else (source.form,)
+            name, size = f"{source.sha256[:20]}-{source.width}", (source.width, source.height)
+            outputs = tuple((f"{name}.{SUFFIX[form]}", *size, form) for form in forms)
             return self._add(Work(source.sha256, "copy", path, outputs, self.codec))
         key = _digest("file", source.sha256, self._settings)
         outputs = _outputs(key, source.width, source.height, source.alpha, self.codec)
@@ -147,13 +151,12 @@ class PictureBook:
     def probe(self, path: str) -> Source:
         """Size, form and hash of a picture file; from the index when its stat did not change."""
         place = inside(self.root, path)
-        stat = place.stat()
-        stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+        before = stamp(place)
         known = self.index.get(path)
-        if known is None or known[:3] != stamp:
-            known = [*stamp, *_header(place, self.codec.max_pixels)]
+        if known is None or known[0] != before:
+            known = [before, *_header(place, self.codec.max_pixels)]
         self.seen[path] = known
-        source = Source(path, *known[3:])
+        source = Source(path, *known[1:])
         if source.width * source.height > self.codec.max_pixels:
             raise ValueError(_too_many(source.width, source.height, self.codec.max_pixels))
         return source
@@ -163,6 +166,8 @@ class PictureBook:
 
     @cached_property
     def _settings(self) -> str:
+        from importlib.metadata import version
+
         return _digest(asdict(self.codec), CODE_VERSION, version("pillow"), version("opencv-python-headless"))
 
     @cached_property
@@ -181,7 +186,12 @@ class PictureBook:
     # -- made by the build -------------------------------------------------------------------------------------------
 
     def missing(self) -> list[Work]:
-        return [work for work in self.work.values() if not all((self.cache / out[0]).exists() for out in work.outputs)]
+        """Work whose files the cache lacks, or holds no longer as they were made."""
+        return [work for work in self.work.values() if not all(self._is_made(out[0]) for out in work.outputs)]
+
+    def _is_made(self, name: str) -> bool:
+        now = stamp(self.cache / name)
+        return bool(now) and now == self.made.get(name)
 
     def make(self, jobs: int, show: Callable[[int, int], None] = lambda done, total: None) -> list[tuple[Work, str]]:
         """Encode what the cache lacks; the failures, each with its reason. The cache keeps whatever succeeded."""
@@ -192,6 +202,8 @@ class PictureBook:
         for done, (work, reason) in enumerate(_run(missing, self.root, self.cache, jobs), 1):
             if reason:
                 failed.append((work, reason))
+            else:
+                self.made |= {out[0]: stamp(self.cache / out[0]) for out in work.outputs}
             show(done, len(missing))
         return failed
 
@@ -202,9 +214,18 @@ class PictureBook:
                 yield f"assets/pictures/{name}", self.cache / name
 
     def save(self) -> None:
-        """Remember what was learnt about the sources that this build used."""
-        if self.seen != self.index:
-            write_whole(self.index_file, json.dumps(self.seen, sort_keys=True).encode())
+        """Remember what was learnt (of sources that no clock tick can hide a change of); delete what is long unused."""
+        used = {out[0] for work in self.work.values() for out in work.outputs}
+        for name in [name for name in self.made if name not in used]:
+            file = self.cache / name
+            if not file.exists() or file.stat().st_atime < time.time() - UNUSED:
+                file.unlink(missing_ok=True)
+                del self.made[name]
+        now = time.time_ns()
+        settled = {path: known for path, known in self.seen.items() if int(known[0].split(":")[1]) < now - RACY}
+        index = {"sources": settled, "made": self.made}
+        if index != {"sources": self.index, "made": _read_json(self.index_file).get("made", {})}:
+            write_whole(self.index_file, json.dumps(index, sort_keys=True).encode())
 
 
 def inside(root: Path, path: str) -> Path:
@@ -234,6 +255,15 @@ def write_whole(path: Path, content: bytes) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     part.write_bytes(content)
     part.replace(path)
+
+
+def stamp(path: Path) -> str:
+    """Size, time of change and inode of a file: differs after anyone wrote to it. Empty when there is no file."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return ""
+    return f"{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ino}"
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -295,7 +325,7 @@ def _rendition(work: Work) -> Rendition:
     forms: dict[str, list[tuple[str, int]]] = {}
     for name, width, _, form in work.outputs:
         forms.setdefault(form, []).append((name, width))
-    name, width, height, form = work.outputs[-1]
+    name, *_, form = work.outputs[-1]
     sources = tuple(
         (TYPES[kind], ", ".join(f"{{root}}assets/pictures/{n} {w}w" for n, w in files))
         for kind, files in forms.items()
@@ -327,12 +357,12 @@ def _run(missing: list[Work], root: Path, cache: Path, jobs: int) -> Iterable[tu
 def encode(work: Work, root: Path, cache: Path) -> str:
     """Make the files of one Work; the reason when that is impossible, else an empty string."""
     try:
-        if work.kind == "copy":
-            _decode(root / work.path, work.codec.max_pixels)
-            write_whole(cache / work.outputs[0][0], (root / work.path).read_bytes())
-            return ""
         image = _pixels(work, root)
-        _encode_all(image, work, cache)
+        if work.kind == "copy":
+            write_whole(cache / work.outputs[0][0], (root / work.path).read_bytes())
+            work = replace(work, outputs=work.outputs[1:])
+        if work.outputs:
+            _encode_all(image, work, cache)
     except (OSError, ValueError, SyntaxError, MemoryError) as error:
         return str(error) or type(error).__name__
     return ""
@@ -391,8 +421,3 @@ def _encode_all(image: Array, work: Work, cache: Path) -> None:
             case _:
                 scaled[width].save(out, "JPEG", quality=codec.fallback_quality)
         write_whole(cache / name, out.getvalue())
-
-
-def place_of(path: Path, root: Path) -> str:
-    """A picture's path as the manifest and the messages spell it."""
-    return relative(path, root)

@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pages.pictures import stamp
+
 AT_FDCWD, RENAME_EXCHANGE, RENAME_SWAP = -100, 2, 2
 
 
@@ -61,15 +63,6 @@ def publish(out: Path, texts: Mapping[str, bytes], files: Mapping[str, Path], kn
     known.clear()
     known.update(fresh)
     return Published(tuple(written), len(fresh) - len(written), removed)
-
-
-def stamp(path: Path) -> str:
-    """Size, time of change and inode: changes when anyone but us writes to the file. Empty when there is none."""
-    try:
-        stat = os.stat(path, follow_symlinks=False)
-    except OSError:
-        return ""
-    return f"{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ino}"
 
 
 def orphans(out: Path, addresses: set[str]) -> set[str]:

@@ -3,37 +3,40 @@
 Every page sees these names (everything from the ledger is escaped where it is printed):
 
   variant, other      "clean" or "distorted", and the other one ("clean" on the pages that have no variant)
-  here                address of this page below site/, e.g. "clean/exhibit/coffee.html"; `twin`: the same place in the other variant
-  page                content/page.toml (pages.load.Page)
-  sections            in order: id, number, title, nav, lead, badge, severity, seed, note, html (html only on index pages)
-  taxonomy, ledger    effects.taxonomy.Taxonomy and ledger.Ledger
-  url(path)           relative link to `path` below site/; asset(path): the same for templates/static/path, with its hash in the name
-  absolute(path)      address with page.address before it, for canonical links and cards
-  has(id)             whether the ledger has the value `id`;  show(value): a Value as it is printed
-  label(id)           label of a taxonomy sub-category;  exhibit_url(id), value_url(id), claim_url(id)
-  picture(exhibit, picture=None)   `Shown`: state, sources [(type, srcset)], src, width, height, alt, label, full; None is the first
-  treated(exhibit, picture, treatment, severity, seed)   the same picture treated; `untreated` is the link to the picture as filed
-  plate(name)         `Shown` of a plate of pages/plates.py (state "absent" when there is none of that name)
+  here, twin          address of this page below site/, and of the same place in the other variant
   canonical           address below site/ of the page that search engines should keep: the clean one
+  page                content/page.toml (pages.load.Page)
+  sections            in order: id, number, title, nav, lead, badge, severity, seed, note, html (html on index pages)
+  taxonomy, ledger    effects.taxonomy.Taxonomy and ledger.Ledger
+  url(path)           relative link to `path` below site/
+  asset(path)         the same for templates/static/path, which is published with its hash in the name
+  absolute(path)      address with page.address before it, for canonical links and cards
+  marked(text)        a claim's sentence_marked, because_marked or in_miniature_because_marked, numbers as value(id)
+  has(id), show(value)         whether the ledger has the value `id`; a Value as it is printed
+  label(id)           label of a taxonomy sub-category
+  exhibit_url(id), value_url(id), claim_url(id)
+  picture(exhibit, picture=None)     `Shown`: state, sources [(type, srcset)], src, width, height, alt, label, full
+  treated(exhibit, picture, treatment, severity, seed)     the same treated; `untreated` links to the picture as filed
+  plate(name)         `Shown` of a plate of pages/plates.py (state "absent" when there is none of that name)
   card(exhibit=None)  absolute address of the social card of the page, or of an exhibit's own picture
-  meta(), social(exhibit=None), json_ld(exhibit=None)   [(name, content)] of Highwire and OpenGraph tags; JSON-LD text
-and, on their pages, `exhibit_id`, `exhibit`, `previous`, `next`, `home` (exhibit pages) and `entries` (data/values.html).
+  meta(), social(exhibit=None), json_ld(exhibit=None)      [(name, content)] of Highwire and OpenGraph tags; JSON-LD
 
-Authors' functions - each renders templates/parts/NAME.html (or templates/VARIANT/parts/NAME.html where that exists) - also
-work in templates. Inside a part their arguments are variables:
+and, on their pages, `exhibit_id`, `exhibit`, `previous`, `next`, `home` (exhibits) and `entries` (data/values.html).
+
+Authors' functions - each renders templates/parts/NAME.html, or templates/VARIANT/parts/NAME.html where that exists -
+also work in templates. Inside a part their arguments are variables, and `section` is the section being rendered:
 
   value(id)                    id, value, text          inline
   link(key)                    no part: the address
   table(id, columns=None)      id, table, columns, rows
-  chart(id)                    id, chart (title, description, svg)   nothing when the ledger lacks its values; the log says so
+  chart(id)                    id, chart (title, description, svg)     nothing when the ledger lacks its values
   exhibit(id)                  exhibit_id, exhibit
   exhibits(set)                set, members [(id, exhibit)]
   claim(id) / claims(section)  claim_id, claim / section_id, members [(id, claim)]
   audit()                      members [(id, claim)], counts {verdict: number}
   knob() wall()                members [(id, exhibit)] of the sets "knob" and "wall"
-  catalogue()                  exhibit_id, picture_id, severities, seed, groups [(category, [(sub, treated or None)])]
-  downloads() bibtex() runs() announcements()      files [(label, address, note)] / text / members / -
-  section                      the section that is being rendered, or None
+  catalogue()                  exhibit_id, picture_id, severities, seed, groups [(category, [(sub, [Shown] or None)])]
+  downloads() bibtex() runs() announcements()     files [(label, address, note)] / text / members / -
 """
 
 from __future__ import annotations
@@ -56,8 +59,7 @@ from pages import metadata
 from pages.load import VARIANTS, Section, Site, Variant
 
 if TYPE_CHECKING:
-    from ledger import Ledger
-    from ledger.schema import Exhibit, Picture, Value
+    from ledger.schema import Exhibit, Picture
     from pages.pictures import PictureBook, Plate, Rendition
 
 TOKEN = re.compile("\ue000([0-9]+)\ue001")
@@ -67,8 +69,8 @@ EXTENSIONS = ["tables", "attr_list", "md_in_html", "sane_lists", "def_list"]
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture as a template shows it. `state`: "here"; "unverified" (remote, never fetched), "pinned" (fetched once, not
-    on this machine) and "absent": a wall label stands in."""
+    """A picture as a template shows it. `state` is "here", or one for which a wall label stands in: "unverified"
+    (remote, never fetched), "pinned" (fetched once, not on this machine), "absent"."""
 
     state: str
     alt: str = ""
@@ -147,7 +149,8 @@ class Renderer:
         """(address below site/, HTML) of every page of both variants and of the pages around them."""
         for variant in VARIANTS:
             yield from self._variant(variant)
-        entries = sorted(every_value(self.site.ledger).items())
+        known = self.site.ledger
+        entries = sorted({**known.values, **known.scores}.items())
         for name, here in (("door.html", "index.html"), ("404.html", "404.html"), ("values.html", "data/values.html")):
             yield here, self._page(name, Scope(self, "clean", here), entries=entries)
 
@@ -381,13 +384,14 @@ class Scope:
     # -- authors' functions ------------------------------------------------------------------------------------------
 
     def part(self, name: str, **names: Any) -> Markup:
-        """templates/VARIANT/parts/NAME.html or templates/parts/NAME.html with `names`; a token while Markdown is written."""
+        """templates/VARIANT/parts/NAME.html or templates/parts/NAME.html; a token for it while Markdown is written."""
         before, self.in_text = self.in_text, False
         choices = [f"{self.variant}/parts/{name}.html", f"parts/{name}.html"]
         template = self.r.env.select_template(choices)
-        html = Markup(self.r.render(template.name or "", {**self.names(), **names}).strip())
+        text = self.r.render(template.name or "", {**self.names(), **names}).strip()
         if name != "value":
-            html = Markup(re.sub(r"^(<[a-z]+)", rf'\1 data-part="{name}"', html, count=1))
+            text = re.sub(r"^(<[a-z]+)", rf'\1 data-part="{name}"', text, count=1)
+        html = Markup(text)
         self.in_text = before
         if not self.in_text:
             return html
@@ -400,7 +404,7 @@ class Scope:
         try:
             value = self.ledger.value(name)
         except KeyError as error:
-            self.r.wrong(str(error.args[0]) if error.args else f"no value '{name}'")
+            self.r.wrong(str(error.args[0]))
             return Markup("?")
         return self.part("value", id=name, value=value, text=ledger.show(value))
 
@@ -410,6 +414,11 @@ class Scope:
         except KeyError:
             return False
         return True
+
+    def marked(self, text: str) -> Markup:
+        """A claim's `*_marked` text: every `{value id}` in it becomes that value, the rest is escaped."""
+        parts = re.split(r"\{([a-z0-9][a-z0-9_.-]*)\}", text)
+        return Markup("").join(self.value(part) if index % 2 else escape(part) for index, part in enumerate(parts))
 
     def table(self, name: str, columns: list[str] | None = None) -> Markup:
         table = self._one("table", name, self.ledger.tables)
@@ -576,11 +585,11 @@ class Scope:
         import ledger
 
         functions: tuple[Callable[..., Any], ...] = (
-            self.url, self.asset, self.absolute, self.link, self.exhibit_url, self.value_url, self.claim_url, self.card,
-            self.meta, self.social, self.json_ld,
-            self.label, self.picture, self.treated, self.plate, self.value, self.has, self.table, self.chart, self.exhibit,
-            self.exhibits, self.claim, self.claims, self.audit, self.knob, self.wall, self.catalogue, self.downloads,
-            self.bibtex, self.runs, self.announcements,
+            self.url, self.asset, self.absolute, self.link, self.exhibit_url, self.value_url, self.claim_url,
+            self.card, self.meta, self.social, self.json_ld, self.label, self.has, self.marked,
+            self.picture, self.treated, self.plate,
+            self.value, self.table, self.chart, self.exhibit, self.exhibits, self.claim, self.claims, self.audit,
+            self.knob, self.wall, self.catalogue, self.downloads, self.bibtex, self.runs, self.announcements,
         )  # fmt: skip
         return {
             **{function.__name__: function for function in functions},
@@ -595,17 +604,6 @@ class Scope:
             "ledger": self.ledger,
             "section": self.section,
         }
-
-
-def every_value(ledger: Ledger) -> dict[str, Value]:
-    """Everything that `value(id)` knows: plain values, table cells, scores of exhibits."""
-    scores = {
-        f"exhibits.{name}.{picture.id}.{score}": value
-        for name, exhibit in ledger.exhibits.items()
-        for picture in exhibit.pictures
-        for score, value in picture.scores.items()
-    }
-    return {**ledger.values, **scores}
 
 
 def file_of(picture: Picture, exhibit: str, root: Path, remote: dict[str, str]) -> str | None:
@@ -644,6 +642,3 @@ def _template_line(trace: TracebackType | None, root: Path) -> tuple[str, int] |
             ours = "jinja2" not in Path(file).parts
         trace = trace.tb_next
     return None if ours else place
-
-
-__all__ = ["Renderer", "Scope", "Shown", "View", "escape", "file_of", "render"]
