@@ -5,6 +5,7 @@ Thin: parses, calls, prints. torch, pydantic and the rows are imported inside th
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,10 @@ def _options(_context: click.Context, _parameter: click.Parameter, pairs: tuple[
         if "=" not in pair:
             raise click.BadParameter(f"'{pair}' is not name=value")
     return dict(pair.split("=", 1) for pair in pairs)
+
+
+def _sweep(_context: click.Context, _parameter: click.Parameter, pairs: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    return {name: tuple(text.split(",")) for name, text in _options(_context, _parameter, pairs).items()}
 
 
 def _runs(value: Path | None) -> Path:
@@ -87,6 +92,12 @@ runs_option = click.option("--runs", type=click.Path(path_type=Path, file_okay=F
     "--judges", default="", callback=_list, help="Pairwise judges of scorers.toml, by comma.  [default: none]"
 )
 @click.option("--set", "options", multiple=True, callback=_options, help="An option of the protocol, as name=value.")
+@click.option(
+    "--sweep",
+    multiple=True,
+    callback=_sweep,
+    help="One generator for each value of a setting: vsf_scale=1,2,3.",
+)
 @click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True)
 @click.option("--address", default="", help="Of a Ray cluster.  [default: start Ray here]")
 @click.option("--device", default="", help="cuda, cuda:1, cpu, ...  [default: what is there]")
@@ -108,6 +119,7 @@ def evidence(
     scorers: tuple[str, ...],
     judges: tuple[str, ...],
     options: dict[str, str],
+    sweep: dict[str, tuple[str, ...]],
     engine: str,
     address: str,
     device: str,
@@ -138,6 +150,7 @@ def evidence(
         scorers=scorers,
         judges=judges,
         options=options,
+        sweep=sweep,
     )
     if dry_run:
         _dry_run(order, Rows(), name, _runs(runs))
@@ -162,6 +175,8 @@ def _execute(order: object, name: str, runs: Path, engine: str, address: str, de
     from evidence.report import reporter
 
     assert isinstance(order, run.Order)
+    for library in ("TRANSFORMERS_VERBOSITY", "DIFFUSERS_VERBOSITY"):
+        os.environ.setdefault(library, "error")
     chosen = Options(device=device or run.device_here(), retry_failed=retry_failed, address=address)
     cast = run.cast_of(order, rows := run.Rows())
     totals = run.totals(run.plan_of(order, cast, name))

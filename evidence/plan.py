@@ -73,11 +73,6 @@ class Wants:
     scorings: tuple[Scoring, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
 
-    def __add__(self, other: Wants) -> Wants:
-        return Wants(
-            self.pictures + other.pictures, self.scorings + other.scorings, self.comparisons + other.comparisons
-        )
-
 
 @dataclass(frozen=True)
 class Member:
@@ -306,7 +301,10 @@ def build(cast: Cast, wants: Wants) -> Plan:
 
 
 def merge(wants: Iterable[Wants]) -> Wants:
-    total = Wants()
-    for one in wants:
-        total = total + one
-    return total
+    """All of them as one."""
+    every = list(wants)
+    return Wants(
+        tuple(picture for one in every for picture in one.pictures),
+        tuple(scoring for one in every for scoring in one.scorings),
+        tuple(comparison for one in every for comparison in one.comparisons),
+    )

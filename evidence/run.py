@@ -18,6 +18,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import Field
+
 from evidence import prompts, protocols, weights
 from evidence import scorers as scoring
 from evidence.engines import Engine, Options, Reporter, Tally, engine
@@ -47,7 +49,8 @@ class Order(Strict):
     profile: str = CONTROLLED
     scorers: tuple[str, ...] = ()
     judges: tuple[str, ...] = ()
-    options: dict[str, str] = {}  # noqa: RUF012 - pydantic copies defaults
+    options: dict[str, str] = Field(default_factory=dict)
+    sweep: dict[str, tuple[str, ...]] = Field(default_factory=dict)  # setting -> its values, one generator for each
 
     @property
     def digest(self) -> str:
@@ -82,9 +85,21 @@ def expand(names: Iterable[str], rows: Rows) -> list[str]:
     return list(found)
 
 
+def points(name: str, sweep: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """`name` under each value of each swept setting, or `name` itself without a sweep. A setting of VSF or NAG turns
+    its method on."""
+    found = []
+    for setting, choices in sweep.items():
+        method = next((f"method={m}," for m in ("vsf", "nag") if setting.startswith(f"{m}_")), "")
+        joint = "," if "@" in name else "@"
+        found += [f"{name}{joint}{method}{setting}={choice}" for choice in choices]
+    return found or [name]
+
+
 def cast_of(order: Order, rows: Rows) -> Cast:
     """Who takes part. Without names, the scorers are those of the generators' kind: the miniature has its own."""
-    members = [member(name, rows.models) for name in expand(order.models, rows)]
+    names = [swept for name in expand(order.models, rows) for swept in points(name, order.sweep)]
+    members = [member(name, rows.models) for name in names]
     lacking = [m.name for m in members if order.profile not in m.row.profiles]
     if lacking:
         raise InputError([Problem("--profile", 0, name, f"has no profile '{order.profile}'") for name in lacking])

@@ -6,6 +6,7 @@ store, so that an engine that dies loses what is in flight and nothing else.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -186,8 +187,13 @@ def score(name: str, scorer: Scorer, jobs: Sequence[ScoreJob], reads: bool, stor
         store.put(job.key, "score", job.identity, {"score": value, "truncated": truncated}, told)
 
 
+# Loading a model changes defaults of the whole process (dtype, device, initialisers), so nothing may compute meanwhile:
+# whoever loads and whoever scores on another thread takes this lock.
+STILL = threading.RLock()
+
+
 class Bench:
-    """Scorers that are loaded, each when the first picture that needs it comes. One thread at a time may use it.
+    """Scorers that are loaded. `prepare` loads those that will be needed; one thread at a time may `score`.
 
     `unavailable` is called once for a scorer that cannot be loaded; its scores are then missing."""
 
@@ -205,8 +211,22 @@ class Bench:
         self.loaded: dict[str, Scorer | None] = {}
         self.sources = sources(plan)
 
+    def prepare(self) -> None:
+        """Loads every scorer that has something to do, or may have once pictures are made."""
+        for reference, wanted in self.plan.scorings.items():
+            pixels = pixels_of(self.sources[reference], reference, self.store)
+            for name, prompt in wanted:
+                if name in self.names and name not in self.loaded:
+                    key = key_of("score", self.plan.cast.score(name, pixels, prompt)) if pixels else None
+                    if key is None or not finished(self.store, key, self.retry_failed):
+                        self._scorer(name)
+
     def score(self, references: Sequence[str]) -> int:
         """All scores that are due for some pictures, none where a picture was not made; how many were asked for."""
+        with STILL:
+            return self._score(references)
+
+    def _score(self, references: Sequence[str]) -> int:
         due: dict[str, list[ScoreJob]] = {}
         asked = 0
         for reference in references:
@@ -234,7 +254,8 @@ class Bench:
     def _scorer(self, name: str) -> Scorer | None:
         if name not in self.loaded:
             try:
-                self.loaded[name] = scorers.load(self.plan.cast.scorers[name], self.device)
+                with STILL:
+                    self.loaded[name] = scorers.load(self.plan.cast.scorers[name], self.device)
             except Exception as error:
                 self.loaded[name] = None
                 self.unavailable(name, error)

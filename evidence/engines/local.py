@@ -23,6 +23,7 @@ from evidence.provenance import made_here
 from evidence.store import Store, key_of, without_secrets
 from evidence.types import GenerationFailed, Generator, Staged
 from evidence.work import (
+    STILL,
     Bench,
     draw,
     finished,
@@ -60,6 +61,7 @@ def run(plan: Plan, store: Store, options: Options, report: Reporter) -> Tally:
 def _make(plan: Plan, store: Store, options: Options, report: Reporter, tally: Tally, beside: list[str]) -> None:
     """All pictures, and the scores of the scorers that are loaded beside the generators."""
     bench, studio = _bench(plan, store, options, report, tally, beside), Studio(plan.cast, options)
+    bench.prepare()
     pending: list[Future[None]] = []
 
     def score(references: Sequence[str]) -> None:
@@ -133,7 +135,8 @@ class Studio:
             self.generator = None
             free()
         row, profile = self.cast.members[model].row, self.cast.profile
-        made = generators.load(row, profile, self.options.device, arm=arm, sharing=self.generator)
+        with STILL:
+            made = generators.load(row, profile, self.options.device, arm=arm, sharing=self.generator)
         self.weights, self.generator = weights, made
         return made
 

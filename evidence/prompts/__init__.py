@@ -1,8 +1,8 @@
 """Prompts are data sets with a schema: one JSON line each.
 
-Shipped: `wide` (300 plain / wide-spectrum pairs), `emotion` (120) and `critical` (100), all written by `grammar.py`.
-A path to a `.jsonl` file is a set too, and `hub:` names a published one (see `hub.py`). Unknown keys, doubled ids and
-missing files are errors with file and line.
+Shipped: `wide` (300 plain / wide-spectrum pairs), `emotion` (30 faces x 4 emotions) and `critical` (100), all written
+by `grammar.py`. A path to a `.jsonl` file is a set too, and `hub:` names a published one (see `hub.py`). Unknown keys,
+doubled ids and missing files are errors with file and line.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ DIMENSIONS = (
 class Prompt(Strict):
     """One row of a prompt set. What a protocol needs of it, it says when it is missing.
 
-    `plain` is p_o, `wide` is p_a. `image` and `images` are files of given pictures, relative to the file of the set:
-    `image` a photograph or an artwork, `images` one picture per emotion.
+    `plain` is p_o, `wide` is p_a. `prompts`, `statements` and `images` have one entry per
+    emotion. `image` (a photograph, an artwork) and `images` are files, relative to the file of the set.
     """
 
     id: str = Field(min_length=1)
@@ -49,8 +49,8 @@ class Prompt(Strict):
     dimensions: list[str] = Field(default_factory=list)
     tags: list[str] = Field(default_factory=list)  # sub-categories of content/taxonomy.toml
     negative: str = ""  # words of polish to push away from
-    emotion: str = ""
-    statement: str = ""  # what a matcher checks a picture against
+    prompts: dict[str, str] = Field(default_factory=dict)  # emotion -> what is asked for
+    statements: dict[str, str] = Field(default_factory=dict)  # emotion -> what a matcher checks the picture against
     topic: str = ""
     image: str = ""
     images: dict[str, str] = Field(default_factory=dict)

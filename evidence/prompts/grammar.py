@@ -1,4 +1,4 @@
-"""Writes the project's own prompt sets from `grammar.toml`: 300 wide-spectrum pairs, 120 emotion, 100 critical ones.
+"""Writes the project's own prompt sets from `grammar.toml`: 300 wide-spectrum pairs, 30 faces, 100 critical ones.
 
     python -m evidence.prompts.grammar
 
@@ -87,21 +87,24 @@ def _polish(grammar: dict[str, Any], dimensions: list[str]) -> list[str]:
 
 
 def emotion_prompts(grammar: dict[str, Any]) -> Iterator[dict[str, object]]:
-    """Every scene with every emotion; `statement` is the sentence that a matcher checks the face against."""
+    """Every scene with every person, in every emotion; a statement is what a matcher checks the face against."""
     emotion = grammar["emotion"]
-    for scene, template in enumerate(emotion["scenes"]):
+    for number, template in enumerate(emotion["scenes"]):
         for person in emotion["people"]:
-            for word, noun in emotion["words"].items():
-                yield {
-                    "id": f"emotion-{scene}-{person.replace(' ', '-')}-{word}",
-                    "plain": _article(template.format(emotion=word, person=person)),
-                    "emotion": word,
-                    "statement": f"The face of the {person} shows {noun}.",
-                }
+            yield {
+                "id": f"emotion-{number}-{person.replace(' ', '-')}",
+                "plain": template.format(one=f"a {person}"),
+                "prompts": {
+                    word: template.format(one=f"{_article(word)} {word} {person}") for word in emotion["words"]
+                },
+                "statements": {
+                    word: f"The face of the {person} shows {noun}." for word, noun in emotion["words"].items()
+                },
+            }
 
 
-def _article(sentence: str) -> str:
-    return sentence.replace("a angry", "an angry").replace("A angry", "An angry")
+def _article(word: str) -> str:
+    return "an" if word[0] in "aeiou" else "a"
 
 
 def critical_prompts(grammar: dict[str, Any]) -> Iterator[dict[str, object]]:

@@ -80,11 +80,16 @@ def tabulate(study: Study, answers: Answers) -> Document:
         "picture stands in for the plain one, its score after that, and how often it prefers the requested picture.",
         note=f"Prompt set {study.prompts.name} ({len(study.prompts.rows)} prompts), profile {study.cast.profile}.",
     )
+    ways = Sheet(
+        f"{study.name}.four-way",
+        "Four-way scores, measured",
+        "Letters name the picture, then the prompt: o the original (plain) one, d the distorted (wide-spectrum) one.",
+    )
     four = {(m.name, s): FourWay(study, answers, m, s) for m in study.cast.members.values() for s in study.cast.scorers}
     for member in study.cast.members.values():
         row = row_of(member)
         for name, scorer in study.cast.scorers.items():
-            _scores(study, answers, table, row, member, scorer, four[member.name, name])
+            _scores(study, answers, table, ways, row, member, scorer, four[member.name, name])
         for judge in study.cast.judges:
             wins = [
                 [_win(answers.verdict(Comparison(o, d, judge, p.wide))) for p, o, d in line]
@@ -94,7 +99,8 @@ def tabulate(study: Study, answers: Answers) -> Document:
             column = Column(id=f"win_{ledger_id(judge)}", label="Judge picks", unit="share", better="higher")
             table.put(row, column, values.share(study, label, wins))
     tests = dict(_tests(study, answers, four))
-    return Document(values=table.values | tests, tables={table.id: table.table()})
+    tables = {sheet.id: sheet.table() for sheet in (table, ways) if sheet.values}
+    return Document(values=table.values | ways.values | tests, tables=tables)
 
 
 def row_of(member: Member) -> Row:
@@ -103,7 +109,14 @@ def row_of(member: Member) -> Row:
 
 
 def _scores(
-    study: Study, answers: Answers, table: Sheet, row: Row, member: Member, scorer: ScorerRow, four: FourWay
+    study: Study,
+    answers: Answers,
+    table: Sheet,
+    ways: Sheet,
+    row: Row,
+    member: Member,
+    scorer: ScorerRow,
+    four: FourWay,
 ) -> None:
     name, generator = ledger_id(scorer.id), member.row.label
     delta = values.difference(four.diop, four.oiop)
@@ -131,9 +144,12 @@ def _scores(
         )
         for way in ("oiop", "oidp", "didp"):
             label = f"{scorer.label} {way} of {generator}"
-            table.values[f"{table.id}.{row.id}.{way}_{name}"] = values.mean(
-                study, label, getattr(four, way), unit="points"
-            )
+            column = Column(id=f"{way}_{name}", label=f"{scorer.label} {way}")
+            ways.put(row, column, values.mean(study, label, getattr(four, way), unit="points"))
+        label = f"Share of pairs of {generator} with a negative Δ{scorer.label}"
+        falls = [[None if n is None else float(n < 0) for n in line] for line in delta]
+        column = Column(id=f"falls_{name}", label=f"Δ {scorer.label} < 0", unit="share")
+        ways.put(row, column, values.share(study, label, falls))
     else:
         _labels(study, answers, table, row, member, scorer)
 
@@ -145,8 +161,8 @@ def _labels(study: Study, answers: Answers, table: Sheet, row: Row, member: Memb
     known = {tag for prompt in study.prompts.rows for tag in prompt.tags}
     for line in pairs(study, member):
         seen = [(p, answers.score(o, scorer.id, ""), answers.score(d, scorer.id, "")) for p, o, d in line]
-        followed.append([_share(p.tags, d) for p, _, d in seen])
-        unasked.append([_count(known, o) for _, o, _ in seen])
+        followed.append([share_found(p.tags, d) for p, _, d in seen])
+        unasked.append([count_found(known, o) for _, o, _ in seen])
     if all(number is None for line in followed for number in line):
         return
     name, generator = ledger_id(scorer.id), member.row.label
@@ -162,13 +178,13 @@ def _labels(study: Study, answers: Answers, table: Sheet, row: Row, member: Memb
     )
 
 
-def _share(tags: list[Id], labels: object) -> float | None:
+def share_found(tags: list[Id], labels: object) -> float | None:
     if not isinstance(labels, dict) or not (asked := [tag for tag in tags if tag in labels]):
         return None
     return sum(float(labels[tag]) >= FOUND for tag in asked) / len(asked)
 
 
-def _count(known: set[str], labels: object) -> float | None:
+def count_found(known: set[str], labels: object) -> float | None:
     return float(sum(labels[tag] >= FOUND for tag in known & labels.keys())) if isinstance(labels, dict) else None
 
 

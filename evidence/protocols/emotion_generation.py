@@ -1,0 +1,70 @@
+"""Does a generated face show the emotion that was asked for? A matcher scores each picture under the row's statement
+about it; a judge of labels is asked for the label of that name, where it has one.
+
+The published test crops the face with a detector first; here the whole picture is scored, so numbers do not compare
+with the published ones, only with each other.
+"""
+
+from __future__ import annotations
+
+from evidence import values
+from evidence.answers import Answers
+from evidence.plan import Ask, Member, Scoring, Wants, ledger_id, merge, reads_prompt
+from evidence.prompts import Prompt
+from evidence.protocols import Study, seed_of
+from evidence.protocols.pairs import row_of
+from evidence.scorers import ScorerRow
+from evidence.values import Sheet
+from ledger.schema import Column, Document
+
+PROMPTS = "emotion"
+
+
+def _ask(member: Member, prompt: Prompt, emotion: str, repeat: int | None) -> Ask:
+    return Ask(member.name, prompt.prompts[emotion], "plain", seed_of(prompt, repeat))
+
+
+def wants(study: Study) -> Wants:
+    return merge(
+        Wants(scorings=(Scoring(_ask(member, prompt, emotion, repeat), scorer, prompt.statements.get(emotion, text)),))
+        for member in study.cast.members.values()
+        for repeat in study.seeds
+        for prompt in study.prompts.rows
+        for emotion, text in prompt.prompts.items()
+        for scorer in study.cast.scorers
+    )
+
+
+def tabulate(study: Study, answers: Answers) -> Document:
+    sheet = Sheet(
+        f"{study.name}.emotion-generation",
+        "Emotions in generated faces",
+        "How well a picture matches a sentence that says its face shows the emotion asked for. No crop.",
+    )
+    emotions = list(dict.fromkeys(emotion for prompt in study.prompts.rows for emotion in prompt.prompts))
+    for member in study.cast.members.values():
+        for name, scorer in study.cast.scorers.items():
+            for emotion in emotions:
+                grid = [
+                    [
+                        _shown(answers, scorer, _ask(member, prompt, emotion, repeat), prompt, emotion)
+                        for prompt in study.prompts.rows
+                        if emotion in prompt.prompts
+                    ]
+                    for repeat in study.seeds
+                ]
+                if not reads_prompt(scorer) and all(number is None for line in grid for number in line):
+                    continue  # a judge of other labels
+                column = Column(
+                    id=f"{ledger_id(emotion)}_{ledger_id(name)}",
+                    label=f"{emotion.capitalize()}, {scorer.label}",
+                    better="higher",
+                )
+                label = f"{scorer.label} finds the {emotion} face that {member.row.label} was asked for"
+                sheet.put(row_of(member), column, values.mean(study, label, grid, unit="score"))
+    return Document(values=sheet.values, tables={sheet.id: sheet.table()} if sheet.values else {})
+
+
+def _shown(answers: Answers, scorer: ScorerRow, ask: Ask, prompt: Prompt, emotion: str) -> float | None:
+    value = answers.score(ask, scorer.id, prompt.statements.get(emotion, prompt.prompts[emotion]))
+    return value.get(emotion) if isinstance(value, dict) else value
