@@ -19,7 +19,7 @@ from pydantic import Field, StringConstraints, ValidationError
 
 from ledger.book import show
 from ledger.problems import InputError, Problem, did_you_mean, relative, spell, toml_line
-from ledger.rules import AT_LEAST, PAIRED, RULES, VALUE_OPTIONS, WITHOUT_VALUES, Finding, Ref, in_words
+from ledger.rules import AT_LEAST, PAIRED, RULES, VALUE_OPTIONS, WITHOUT_VALUES, Finding, Ref, in_words, pairs_of
 from ledger.schema import Claim, Id, Strict, Table, Value
 
 Pattern = Annotated[str, StringConstraints(pattern=r"^[a-z0-9*][a-z0-9_.*-]*$")]
@@ -120,7 +120,7 @@ def _row_defects(row: ClaimRow, values: Mapping[str, Value], tables: Mapping[str
         for id in _MARK.findall(getattr(row, key)):
             if id not in values:
                 yield key, f"no such value {id!r}" + did_you_mean(id, values)
-    found = _expand(row.rests_on, values)
+    found = _in_order(row.rule, row.rests_on, values)
     if row.rule in PAIRED and len(found) % 2:
         yield "rests_on", f"rule {row.rule!r} reads values two by two, and there are {len(found)}"
     needed = 0 if row.rule in WITHOUT_VALUES else AT_LEAST.get(row.rule, 1)
@@ -184,7 +184,7 @@ def _found(
     tables: Mapping[str, Table],
 ) -> Finding:
     """Applies a rule to the values that have a number; pending ones decide nothing."""
-    refs = [Ref(id, values[id]) for id in _expand(patterns, values)]
+    refs = [Ref(id, values[id]) for id in _in_order(rule, patterns, values)]
     given: dict[str, object] = {
         key: Ref(text, values[text]) if key in VALUE_OPTIONS else tables[text] if key == "table" else text
         for key, text in options.items()
@@ -192,12 +192,21 @@ def _found(
     if rule == "rederived":
         linked = ((ref.id, ref.value.agrees_with) for ref in refs)
         given["twins"] = {id: Ref(twin, values[twin]) for id, twin in linked if twin}
-    pending = [ref for ref in refs if ref.value.value is None]
-    if pending and rule in PAIRED | set(AT_LEAST):
-        return Finding(undecided=[f"{ref.value.label} is pending" for ref in pending])
-    finding = RULES[rule]([ref for ref in refs if ref.value.value is not None], **given)
+    known, pending = _part_pending(rule, refs)
+    enough = len(known) >= AT_LEAST.get(rule, 0 if rule in WITHOUT_VALUES else 1)
+    finding = RULES[rule](known, **given) if enough else Finding()
     finding.undecided += [f"{ref.value.label} is pending" for ref in pending]
     return finding
+
+
+def _part_pending(rule: str, refs: Sequence[Ref]) -> tuple[list[Ref], list[Ref]]:
+    """Values with a number, and those without. Rules that read two by two lose the whole pair."""
+    if rule not in PAIRED:
+        pending = [ref for ref in refs if ref.value.value is None]
+        leads = pending and rule in AT_LEAST and refs[0].value.value is None
+        return [] if leads else [ref for ref in refs if ref.value.value is not None], pending
+    known = [side for pair in pairs_of(refs) if all(ref.value.value is not None for ref in pair) for side in pair]
+    return known, [ref for ref in refs if ref.value.value is None]
 
 
 def _verdict(finding: Finding) -> Verdict:
@@ -224,27 +233,37 @@ def _in_miniature(
 
 
 def _sentence(finding: Finding) -> str:
-    """The reason in words: what speaks against first, then what for; at most four of a kind are spelled out."""
+    """The reason in words: what speaks against first, then what for; long lists are cut and counted."""
     if finding.reason:
         return finding.reason
-    piles = (("Against", finding.refutes), ("Undecided", finding.undecided), ("For", finding.supports))
-    filled = [(word, pile) for word, pile in piles if pile]
-    if len(filled) == 1 and len(filled[0][1]) == 1:
+    piles = (("Against", finding.refutes, 4), ("Undecided", finding.undecided, 2), ("For", finding.supports, 2))
+    filled = [(word, pile, most) for word, pile, most in piles if pile]
+    total, good = sum(len(pile) for _, pile, _ in filled), len(finding.supports)
+    if total == 1:
         return _capital(filled[0][1][0]) + "."
-    total = sum(len(pile) for _, pile in filled)
-    start = f"{_capital(in_words(len(finding.supports)))} of {in_words(total)} hold. " if total > 1 else ""
-    return start + " ".join(f"{word}: {_listed(pile)}." for word, pile in filled)
+    if good == total:
+        return f"All {in_words(total)} hold: {_listed(finding.supports, 3)}."
+    start = "None" if not good else _capital(in_words(good))
+    return f"{start} of {in_words(total)} hold. " + " ".join(
+        f"{word}: {_listed(pile, most)}." for word, pile, most in filled
+    )
 
 
-def _listed(items: Sequence[str]) -> str:
-    shown = list(items[:4])
-    if len(items) > 4:
-        shown.append(f"and {in_words(len(items) - 4)} more")
+def _listed(items: Sequence[str], most: int) -> str:
+    shown = list(items if len(items) <= most + 1 else items[:most])
+    if len(items) > len(shown):
+        shown.append(f"and {in_words(len(items) - len(shown))} more")
     return "; ".join(shown)
 
 
 def _filled(text: str, values: Mapping[str, Value]) -> str:
     return _MARK.sub(lambda mark: show(values[mark[1]]), text)
+
+
+def _in_order(rule: str, patterns: Iterable[str], values: Mapping[str, Value]) -> list[str]:
+    """Ids as the rule reads them: one value may stand in several pairs, but once in a list."""
+    ids = [id for pattern in patterns for id in _matching(pattern, values)]
+    return ids if rule in PAIRED else list(dict.fromkeys(ids))
 
 
 def _expand(patterns: Iterable[str], values: Mapping[str, Value]) -> list[str]:

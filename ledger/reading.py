@@ -43,10 +43,11 @@ def load(root: Path) -> Ledger:
     if problems:
         raise InputError(problems)
     merged = _merge(documents, root)
-    problems = [*_dangling(merged, root), *claims.check(rows, merged.values, merged.tables, root)]
+    everything = {**merged.values, **merged.scores}
+    problems = [*_dangling(merged, root), *claims.check(rows, everything, merged.tables, root)]
     if problems:
         raise InputError(problems)
-    judged = claims.judge(rows, merged.values, merged.tables)
+    judged = claims.judge(rows, everything, merged.tables)
     return Ledger(
         merged.values, merged.tables, merged.exhibits, merged.runs, judged, files=merged.files, root=merged.root
     )

@@ -33,8 +33,8 @@ class Ref:
 
     @property
     def named(self) -> str:
-        """`ΔHPSv3 of DanceFlux ({...})`."""
-        return f"{self.value.label} ({self.marked})"
+        """`ΔHPSv3 of DanceFlux ({...})`, as it stands inside a sentence."""
+        return f"{_lower(self.value.label)} ({self.marked})"
 
 
 @dataclass
@@ -62,7 +62,7 @@ def first_below_second(refs: Sequence[Ref]) -> Finding:
 
 def _pairwise(refs: Sequence[Ref], holds: Callable[[Ref, Ref], bool], yes: str, no: str) -> Finding:
     finding = Finding()
-    for first, second in _pairs(refs):
+    for first, second in pairs_of(refs):
         fits = holds(first, second)
         finding.add(fits, f"{first.named} is {yes if fits else no} {second.named}")
     return finding
@@ -103,7 +103,7 @@ def within(refs: Sequence[Ref], low: Ref, high: Ref) -> Finding:
 def same_number(refs: Sequence[Ref]) -> Finding:
     """Of every two values in turn, the claimed and the found one, both print alike."""
     finding = Finding()
-    for claimed, found in _pairs(refs):
+    for claimed, found in pairs_of(refs):
         fits = alike(claimed.value, found.value)
         finding.add(fits, f"{_lower(claimed.value.label)}: {claimed.marked}, found {found.marked}")
     return finding
@@ -121,7 +121,7 @@ def rest_in_per_cent(refs: Sequence[Ref]) -> Finding:
 
 def _per_cent(refs: Sequence[Ref], derived: Callable[[float], float], wording: str) -> Finding:
     finding = Finding()
-    for claimed, share in _pairs(refs):
+    for claimed, share in pairs_of(refs):
         fits = abs(claimed.number - derived(share.number)) <= 0.5 * 10.0**-claimed.value.digits + 1e-9
         item = f"{claimed.marked} % against {wording.format(share.marked)}, {_lower(share.value.label)}"
         finding.add(fits, item)
@@ -188,7 +188,7 @@ def one_test_set(refs: Sequence[Ref]) -> Finding:
     Accuracy a and F1 f give the true positives t = f(1 - a) / 2(1 - f); positives then make up between t and t + 1 - a
     of the set. Each printed number may be off by half of its last digit.
     """
-    spans = [(accuracy, *_positives(accuracy, f1)) for accuracy, f1 in _pairs(refs)]
+    spans = [(accuracy, *_positives(accuracy, f1)) for accuracy, f1 in pairs_of(refs)]
     first, floor, _ = max(spans, key=lambda span: span[1])
     second, _, ceiling = min(spans, key=lambda span: span[2])
     item = (
@@ -210,7 +210,7 @@ def _positives(accuracy: Ref, f1: Ref) -> tuple[float, float]:
 def unanimous(refs: Sequence[Ref]) -> Finding:
     """Counts in turn, for and against a side: nothing stands on the other side."""
     finding = Finding()
-    for one, other in _pairs(refs):
+    for one, other in pairs_of(refs):
         finding.add(other.number == 0, f"{one.named} against {other.marked}")
     return finding
 
@@ -232,15 +232,49 @@ def rows_of_kind(refs: Sequence[Ref], table: Table, kind: str) -> Finding:
     return Finding([item]) if fits else Finding([], [item])
 
 
+def rows_in_group(refs: Sequence[Ref], table: Table, group: str, kind: str) -> Finding:
+    """The claimed number, or bound, fits the number of rows of `table` of one group and kind."""
+    named = [row.label for row in table.rows if (row.group, row.kind) == (group, kind)]
+    counted = Value(label="counted", value=len(named), unit="", digits=0, source=refs[0].value.source)
+    fits = alike(refs[0].value, counted)
+    listed = f"{in_words(len(named))} ({', '.join(named)})" if named else "none"
+    item = f"{_lower(refs[0].value.label)} ({refs[0].marked}); “{table.title}” has {listed} in the group {group}"
+    return Finding([item]) if fits else Finding([], [item])
+
+
+def has_row(refs: Sequence[Ref], table: Table, row: str) -> Finding:
+    """`table` has a row of this name."""
+    fits = any(row.casefold() in (known.id, known.label.casefold()) for known in table.rows)
+    item = f"“{row}” is {'' if fits else 'not '}among the {in_words(len(table.rows))} rows of “{table.title}”"
+    return Finding([item]) if fits else Finding([], [item])
+
+
+def sample_size(refs: Sequence[Ref], than: Ref) -> Finding:
+    """Every value states that it rests on `than` samples; one that states no number is undecided."""
+    finding = Finding()
+    for ref in refs:
+        said = "states no number of samples" if ref.value.n is None else f"rests on {ref.value.n} samples"
+        finding.add(None if ref.value.n is None else ref.value.n == than.number, f"{ref.value.label} {said}")
+    return finding
+
+
 def same_words(refs: Sequence[Ref], here: str, there: str) -> Finding:
-    """What the page says is what its source says; both are quoted."""
-    item = f"the page says “{here}”, the source “{there}”"
+    """Two places that should say the same do; both are quoted."""
+    item = f"one place says “{here}”, another “{there}”"
     return Finding([item]) if here.casefold() == there.casefold() else Finding([], [item])
 
 
 def not_measured(refs: Sequence[Ref], because: str) -> Finding:
     """Nothing that the ledger could hold decides this; the reason says what is missing."""
     return Finding(reason=because)
+
+
+def positive(refs: Sequence[Ref]) -> Finding:
+    """Every number is above zero, whatever its interval."""
+    finding = Finding()
+    for ref in refs:
+        finding.add(ref.number > 0, f"{ref.named} is {'' if ref.number > 0 else 'not '}above zero")
+    return finding
 
 
 def below_zero(refs: Sequence[Ref]) -> Finding:
@@ -298,7 +332,7 @@ def loses_less_than(refs: Sequence[Ref], margin: Ref) -> Finding:
     return finding
 
 
-def _pairs(refs: Sequence[Ref]) -> list[tuple[Ref, Ref]]:
+def pairs_of(refs: Sequence[Ref]) -> list[tuple[Ref, Ref]]:
     return list(zip(refs[::2], refs[1::2], strict=True))
 
 
@@ -346,6 +380,10 @@ RULES: dict[str, Rule] = {
         unanimous,
         rows_of_table,
         rows_of_kind,
+        rows_in_group,
+        has_row,
+        sample_size,
+        positive,
         same_words,
         not_measured,
         below_zero,
@@ -360,5 +398,5 @@ PAIRED = {
     "unanimous",
 }  # fmt: skip
 AT_LEAST = {"rank": 3, "place_between_extremes": 4, "lowest": 2, "highest": 2, "last": 2, "falls_steadily": 2}
-WITHOUT_VALUES = {"same_words", "not_measured"}
+WITHOUT_VALUES = {"has_row", "same_words", "not_measured"}
 VALUE_OPTIONS = {"than", "low", "high", "margin"}
