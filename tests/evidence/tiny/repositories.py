@@ -20,7 +20,7 @@ SIDE = 32  # pixels
 
 
 def drawn(module: torch.nn.Module, seed: int = 0, gain: float = 1.0) -> Any:
-    """The module with its matrices drawn anew: adaLN layers start at zero in some models, and then text changes nothing."""
+    """The module with its matrices drawn anew: where adaLN layers start at zero, text would change nothing."""
     noise = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for part in module.parameters():
@@ -103,7 +103,7 @@ def flux(folder: Path) -> Path:
 
 
 def flux_transformer(file: Path) -> Path:
-    """DanceGRPO: one safetensors file of a checkpoint folder, with diffusers' key names and no configuration of its own."""
+    """DanceGRPO: one safetensors file of a checkpoint folder, with diffusers' key names and no configuration."""
     from safetensors.torch import save_file
 
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -215,7 +215,7 @@ def sd3(folder: Path) -> Path:
 
 
 def peft_lora(folder: Path, *, rank: int = 4, alpha: int = 8) -> Path:
-    """FlowGRPO: PEFT's folder, `adapter_config.json` and `adapter_model.safetensors` with its `base_model.model.` names."""
+    """FlowGRPO: PEFT's folder, `adapter_config.json` and `adapter_model.safetensors` with `base_model.model.` names."""
     from peft import LoraConfig, get_peft_model
 
     torch.manual_seed(51)

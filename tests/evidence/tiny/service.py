@@ -1,6 +1,6 @@
 """A server of our own on loopback that speaks the services' wire formats, and misbehaves on request.
 
-`Service(answers)` plays its list of answers, one a request, the last one again and again; it remembers what it was sent.
+`Service(answers)` plays its list of answers, one a request, the last one again and again; it remembers what was sent.
 """
 
 from __future__ import annotations

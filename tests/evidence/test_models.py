@@ -1,0 +1,187 @@
+"""The rows of models.toml: all of table D.1, nothing guessed, every mistake named with its line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from evidence import models
+from evidence.generators import ADAPTERS
+from ledger.problems import InputError
+
+TABLE = ["flux-dev", "dance-flux", "pref-flux", "flux-krea", "sdxl", "playground", "sd35m", "sd35m-geneval", "sd35m-pickscore", "nano-banana", "gpt-image-15", "qwen-image", "seeddream4", "flux2-klein-9b", "z-image", "z-image-turbo", "glm-image", "alchemist", "longcat-image", "flux-dev-vsf"]
+
+GOOD = """
+[a]
+label = "A"
+family = "F"
+kind = "base"
+adapter = "flux"
+weights = "local-dir:x"
+[a.profiles.controlled]
+dtype = "float32"
+steps = 2
+guidance = 3.5
+size = 256
+"""
+
+
+@pytest.fixture(scope="module")
+def rows() -> dict[str, models.Row]:
+    return models.load()
+
+
+def problems(text: str, tmp_path: Path) -> list[str]:
+    file = tmp_path / "models.toml"
+    file.write_text(text, "utf-8")
+    with pytest.raises(InputError) as caught:
+        models.load(file, tmp_path)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_every_row_of_the_table_is_there(rows: dict[str, models.Row]) -> None:
+    assert set(TABLE) <= set(rows)
+    assert len(TABLE) == 20
+
+
+def test_every_row_can_be_sampled_under_both_profiles(rows: dict[str, models.Row]) -> None:
+    for name in TABLE:
+        assert {"controlled", "as-published"} <= set(rows[name].profiles)
+        for profile in rows[name].profiles:
+            assert rows[name].settings(profile, "plain").keys() == ADAPTERS[rows[name].adapter].settings.keys()
+
+
+def test_the_controlled_profile_treats_both_pictures_alike(rows: dict[str, models.Row]) -> None:
+    for row in rows.values():
+        assert row.settings() == row.settings("controlled", "plain") == row.settings("controlled", "wide")
+
+
+@pytest.mark.parametrize("name", ["sd35m", "sd35m-geneval", "sd35m-pickscore", "alchemist"])
+def test_the_published_asymmetry_is_kept_where_it_was(name: str, rows: dict[str, models.Row]) -> None:
+    plain, wide = (rows[name].settings("as-published", arm) for arm in ("plain", "wide"))
+    assert (plain["steps"], plain["guidance"]) == (40, 4.0)
+    assert (wide["steps"], wide["guidance"]) == (32, 6.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("flux-dev", {"dtype": "float16", "steps": 32, "guidance": 3.5}),
+        ("dance-flux", {"dtype": "bfloat16", "steps": 32, "guidance": 3.5}),
+        ("flux-krea", {"dtype": "float16", "steps": 32}),
+        ("sdxl", {"dtype": "float16", "steps": 50, "guidance": 5.0}),
+        ("playground", {"steps": 50, "guidance": 3.0}),
+        ("z-image-turbo", {"steps": 8, "guidance": 1.0}),
+        ("glm-image", {"steps": 50, "guidance": 5.0}),
+        ("longcat-image", {"steps": 50, "guidance": 4.0, "cfg_renorm": True}),
+        ("flux2-klein-9b", {"steps": 4, "guidance": 0.0}),
+        ("flux-dev-vsf", {"method": "vsf", "vsf_scale": 2.0, "guidance": 0.0, "max_sequence_length": 256}),
+        ("qwen-image", {"steps": 50, "guidance": 4.0, "fast": True, "seeded": False}),
+    ],
+)
+def test_published_settings_are_as_published(
+    name: str, expected: dict[str, object], rows: dict[str, models.Row]
+) -> None:
+    assert expected.items() <= rows[name].settings("as-published").items()
+
+
+def test_a_distilled_z_image_is_sampled_without_guidance(rows: dict[str, models.Row], tmp_path: Path) -> None:
+    assert rows["z-image-turbo"].settings()["guidance"] == 0.0
+    text = GOOD.replace('"flux"', '"z-image"').replace("local-dir:x", 'local-dir:x"\ndistilled = true\nnote = "')
+    (problem,) = problems(text, tmp_path)
+    assert problem.startswith("models.toml:13 a.profiles.controlled.guidance: a distilled Z-Image")
+
+
+def test_what_nobody_says_is_listed_and_left_out(rows: dict[str, models.Row]) -> None:
+    for name in TABLE:
+        row = rows[name]
+        assert "revision" in row.unknown
+        if row.revision == "unpinned":
+            assert "@" not in row.weights
+        for field in ("memory_gib", "usd_per_picture"):
+            assert (getattr(row, field) is None) or field not in row.unknown
+        if row.gated is None and not row.remote:
+            assert any("gating" in fact for fact in row.unknown)
+
+
+def test_qwen_image_has_a_local_alternative(rows: dict[str, models.Row]) -> None:
+    alternatives = [row for row in rows.values() if row.alternative_to == "qwen-image"]
+    assert [row.remote for row in alternatives] == [False]
+
+
+def test_families_hold_a_base_for_their_aligned_models(rows: dict[str, models.Row]) -> None:
+    """Flux, SDXL and SD3.5M are compared within the family."""
+    for family in ("Flux", "SDXL", "SD3.5M"):
+        kinds = {row.kind for row in rows.values() if row.family == family}
+        assert {"base", "aligned"} <= kinds
+
+
+def test_an_unknown_key_is_named_with_line_and_nearest_name(tmp_path: Path) -> None:
+    assert problems(GOOD.replace("label", "lable"), tmp_path) == [
+        "models.toml:2 a.label: Field required",
+        "models.toml:3 a.lable: unknown key, did you mean 'label'?",
+    ]
+    assert problems(GOOD.replace("steps", "stepz"), tmp_path) == [
+        "models.toml:10 a.profiles.controlled.stepz: unknown key, did you mean 'steps'?"
+    ]
+
+
+def test_a_setting_that_the_adapter_does_not_read_is_an_error(tmp_path: Path) -> None:
+    assert problems(GOOD + "cfg_renorm = true\n", tmp_path) == [
+        "models.toml:13 a.profiles.controlled.cfg_renorm: adapter 'flux' does not read it"
+    ]
+
+
+def test_a_setting_that_the_adapter_needs_is_missed(tmp_path: Path) -> None:
+    assert problems(GOOD.replace("steps = 2\n", ""), tmp_path) == [
+        "models.toml:8 a.profiles.controlled: adapter 'flux' needs 'steps'"
+    ]
+
+
+def test_a_negative_prompt_that_flux_would_ignore_is_an_error(tmp_path: Path) -> None:
+    text = GOOD + 'negative_prompt = "sharp"\n'
+    assert "is ignored unless true_cfg_scale is above 1" in problems(text, tmp_path)[0]
+    (tmp_path / "models.toml").write_text(text + "true_cfg_scale = 2.0\n")
+    assert models.load(tmp_path / "models.toml", tmp_path)["a"].settings()["negative_prompt"] == "sharp"
+
+
+def test_vsf_and_classifier_free_guidance_exclude_each_other(tmp_path: Path) -> None:
+    text = GOOD + 'method = "vsf"\nvsf_scale = 2.0\ntrue_cfg_scale = 2.0\n'
+    assert "replaces classifier-free guidance" in problems(text, tmp_path)[0]
+
+
+def test_an_adapter_and_an_address_are_checked(tmp_path: Path) -> None:
+    assert "did you mean 'flux'?" in problems(GOOD.replace('"flux"', '"fluxx"'), tmp_path)[0]
+    assert "neither hf-hub:" in problems(GOOD.replace("local-dir:x", "someone/x"), tmp_path)[0]
+
+
+def test_different_pictures_under_controlled_are_an_error(tmp_path: Path) -> None:
+    assert "the same settings for both pictures" in problems(GOOD + "plain = { steps = 3 }\n", tmp_path)[0]
+
+
+def test_a_row_may_be_like_another_but_states_its_own_licence(tmp_path: Path) -> None:
+    file = tmp_path / "models.toml"
+    file.write_text(
+        GOOD.replace('kind = "base"', 'kind = "base"\nlicence = "MIT"\ngated = true\nnote = "n"')
+        + '[b]\nlike = "a"\nlabel = "B"\nlora = "local-dir:y"\n[b.profiles.controlled]\nsteps = 4\n'
+    )
+    row = models.load(file, tmp_path)["b"]
+    assert (row.settings()["steps"], row.settings()["guidance"], row.weights) == (4, 3.5, "local-dir:x")
+    assert (row.licence, row.gated, row.note) == ("", None, "")
+    assert "no other row 'aa', did you mean 'a'?" in problems(GOOD + '[b]\nlike = "aa"\n', tmp_path)[0]
+    assert "no other row 'b'" in problems(GOOD + '[b]\nlike = "b"\n', tmp_path)[0]
+
+
+def test_an_unknown_profile_lists_the_known_ones(rows: dict[str, models.Row]) -> None:
+    with pytest.raises(KeyError, match="only controlled, as-published"):
+        rows["sdxl"].settings("published")
+
+
+def test_reading_the_rows_does_not_load_torch() -> None:
+    code = (
+        "import sys; from evidence import models; models.load(); assert not {'torch', 'diffusers'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])

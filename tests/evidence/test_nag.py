@@ -1,0 +1,95 @@
+"""Normalised attention guidance, the method that value sign flip is compared with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from evidence import generators
+from evidence.attention import Stream, streams
+from evidence.nag import NormalizedAttentionGuidance
+from evidence.types import Request
+from tests.evidence.tiny import repositories
+from tests.evidence.tiny.rows import row
+
+
+def parts(seed: int = 3) -> list[Stream]:
+    noise = torch.Generator().manual_seed(seed)
+    return [Stream(*torch.randn(3, 2, 3, count, 8, generator=noise)) for count in (6, 5, 4)]
+
+
+def softmax_read(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    weights = (query.double() @ key.double().transpose(-1, -2) / key.shape[-1] ** 0.5).softmax(-1)
+    return (weights @ value.double()).transpose(1, 2).flatten(2)
+
+
+def test_guidance_agrees_with_the_formula_written_out() -> None:
+    image, positive, negative = parts()
+    ours = NormalizedAttentionGuidance(4.0, tau=1.2, alpha=0.4)(image, positive, negative)
+    wanted, unwanted = (
+        softmax_read(image.query, torch.cat([s.key, image.key], 2), torch.cat([s.value, image.value], 2))
+        for s in (positive, negative)
+    )
+    expected = torch.empty_like(wanted)
+    for place in np.ndindex(*wanted.shape[:2]):
+        pushed = 4.0 * wanted[place] - 3.0 * unwanted[place]
+        growth = pushed.abs().sum() / wanted[place].abs().sum()
+        expected[place] = 0.4 * pushed * (min(growth, 1.2) / growth) + 0.6 * wanted[place]
+    assert torch.allclose(ours.double(), expected, atol=1e-5)
+
+
+def test_scale_one_and_alpha_nought_are_plain_attention() -> None:
+    image, positive, negative = parts()
+    plain = softmax_read(
+        image.query, torch.cat([positive.key, image.key], 2), torch.cat([positive.value, image.value], 2)
+    )
+    for rule in (NormalizedAttentionGuidance(1.0, alpha=1.0), NormalizedAttentionGuidance(9.0, alpha=0.0)):
+        assert torch.allclose(rule(image, positive, negative).double(), plain, atol=1e-6)
+
+
+def test_tau_bounds_the_norm() -> None:
+    wanted, unwanted = torch.randn(2, 50, 24, generator=torch.Generator().manual_seed(1))
+    guided = NormalizedAttentionGuidance(15.0, tau=2.5, alpha=1.0).guide(wanted, unwanted)
+    growth = guided.abs().sum(-1) / wanted.abs().sum(-1)
+    assert growth.max() <= 2.5 + 1e-5
+    assert growth.max() > 2.4
+
+
+def test_a_negative_prompt_equal_to_the_prompt_does_nothing() -> None:
+    image, positive, _ = parts()
+    rule = NormalizedAttentionGuidance(10.0, alpha=1.0)
+    assert torch.allclose(
+        rule(image, positive, positive), NormalizedAttentionGuidance(1.0)(image, positive, positive), atol=1e-5
+    )
+
+
+def test_text_streams_do_not_notice_the_guidance() -> None:
+    """As in value sign flip, only image queries read both prompts."""
+    image, positive, negative = parts()
+    weak, strong = (streams(image, positive, negative, NormalizedAttentionGuidance(s)) for s in (2.0, 12.0))
+    assert torch.equal(weak[1], strong[1])
+    assert torch.equal(weak[2], strong[2])
+    assert not torch.allclose(weak[0], strong[0])
+
+
+def test_dead_tokens_stay_finite() -> None:
+    nothing = torch.zeros(1, 3, 8)
+    assert torch.isfinite(NormalizedAttentionGuidance(10.0).guide(nothing, nothing)).all()
+
+
+@pytest.mark.parametrize("adapter", ["flux", "sd3"])
+def test_scale_one_is_the_plain_pipeline_and_more_is_not(adapter: str, tmp_path: Path) -> None:
+    folder = getattr(repositories, adapter)(tmp_path / adapter)
+    settings = {"guidance": 0.0, "max_sequence_length": 24}
+    plain = generators.load(row(adapter, folder, **settings))
+    off, on = (
+        generators.load(row(adapter, folder, method="nag", nag_scale=scale, **settings), sharing=plain)
+        for scale in (1.0, 10.0)
+    )
+    wanted = [Request("a dim pond", 9, "sharp")]
+    picture = plain.generate([Request("a dim pond", 9)])[0]
+    assert np.array_equal(off.generate(wanted)[0], picture)
+    assert not np.array_equal(on.generate(wanted)[0], picture)
