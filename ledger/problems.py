@@ -122,7 +122,7 @@ _HEADER = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(#.*)?$")
 
 
 def toml_line(text: str, path: JsonPath) -> int:
-    """1-based line of the key at `path` in TOML `text`, or of its table; 1 when neither is written out."""
+    """1-based line of the key at `path` in TOML `text`, or of what it stands in; 1 when neither is written out."""
     best, table, seen = 1, [], dict[str, int]()
     for number, line in enumerate(text.splitlines(), 1):
         if header := _HEADER.match(line):
@@ -133,8 +133,12 @@ def toml_line(text: str, path: JsonPath) -> int:
                 table.append(seen[name])
             if list(path[: len(table)]) == table:
                 best = number
-        elif (key := _KEY.match(line)) and list(path) == table + key[1].replace('"', "").split("."):
-            return number
+        elif key := _KEY.match(line):
+            full = table + key[1].replace('"', "").split(".")
+            if list(path) == full:
+                return number
+            if list(path[: len(full)]) == full:  # an inline table or a list
+                best = number
     return best
 
 

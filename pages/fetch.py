@@ -38,7 +38,7 @@ class Outcome:
 
 
 def fetch(root: Path, limit: int, timeout: float, say: Callable[[str], None] = lambda line: None) -> Outcome:
-    """Fetch the remote pictures of the ledger at `root` that are not at hand; `limit` in bytes, `timeout` in seconds."""
+    """Fetch the remote pictures of the ledger that are not at hand; `limit` in bytes, `timeout` in seconds."""
     import ledger
 
     published, outcome = ledger.load(root), Outcome()

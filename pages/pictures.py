@@ -30,6 +30,7 @@ CODE_VERSION = 1  # raise when the same input and settings would give other byte
 RACY = 50_000_000  # ns: what was written this shortly before it was read may change again within a tick of its clock
 UNUSED = 30 * 24 * 3600  # seconds that a rendition nobody asks for is kept
 PASS_THROUGH_WIDTH = 384  # a web picture no wider than this is published as it is, byte for byte
+FOLDERS = ("results/pictures", "content/pictures")  # where the ledger's pictures lie
 TYPES = {"avif": "image/avif", "jpeg": "image/jpeg", "webp": "image/webp", "png": "image/png"}
 SUFFIX = {"avif": "avif", "jpeg": "jpg", "webp": "webp", "png": "png"}
 
@@ -233,9 +234,8 @@ def inside(root: Path, path: str) -> Path:
     place = root / path
     if Path(path).is_absolute() or ".." in Path(path).parts:
         raise ValueError(f"'{path}' leads out of the project")
-    folder = place.parent
     if not place.exists():
-        names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+        names = sorted(entry.name for folder in FOLDERS for entry in (root / folder).glob("**/*") if entry.is_file())
         raise ValueError(f"no such picture '{place.name}'{did_you_mean(place.name, names)}")
     if not place.resolve().is_relative_to(root.resolve()):
         raise ValueError(f"'{path}' is a link that leads out of the project")

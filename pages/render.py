@@ -57,6 +57,7 @@ from markupsafe import Markup, escape
 from ledger.problems import InputError, Problem, did_you_mean, relative
 from pages import metadata
 from pages.load import VARIANTS, Section, Site, Variant
+from pages.pictures import FOLDERS
 
 if TYPE_CHECKING:
     from ledger.schema import Exhibit, Picture
@@ -547,7 +548,8 @@ class Scope:
         if self.section is not None:
             self.r.homes.setdefault(exhibit, self.section.id)
 
-    def _one(self, kind: str, name: str, known: Any) -> Any:
+    def _one(self, kind: str, name: object, known: Any) -> Any:
+        name = str(name)
         if name in known:
             return known[name]
         self.r.wrong(f"no {kind} '{name}'{did_you_mean(name, known)}")
@@ -610,7 +612,7 @@ def file_of(picture: Picture, exhibit: str, root: Path, remote: dict[str, str]) 
     """Path below the root of a picture's file: in results/pictures/ or content/pictures/, or what `fetch` brought."""
     if picture.file is None:
         return remote.get(f"{exhibit}/{picture.id}")
-    folders = ("results/pictures/", "content/pictures/")
+    folders = tuple(f"{folder}/" for folder in FOLDERS)
     if picture.file.startswith(folders):
         return picture.file
     return next(

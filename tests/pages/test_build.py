@@ -1,0 +1,188 @@
+"""What a build makes, and what it does not do twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def _without_hashes(text: str) -> str:
+    """Names of renditions depend on the versions of codecs and treatments."""
+    return re.sub(r"[0-9a-f]{20}(?=[-.])", "HASH", text)
+
+
+@pytest.mark.parametrize(
+    "address", ["clean/index.html", "distorted/index.html", "clean/exhibit/garden.html", "data/tables/models.csv"]
+)
+def test_the_small_site_comes_out_as_it_did(small, address):
+    """Golden files: read the difference; where it is meant, copy the new output over the old."""
+    expected = (GOLDEN / address.replace("/", "_")).read_text(encoding="utf-8")
+    assert _without_hashes(small.read(address)) == expected
+
+
+def test_everything_around_the_pages_is_published(small):
+    """Without these a static host shows no 404, search engines no sitemap, readers no data."""
+    files = small.files()
+    assert {
+        ".nojekyll", "404.html", "index.html", "robots.txt", "sitemap.xml", "data/ledger.json", "data/values.html",
+        "data/ledger.schema.json", "data/small2026.bib", "data/tables/models.csv", "data/tables/models.json",
+    } <= files.keys()  # fmt: skip
+    assert "https://example.org/small/clean/</loc>" in files["sitemap.xml"].decode()
+    assert b"distorted" not in files["sitemap.xml"]
+    assert json.loads(files["data/ledger.json"])["values"]["models.alpha.delta"]["value"] == -3.165
+    assert b"author = {First, Ada and Second, Ben}" in files["data/small2026.bib"]
+
+
+def test_a_changed_score_changes_every_page_that_shows_it(small):
+    """The one failure that an evidence page must never have: an old number beside new data."""
+    small.json("results/numbers.json", lambda doc: doc["values"]["models.alpha.delta"].update(value=-7.25))
+    report = small.build()
+    assert not report.problems
+    for address in ("clean/index.html", "distorted/index.html", "data/values.html", "data/ledger.json"):
+        assert "7.25" in small.read(address)
+        assert "3.165" not in small.read(address)
+
+
+def test_a_changed_prompt_changes_the_exhibit_and_nothing_else(small):
+    """A page cache keyed too coarsely would miss this; keyed too finely it would rewrite everything."""
+    before = small.files()
+    small.replace("results/exhibits.json", "a blurred garden", "a drowned garden")
+    report = small.build()
+    changed = {name for name, content in small.files().items() if content != before.get(name)}
+    assert changed == {
+        "clean/index.html", "distorted/index.html", "clean/exhibit/garden.html", "distorted/exhibit/garden.html",
+        "data/ledger.json",
+    }  # fmt: skip
+    assert report.written == len(changed)
+
+
+def test_a_build_with_nothing_to_do_renders_nothing(small):
+    """The stat fast path; a template engine would be a tenth of a second, a validator two."""
+    assert small.build().unchanged
+
+
+def test_the_fast_path_imports_nothing_heavy(small):
+    """A no-change build is mostly imports: pydantic, jinja2 and numpy have no part in it."""
+    code = (
+        "import sys; from pathlib import Path; from pages.build import build;"
+        f"assert build(Path({str(small.root)!r}), Path({str(small.out)!r})).unchanged;"
+        "print(sorted({'pydantic', 'jinja2', 'numpy', 'cv2', 'PIL', 'markdown'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", ["content/page.toml", "templates/index.html", "results/numbers.json"])
+def test_a_touched_input_is_read_again(small, path):
+    (small.root / path).touch()
+    assert not small.build().unchanged
+
+
+def test_a_page_that_somebody_edited_is_made_whole_again(small):
+    """site/ is output: whoever writes to it loses, and is not silently believed either."""
+    page = small.out / "clean/index.html"
+    good = page.read_bytes()
+    page.write_bytes(b"edited")
+    assert small.build().written == 1
+    assert page.read_bytes() == good
+
+
+def test_a_rendition_that_somebody_damaged_is_encoded_again(small):
+    """Cache and site share files: damage to one must not live on in the other."""
+    victim = next((small.root / ".cache/pictures").glob("*.avif"))
+    good = victim.read_bytes()
+    victim.write_bytes(b"damaged")
+    report = small.build()
+    assert report.encoded == 1
+    assert victim.read_bytes() == good
+    assert (small.out / "assets/pictures" / victim.name).read_bytes() == good
+
+
+def test_two_builds_give_the_same_bytes(small, tmp_path):
+    """From scratch in another place, with other processes and another time, the same site appears."""
+    from shutil import copytree, ignore_patterns
+
+    elsewhere = tmp_path / "elsewhere"
+    copytree(small.root, elsewhere, ignore=ignore_patterns("site", ".cache"))
+    from pages.build import build
+
+    build(elsewhere, elsewhere / "site", jobs=2)
+    assert small.files(elsewhere / "site") == small.files()
+
+
+def test_orphans_are_removed_and_named(small):
+    """What a page no longer refers to must not stay on the server for others to find."""
+    (small.out / "stray.html").write_text("left over")
+    small.json("results/exhibits.json", lambda doc: doc["exhibits"]["tiny"].update(sets=["elsewhere"]))
+    small.json("results/exhibits.json", lambda doc: doc["exhibits"].pop("painting"))
+    for voice in ("clean", "distorted"):
+        small.replace(f"content/sections/02-second/{voice}.md", '{{ exhibit("painting") }}', "")
+    removed = small.build().removed
+    assert "stray.html" in removed
+    assert "clean/exhibit/painting.html" in removed
+    assert not (small.out / "clean/exhibit/painting.html").exists()
+
+
+def test_files_that_did_not_change_keep_their_times(small):
+    """So that a deploy by modification time sends only what is new."""
+    before = {path: path.stat().st_mtime_ns for path in small.out.rglob("*") if path.is_file()}
+    small.json("results/numbers.json", lambda doc: doc["values"]["models.alpha.after"].update(value=5.6))
+    small.build()
+    touched = {path.relative_to(small.out).as_posix() for path, at in before.items() if path.stat().st_mtime_ns != at}
+    assert touched == {
+        "clean/index.html", "distorted/index.html", "data/values.html", "data/ledger.json", "data/tables/models.csv",
+        "data/tables/models.json",
+    }  # fmt: skip
+
+
+def test_the_address_of_the_site_can_come_from_outside(small, monkeypatch):
+    """A fork's Pages address differs; its canonical links must not point at the original."""
+    monkeypatch.setenv("SITE_URL", "https://fork.example/page")
+    assert not small.build().unchanged
+    assert 'rel="canonical" href="https://fork.example/page/clean/"' in small.read("clean/index.html")
+
+
+def test_works_below_any_folder_and_from_files(small):
+    """No link begins with a slash, and none leads out of the site: check() has resolved all of them."""
+    for path in small.out.rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        assert not re.findall(r"""(?:href|src|srcset)=["'](/[^"']*)""", text), path
+
+
+def test_a_killed_build_leaves_the_old_site_or_the_new(small):
+    """kill -9 at random moments: after each the site is one of the two, never a mixture, never gone."""
+    old = small.digest()
+    small.json("results/numbers.json", lambda doc: doc["values"]["models.alpha.after"].update(value=9.9))
+    small.build()
+    new = small.digest()
+    assert old != new
+    dice, value = random.Random(5), {True: 5.5, False: 9.9}
+    command = [sys.executable, "build.py", "build", "--root", str(small.root), "--out", str(small.out), "--jobs", "1"]
+    seen = set()
+    for turn in range(14):
+        small.json(
+            "results/numbers.json",
+            lambda doc, turn=turn: doc["values"]["models.alpha.after"].update(value=value[turn % 2 == 0]),
+        )
+        process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(dice.uniform(0.1, 0.6))
+        if process.poll() is None:
+            os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        seen.add(small.digest())
+        assert seen <= {old, new}
+    small.build()
+    leftovers = [path.name for path in small.root.iterdir() if path.name.startswith(".site")]
+    assert leftovers == []

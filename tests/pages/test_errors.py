@@ -1,0 +1,244 @@
+"""Bad input: named with file, line, field and the nearest valid name; everything at once; the old site stays."""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+
+import pytest
+
+from ledger.problems import InputError
+
+
+def _problems(small) -> list[str]:
+    before = small.digest()
+    with pytest.raises(InputError) as caught:
+        small.build()
+    assert small.digest() == before, "a refused build touched the old site"
+    return [str(problem) for problem in caught.value.problems]
+
+
+def _line(small, path: str, part: str) -> int:
+    lines = (small.root / path).read_text(encoding="utf-8").splitlines()
+    return next(number for number, line in enumerate(lines, 1) if part in line)
+
+
+def test_a_misspelt_picture_is_answered_with_the_right_name(small):
+    small.replace("results/exhibits.json", "garden-clean.jpg", "garden-cleen.jpg")
+    line = _line(small, "results/exhibits.json", "garden-cleen")
+    assert _problems(small) == [
+        f"results/exhibits.json:{line} exhibits.garden.pictures[0].file: "
+        "no such picture 'garden-cleen.jpg', did you mean 'garden-clean.jpg'?"
+    ]
+
+
+def test_an_unknown_value_is_named_at_its_line_of_markdown(small):
+    small.replace("content/sections/01-first/clean.md", "models.alpha.delta", "models.alfa.delta")
+    assert _problems(small) == [
+        "content/sections/01-first/clean.md:1: no such value 'models.alfa.delta', did you mean 'models.alpha.delta'?"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('table("models")', 'table("model")', "no table 'model', did you mean 'models'?"),
+        ('exhibits("gallery")', 'exhibits("galery")', "no exhibit is in the set 'galery', did you mean 'gallery'?"),
+        ('chart("emotion")', 'chart("emotions")', "no chart 'emotions', did you mean 'emotion'?"),
+        ('link("paper")', 'link("papper")', "no link 'papper' in content/page.toml, did you mean 'paper'?"),
+        ('table("models")', 'tabel("models")', "UndefinedError: 'tabel' is undefined"),
+        ('table("models") }}', 'table("models") }', "unexpected '}'"),
+        ('table("models")', "claim(3)", "no claim '3'"),
+    ],
+)
+def test_a_wrong_name_in_a_text_is_named_at_its_line(small, old, new, said):
+    path = "content/sections/01-first/clean.md"
+    small.replace(path, old, new)
+    (problem,) = _problems(small)
+    assert problem.startswith(f"{path}:{_line(small, path, new)}: ")
+    assert said in problem
+
+
+def test_an_unknown_treatment_is_named_at_its_badge(small):
+    small.replace("content/sections/01-first/section.toml", "intentional_blur", "intentional_blurr")
+    assert _problems(small) == [
+        "content/sections/01-first/section.toml:2 badge[0]: "
+        "no treatment 'intentional_blurr', did you mean 'intentional_blur'?"
+    ]
+
+
+def test_an_unknown_key_is_answered_with_the_nearest(small):
+    small.replace("content/page.toml", "citation_key", "citation_kee")
+    small.replace("content/sections/02-second/section.toml", "nav = \"Second\"\n\n[dist", "naav = \"Second\"\n\n[dist")
+    found = _problems(small)
+    assert "content/page.toml:7 citation_kee: no such field, did you mean 'citation_key'?" in found
+    assert "content/sections/02-second/section.toml:5 clean.naav: no such field, did you mean 'nav'?" in found
+
+
+def test_all_mistakes_of_a_build_are_told_together(small):
+    """One at a time is how builds waste an afternoon."""
+    small.replace("content/sections/01-first/clean.md", "models.alpha.delta", "models.nobody.delta")
+    small.replace("content/sections/01-first/section.toml", "intentional_blur", "nonsense_treatment")
+    small.replace("results/exhibits.json", "garden-clean.jpg", "missing.jpg")
+    small.write("content/sections/02-second/distorted.md", "  \n")
+    files = {problem.split(":")[0] for problem in _problems(small)}
+    assert files == {
+        "content/sections/01-first/clean.md", "content/sections/01-first/section.toml", "results/exhibits.json",
+        "content/sections/02-second/distorted.md",
+    }  # fmt: skip
+
+
+def test_a_section_with_one_voice_is_refused(small):
+    (small.root / "content/sections/02-second/distorted.md").unlink()
+    (problem,) = _problems(small)
+    assert problem == (
+        "content/sections/02-second/distorted.md: no such file: every section has two voices, clean.md and distorted.md"
+    )
+
+
+def test_two_sections_with_one_id_are_refused(small):
+    small.replace("content/sections/02-second/section.toml", 'id = "second"', 'id = "first"')
+    found = _problems(small)
+    place = "content/sections/02-second/section.toml:1 id"
+    assert f"{place}: 'first' is the id of content/sections/01-first/section.toml already" in found
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "said"),
+    [
+        ("content/page.toml", 'title = "unclosed\n', "content/page.toml:1: invalid TOML"),
+        ("content/page.toml", b"title = '\xff'", "content/page.toml: not UTF-8"),
+        ("content/taxonomy.toml", "x = [", "content/taxonomy.toml:1: not TOML"),
+        ("content/sections/01-first/section.toml", "id =", "content/sections/01-first/section.toml:1: invalid TOML"),
+        ("content/sections/01-first/clean.md", b"caf\xe9", "content/sections/01-first/clean.md: not UTF-8"),
+        ("results/numbers.json", '{"values": {', "results/numbers.json:1: not JSON"),
+        ("results/numbers.json", '{"values": {"a": {"value": NaN}}}', "results/numbers.json:1"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_with_its_line(small, path, text, said):
+    small.write(path, text)
+    assert any(problem.startswith(said) for problem in _problems(small))
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_numbers_that_are_not_finite_are_refused(small, number):
+    """They would pass a lenient JSON reader and print as 'nan' in a table."""
+    small.replace("results/numbers.json", "-3.165", number)
+    line = _line(small, "results/numbers.json", f'"value": {number}')
+    found = _problems(small)
+    assert any(problem.startswith(f"results/numbers.json:{line} values.models.alpha.delta") for problem in found)
+
+
+def test_two_exhibits_with_one_id_are_refused(small):
+    content = json.loads((small.root / "results/exhibits.json").read_text())
+    small.write("results/more.json", json.dumps({"exhibits": {"tiny": content["exhibits"]["tiny"]}}))
+    (problem,) = _problems(small)
+    assert "results/more.json" in problem and "exhibits.json" in problem
+
+
+# -- pictures that are not what they say ---------------------------------------------------------------------------------
+
+
+def _picture(small, content: bytes) -> str:
+    """Put `content` in place of the garden's second picture, as the ledger expects it."""
+    import hashlib
+
+    small.write("content/pictures/garden-distorted.png", content)
+    small.json(
+        "results/exhibits.json",
+        lambda doc: doc["exhibits"]["garden"]["pictures"][1].update(
+            sha256=hashlib.sha256(content).hexdigest(), width=None, height=None
+        ),
+    )
+    (problem,) = _problems(small)
+    line = _line(small, "results/exhibits.json", "garden-distorted.png")
+    assert problem.startswith(f"results/exhibits.json:{line} exhibits.garden.pictures[1].file: ")
+    return problem
+
+
+@pytest.mark.parametrize("name", ["garden-distorted.png", "garden-clean.jpg"])
+def test_a_truncated_picture_is_refused(small, name):
+    """Half a JPEG decodes to a grey half under lenient readers."""
+    whole = (small.root / "content/pictures" / name).read_bytes()
+    assert "truncated" in _picture(small, whole[: len(whole) * 2 // 3])
+
+
+def test_a_file_that_is_no_picture_is_refused(small):
+    assert "is not a picture" in _picture(small, b"<html>not found</html>")
+
+
+def test_a_decompression_bomb_is_refused_before_it_is_decoded(small):
+    """A few kB of PNG that claim 30,000 x 30,000 pixels."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0))
+    bomb = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0" * 4096)) + chunk(b"IEND", b"")
+    assert "megapixels" in _picture(small, bomb)
+
+
+def test_other_bytes_than_the_pinned_ones_are_refused(small):
+    """Somebody re-saved a picture: the evidence is not the evidence any more."""
+    path = small.root / "content/pictures/garden-distorted.png"
+    small.write("content/pictures/garden-distorted.png", path.read_bytes() + b"\0")
+    (problem,) = _problems(small)
+    assert "exhibits.garden.pictures[1].sha256" in problem and "not the one pinned here" in problem
+
+
+@pytest.mark.parametrize("file", ["../../../etc/hostname", "/etc/hostname", "content/pictures/../page.toml"])
+def test_a_path_that_leads_out_of_the_tree_is_refused(small, file):
+    small.replace("results/exhibits.json", "garden-distorted.png", file)
+    (problem,) = _problems(small)
+    assert "exhibits.garden.pictures[1].file" in problem
+
+
+def test_a_link_that_leads_out_of_the_tree_is_refused(small, tmp_path):
+    """A pull request could otherwise publish any file of the build machine."""
+    outside = tmp_path / "secret.png"
+    place = small.root / "content/pictures/garden-distorted.png"
+    outside.write_bytes(place.read_bytes())
+    place.unlink()
+    place.symlink_to(outside)
+    (problem,) = _problems(small)
+    assert "leads out of the project" in problem
+
+
+# -- what people or machines could smuggle in ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("field", ["prompt", "label", "alt"])
+def test_html_in_the_ledger_is_text_on_the_page(small, field):
+    poison = "<script>alert(1)</script><img src=x onerror=alert(2)>\" onload='x'"
+    small.json("results/exhibits.json", lambda doc: doc["exhibits"]["garden"]["pictures"][0].update({field: poison}))
+    report = small.build()
+    assert not report.problems
+    for page in ("clean/index.html", "distorted/exhibit/garden.html", "data/values.html"):
+        assert "<script>alert" not in small.read(page)
+        assert "<img src=x" not in small.read(page)
+
+
+def test_html_in_captions_and_titles_cannot_close_the_json_ld(small):
+    poison = "</script><script>alert(1)</script>"
+    small.json("results/exhibits.json", lambda doc: doc["exhibits"]["garden"].update(title=poison, caption=poison))
+    assert not small.build().problems
+    assert "<script>alert" not in small.read("clean/exhibit/garden.html")
+
+
+def test_javascript_links_are_refused_wherever_they_are_written(small):
+    small.replace("content/page.toml", "https://example.org/paper", "javascript:alert(1)")
+    (problem,) = _problems(small)
+    line = _line(small, "content/page.toml", "javascript:")
+    assert problem.startswith(f"content/page.toml:{line} links.paper.url: 'javascript:alert(1)' is not an http(s)")
+
+
+def test_javascript_links_in_the_ledger_are_refused(small):
+    small.json("results/exhibits.json", lambda doc: doc["exhibits"]["tiny"].update(source_url="javascript:alert(1)"))
+    assert any("exhibits.tiny.source_url" in problem for problem in _problems(small))
+
+
+def test_javascript_links_in_markdown_do_not_pass_the_check(small):
+    small.replace("content/sections/02-second/clean.md", "(#first)", "(javascript:alert(1))")
+    report = small.build()
+    assert any("only http(s) and mailto are allowed" in problem.message for problem in report.problems)
