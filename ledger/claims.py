@@ -242,7 +242,8 @@ def _sentence(finding: Finding) -> str:
     if total == 1:
         return _capital(filled[0][1][0]) + "."
     if good == total:
-        return f"All {in_words(total)} hold: {_listed(finding.supports, 3)}."
+        start = "Both" if total == 2 else f"All {in_words(total)}"
+        return f"{start} hold: {_listed(finding.supports, 3)}."
     start = "None" if not good else _capital(in_words(good))
     return f"{start} of {in_words(total)} hold. " + " ".join(
         f"{word}: {_listed(pile, most)}." for word, pile, most in filled

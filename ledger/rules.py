@@ -346,9 +346,13 @@ def in_words(count: int) -> str:
     return _NUMBERS[count] if count < len(_NUMBERS) else str(count)
 
 
+_NAMES = {"Wilcoxon", "Nano", "Flux", "Seedream", "Playground"}
+
+
 def _lower(label: str) -> str:
     """A label inside a sentence; names and symbols keep their capitals."""
-    return label[:1].lower() + label[1:] if label[1:2].islower() else label
+    first = label.split(" ", 1)[0]
+    return label if first in _NAMES or not first[1:].islower() else label[:1].lower() + label[1:]
 
 
 def _interval(ref: Ref) -> str:
