@@ -16,8 +16,8 @@ from effects.treatment import Image, treatment
 
 @treatment(
     label="Intentional blur",
-    metric=measures.edges_lost,
-    metric_label="luminance gradient lost, %",
+    metric=measures.sharpness_lost,
+    metric_label="RMS luminance gradient lost, %",
     source="Mean along a line (camera motion) or over the disc of the lens opening (defocus), taken in scene light.",
 )
 def intentional_blur(image: Image, severity: float, rng: np.random.Generator) -> Image:
@@ -216,7 +216,7 @@ def _dropouts(luma: Image, severity: float, rng: np.random.Generator) -> None:
 def _time_base(packed: Image, severity: float, torn: int, rng: np.random.Generator) -> Image:
     """Each line starts early or late; the last `torn` lines, read while the heads switch, are pulled off sideways."""
     height, width = packed.shape[:2]
-    slow, fast, ragged = rng.standard_normal(height + 30), rng.standard_normal(height), rng.standard_normal(height)
+    slow, fast, ragged = (rng.standard_normal((height + more,)) for more in (30, 0, 0))
     wobble = np.convolve(slow, np.hanning(31) / 4, "valid") + 0.35 * fast
     shift = np.asarray(severity * width / 300 * wobble)
     tear = np.linspace(0, 1, torn) ** 0.6
@@ -243,10 +243,10 @@ def _time_base(packed: Image, severity: float, torn: int, rng: np.random.Generat
 def digital_artifacts(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """Too many saves: pixels doubled, quality near nothing, macroblocks astray."""
     height, width = image.shape[:2]
-    factor = 1 + round(severity * max(1.0, min(height, width) / 320))
+    factor = 1 + round(severity * max(1.6, min(height, width) / 280))
     size = max(1, width // factor), max(1, height // factor)
     small = image if factor == 1 else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    coded = _jpeg(small, round(3 + 32 * (1 - severity) ** 1.6))
+    coded = _jpeg(small, round(3 + 89 * (1 - severity) ** 3))
     _astray(coded, severity, rng)
     return (
         coded
@@ -264,14 +264,16 @@ def _jpeg(image: Image, quality: int) -> Image:
 
 
 def _astray(image: Image, severity: float, rng: np.random.Generator) -> None:
-    """Runs of 16-pixel macroblocks overwritten by what stands beside them, as when a stream loses its place."""
-    height, width = image.shape[:2]
+    """Runs of 16-pixel macroblocks, at most one a row, overwritten by others of that row, as when a stream is lost."""
+    width = image.shape[1]
     before = image.copy()
-    for x, y, run, jump in rng.random((14, 4))[: round(14 * max(0.0, severity - 0.2))]:
-        top, left = int(y * height) // 16 * 16, int(x * width) // 16 * 16
-        wide = min(width - left, 16 * (1 + int(run * 7)))
+    rows = rng.permutation(-(-image.shape[0] // 16))
+    lost = zip(rows.tolist(), rng.random((len(rows), 3)), strict=True)
+    for (row, (x, run, jump)), _ in zip(lost, range(round(0.6 * len(rows) * max(0.0, severity - 0.2))), strict=False):
+        left, wide = int(x * width) // 16 * 16, 16 * (1 + int(run * 7))
+        wide = min(width - left, wide)
         source = int(jump * max(0, width - wide)) // 8 * 8
-        image[top : top + 16, left : left + wide] = before[top : top + 16, source : source + wide]
+        image[16 * row : 16 * row + 16, left : left + wide] = before[16 * row : 16 * row + 16, source : source + wide]
 
 
 @treatment(
@@ -281,12 +283,12 @@ def _astray(image: Image, severity: float, rng: np.random.Generator) -> None:
     source="Alternating sequential filter (Serra 1988): structures smaller than the element vanish, large edges stay.",
 )
 def bad_or_no_details(image: Image, severity: float, rng: np.random.Generator) -> Image:
-    """Hair, leaves and letters melt into flat strokes while outlines stay hard."""
-    del rng  # nothing here is left to chance
+    """Hair, leaves and letters melt into flat strokes with wandering but hard outlines."""
     height, width = image.shape[:2]
     coarse = max(1.0, min(height, width) / 256)
     size = max(1, round(width / coarse)), max(1, round(height / coarse))
     small = image if coarse == 1.0 else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    small = _wander(small, 7 * severity, rng)
     brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
     for radius in range(1, 1 + int(np.ceil(5 * severity))):
         opened = cv2.morphologyEx(small, cv2.MORPH_OPEN, brush, iterations=radius)
@@ -297,3 +299,17 @@ def bad_or_no_details(image: Image, severity: float, rng: np.random.Generator) -
     smooth = small if coarse == 1.0 else cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
     share = min(1.0, 0.3 + 1.6 * severity)
     return np.asarray(cv2.addWeighted(image, 1 - share, smooth, share, 0), np.uint8)
+
+
+def _wander(image: Image, reach: float, rng: np.random.Generator) -> Image:
+    """`image` with every place moved by up to `reach` pixels, neighbours about eight pixels away going elsewhere."""
+    height, width = image.shape[:2]
+    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
+    cells = rng.random((2, 40, 40), np.float32) - 0.5
+    aside, down = (cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC) for grid in cells)
+    return np.asarray(
+        cv2.remap(
+            image, columns + reach * aside, rows + reach * down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+        ),
+        np.uint8,
+    )

@@ -37,9 +37,9 @@ def _pure(hue: float) -> npt.NDArray[np.float64]:
 )
 def clashing_disharmony(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """Wrong object colours, neon, shadows and lights that fight."""
-    angle = rng.uniform(1.5, 2.6) * (1 if rng.random() < 0.5 else -1)
+    angle = rng.uniform(1.5, 2.3) * (1 if rng.random() < 0.5 else -1)
     hue = rng.random()
-    turned = cv2.transform(image, blend_matrix(_turn_hue(angle * severity, 1 + 1.4 * severity), 1.0))
+    turned = cv2.transform(image, blend_matrix(_turn_hue(angle * severity, 1 + 1.1 * severity), 1.0))
     shadow, light = _pure(hue), _pure(hue + 0.42)
     weight = CODES[:, None]
     toned = CODES[:, None] + 0.36 * (shadow * (1 - weight) ** 1.5 + light * weight**1.5) * np.sin(
@@ -56,12 +56,12 @@ def clashing_disharmony(image: Image, severity: float, rng: np.random.Generator)
     source="Lateral chromatic aberration: the lens magnifies red more and blue less than green, about its axis.",
 )
 def chromatic_aberration(image: Image, severity: float, rng: np.random.Generator) -> Image:
-    """Red scaled up and blue down about a point near the middle, by at most 3.2 %; green is untouched."""
+    """Red scaled up and blue down about a point near the middle, by at most 4.5 %; green is untouched."""
     height, width = image.shape[:2]
     centre = (width - 1) * rng.uniform(0.42, 0.58), (height - 1) * rng.uniform(0.42, 0.58)
     red, green, blue = cv2.split(image)
     planes = []
-    for plane, scale in ((red, 1 + 0.032 * severity), (blue, 1 - 0.032 * severity)):
+    for plane, scale in ((red, 1 + 0.045 * severity), (blue, 1 - 0.045 * severity)):
         back = np.array([[1 / scale, 0, centre[0] * (1 - 1 / scale)], [0, 1 / scale, centre[1] * (1 - 1 / scale)]])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         planes.append(cv2.warpAffine(plane, back, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE))

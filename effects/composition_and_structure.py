@@ -21,10 +21,13 @@ def subject(image: Image) -> tuple[float, float]:
     small = cv2.resize(image, (32, 32), interpolation=cv2.INTER_AREA)
     luma = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32)
     detail = np.abs(cv2.Sobel(luma, cv2.CV_32F, 1, 0)) + np.abs(cv2.Sobel(luma, cv2.CV_32F, 0, 1))
-    place = (np.arange(32, dtype=np.float32) + 0.5) / 32
-    near = np.exp(-(((place - 0.5) / 0.33) ** 2))
-    weight = (cv2.GaussianBlur(detail, (0, 0), 2.5) + 1) ** 2 * near[:, None] * near[None, :]
-    return float((weight.sum(0) * place).sum() / weight.sum()), float((weight.sum(1) * place).sum() / weight.sum())
+    weight = (cv2.GaussianBlur(detail, (0, 0), 2.5) + 1) * _MIDDLE
+    row, column = divmod(int(weight.argmax()), 32)
+    return (column + 0.5) / 32, (row + 0.5) / 32
+
+
+_NEAR = np.exp(-((((np.arange(32) + 0.5) / 32 - 0.5) / 0.33) ** 2)).astype(np.float32)
+_MIDDLE = _NEAR[:, None] * _NEAR[None, :]
 
 
 def filled(turn: Matrix, shape: tuple[int, ...], centre: tuple[float, float] = (0.5, 0.5)) -> Matrix:
@@ -174,21 +177,22 @@ def _paste(out: Image, piece: Image, centre: tuple[float, float], mask: Plane) -
     label="Unconventional scale",
     metric=measures.zoom,
     metric_label="octaves by which things became larger or smaller, found by template matching",
-    source="Extreme distance: seen from eight times too far, the edges carried on into a void, or from too near.",
+    source="Extreme distance: eight times too far, the edges carried on into a void, or four times too near.",
 )
 def unconventional_scale(image: Image, severity: float, rng: np.random.Generator) -> Image:
-    """Three octaves too small or too large at severity 1, as the seed has it."""
+    """Up to three octaves too small or two too large, as the seed has it."""
     tiny = rng.random() < 0.6
     x, y = rng.uniform(0.25, 0.75), rng.uniform(0.45, 0.8)
     if tiny:
         return _far(image, 2 ** (-3 * severity), x, y)
-    near = rotation(0.0) * 2 ** (-3 * severity)
-    height, width = image.shape[:2]
-    middle = np.array(subject(image)) * (width - 1, height - 1)
-    half = np.array([width - 1, height - 1]) / 2
-    reach = 2 ** (-3 * severity) * half
-    middle = np.clip(middle, reach, 2 * half - reach)
-    return look_through(image, np.hstack([near, (middle - near @ half)[:, None]]))
+    return _near(image, 2 ** (-2 * severity))
+
+
+def _near(image: Image, share: float) -> Image:
+    """The `share` of the frame around the subject, enlarged to fill it."""
+    half = np.array([image.shape[1] - 1, image.shape[0] - 1]) / 2
+    middle = np.clip(2 * half * subject(image), share * half, (2 - share) * half)
+    return look_through(image, np.hstack([share * np.eye(2), (middle - share * half)[:, None]]))
 
 
 def _far(image: Image, scale: float, x: float, y: float) -> Image:
@@ -214,8 +218,8 @@ def _far(image: Image, scale: float, x: float, y: float) -> Image:
 
 @treatment(
     label="Amateur snapshot energy",
-    metric=measures.light_unevenness,
-    metric_label="spread of the exposure change over the picture, stops",
+    metric=measures.hidden,
+    metric_label="pixels that no longer show what they showed, %",
     source="A compact camera in a hurry: crooked and aimed past the subject, on-camera flash, the date burnt in.",
 )
 def amateur_snapshot_energy(image: Image, severity: float, rng: np.random.Generator) -> Image:

@@ -78,9 +78,9 @@ def measure(name: str, before: Image, after: Image) -> float:
 
 
 def _known(name: str) -> Treatment:
-    if name in TREATMENTS:
+    if isinstance(name, str) and name in TREATMENTS:
         return TREATMENTS[name]
-    if name in _NO_FILTER:
+    if isinstance(name, str) and name in _NO_FILTER:
         raise ValueError(f"'{name}' has no treatment: {_NO_FILTER[name]}")
     near = difflib.get_close_matches(str(name), TREATMENTS, n=1, cutoff=0.5)
     raise ValueError(

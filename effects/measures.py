@@ -54,9 +54,13 @@ def light_added(before: Image, after: Image) -> float:
     return float(decode(after).mean() - decode(before).mean()) / 655.35
 
 
-def edges_lost(before: Image, after: Image) -> float:
-    """Share of the luminance gradient that is gone, in percent."""
-    return _lost(float(_edges(_luma(before)).mean()), float(_edges(_luma(after)).mean()))
+def sharpness_lost(before: Image, after: Image) -> float:
+    """Share of the root mean square of the luminance gradient that is gone, in percent."""
+
+    def sharpness(image: Image) -> float:
+        return float(np.sqrt((_edges(_luma(image)) ** 2).mean()))
+
+    return _lost(sharpness(before), sharpness(after))
 
 
 def fine_detail_lost(before: Image, after: Image) -> float:
@@ -183,7 +187,7 @@ def tilt(before: Image, after: Image) -> float:
 
 def zoom(before: Image, after: Image) -> float:
     """Octaves by which things became larger or smaller: |log2| of the scale at which the pictures match best."""
-    side = 96
+    side = 128
     original, scaled = _thumbnail(before, side), _thumbnail(after, side)
     best, octaves = -2.0, 0.0
     for step in range(25):
