@@ -7,6 +7,8 @@ are errors that name the file. No remote code, no unrestricted pickle.
 
 from __future__ import annotations
 
+import math
+import pickle
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -57,6 +59,9 @@ class LocalScorer(ABC):
                 chosen = [min(i, len(images) - 1) for i in range(start, start + self.batch)]
                 found = self.values([images[i].convert("RGB") for i in chosen], [prompts[i] for i in chosen])
                 scores += found[: len(images) - start]
+        for number, score in enumerate(scores):
+            if not all(map(math.isfinite, score.values() if isinstance(score, dict) else [score])):
+                raise ValueError(f"{self.row.id}: the score of picture {number} is not a number")
         return scores
 
     def truncated(self, prompts: list[str]) -> list[bool]:
@@ -80,10 +85,15 @@ def base_of(row: ScorerRow) -> Path:
 
 
 def read_state(path: Path, inside: str = "") -> State:
-    """Tensors of a safetensors file, or of a torch file read with `weights_only=True`, where `inside` may hold them."""
+    """Tensors of a safetensors file, or of a torch file read with `weights_only=True`, where `inside` may hold them.
+    Raises InputError naming a file with anything else in it."""
     if path.suffix == ".safetensors":
         return dict(load_file(path))
-    content = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:  # its text is long and recommends to trust the file
+        complain(path, [("", "refused: it holds more than tensors and containers")])
+        raise
     if inside and inside in content:
         content = content[inside]
     return {key: tensor for key, tensor in content.items() if isinstance(tensor, Tensor)}

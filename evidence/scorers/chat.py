@@ -80,9 +80,7 @@ class ChatInput:
         """Texts hold `PICTURE` once; pictures have sides that are multiples of `factor` and are cut as they are."""
         cut = self.cutter(images=list(images), do_resize=False, return_tensors="pt")
         merged = cut.image_grid_thw.prod(dim=1) // self.cutter.merge_size**2
-        whole = [
-            text.replace(PLACEHOLDER, PLACEHOLDER * int(count)) for text, count in zip(texts, merged, strict=True)
-        ]
+        whole = [text.replace(PLACEHOLDER, PLACEHOLDER * int(count)) for text, count in zip(texts, merged, strict=True)]
         tokens = self.tokenizer(whole, padding=True, padding_side="right", return_tensors="pt")
         kinds = (tokens.input_ids == self.placeholder).long()
         return Turn(tokens.input_ids, tokens.attention_mask, kinds, cut.pixel_values, cut.image_grid_thw)

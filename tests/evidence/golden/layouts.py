@@ -18,6 +18,7 @@ PROMPTS = [
     "two cats asleep on a very long and very crooked wall of old bricks under a thin grey sky, grainy and faded",
     "fog",
 ]
+CONDITION = "fog"
 SIZES = [(64, 64), (90, 40), (30, 75)]  # width, height: square, wide, tall
 
 

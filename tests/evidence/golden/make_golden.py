@@ -3,9 +3,10 @@
 Run in an environment of its own, see CONTRIBUTING (torch, torchvision, transformers 4.45.2, timm 0.6.13, fairscale, and
 the three official wheels in one folder, not installed):
 
-    OLD/bin/python tests/evidence/golden/make_golden.py WHEELS
+    OLD/bin/python tests/evidence/golden/make_golden.py WHEELS [MPS]
 
-Official code is executed from its wheel and kept nowhere. Where an official module has its full size written in, only
+MPS has no package: give the folder of a checkout of Kwai-Kolors/MPS that holds trainer/ to make its file too. Official
+code is executed from where it lies and kept nowhere. Where an official module has its full size written in, only
 that number is replaced: BLIP's create_vit, the MLP's input width, the name of the BERT tokenizer.
 """
 
@@ -191,7 +192,43 @@ def hpsv3(source: Path) -> dict[str, object]:
     }
 
 
-def main(wheels: Path) -> None:
+def mps(checkout: Path) -> dict[str, object]:
+    """The published one-by-one evaluation with its threshold 0.3, and with the 0.01 of the class."""
+    sys.path.insert(0, str(checkout))
+    from trainer.models import clip_model, cross_modeling
+    from transformers import CLIPConfig, CLIPImageProcessor
+
+    ends = {"bos_token_id": 512, "eos_token_id": 513, "pad_token_id": 513, "hidden_act": "gelu"}
+    text = {"vocab_size": 514, "hidden_size": 24, "intermediate_size": 48, "num_hidden_layers": 2}
+    text |= {"num_attention_heads": 4, "max_position_embeddings": 77, **ends}
+    vision = {"hidden_size": 40, "intermediate_size": 80, "num_hidden_layers": 2, "num_attention_heads": 2}
+    vision |= {"image_size": 56, "patch_size": 14, "hidden_act": "gelu"}
+    config = CLIPConfig(text_config=text, vision_config=vision, projection_dim=24)
+    model = nn.Module()  # the attributes of the published CLIPModel, whose constructor wants full-size weights
+    model.model = clip_model.XCLIPModel(config)
+    model.cross_model = cross_modeling.Cross_model(dim=24, layer_num=4, heads=2)
+    fill(model.eval())
+    for layer in model.cross_model.layers:  # constants, not weights
+        layer[1].fn.rotary_emb = cross_modeling.RotaryEmbedding(64)
+    frame = CLIPImageProcessor(size={"shortest_edge": 56}, crop_size={"height": 56, "width": 56})
+    ids = clip_ids([*layouts.PROMPTS, layouts.CONDITION], 77)
+    ids[(ids == 513).cumsum(1) > 0] = 513  # the stock tokenizer pads with the end token; every token counts here
+    condition, _ = model.model.get_text_features(ids[-1:])
+    scores = []
+    for number, image in enumerate(pictures()):
+        words, prompt = model.model.get_text_features(ids[number : number + 1])
+        picture = model.model.get_image_features(frame(image, return_tensors="pt").pixel_values)
+        alike = torch.einsum("bid,bjd->bji", words, condition).amax(dim=1, keepdim=True)
+        alike = alike / alike.max()
+        for threshold in (0.3, 0.01):
+            mask = torch.where(alike > threshold, 0.0, float("-inf")).repeat(1, picture.shape[1], 1)
+            seen = model.cross_model(picture, words, mask)[:, 0]
+            scores.append(model.model.logit_scale.exp() * torch.cosine_similarity(seen, prompt)[0])
+    kept = [line for line in shapes(model) if "inv_freq" not in line]
+    return {"scores": torch.stack(scores).reshape(-1, 2).numpy(), "shapes": np.array(kept)}
+
+
+def main(wheels: Path, checkout: Path | None = None) -> None:
     import_torchvision()
     made = {"hpsv2": (hpsv2, "hpsv2"), "imagereward": (imagereward, "image_reward"), "hpsv3": (hpsv3, "hpsv3")}
     for name, (make, wheel) in made.items():
@@ -201,8 +238,13 @@ def main(wheels: Path) -> None:
             zipfile.ZipFile(found).extractall(folder)
             content = make(Path(folder))
         np.savez_compressed(HERE / f"{name}.npz", source=found.name, **content)
-        print(name, np.asarray(content["scores"]).ravel().round(5), (HERE / f"{name}.npz").stat().st_size, "bytes")
+        print(name, np.asarray(content["scores"]).ravel().round(5))
+    if checkout:
+        with torch.inference_mode():
+            content = mps(checkout)
+        np.savez_compressed(HERE / "mps.npz", source="Kwai-Kolors/MPS trainer/models", **content)
+        print("mps", content["scores"].ravel().round(5))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(*map(Path, sys.argv[1:]))

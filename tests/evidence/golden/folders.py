@@ -1,0 +1,221 @@
+"""Every scorer as a tiny folder in its published layout, and the row of scorers.toml pointed at it."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from torch import nn
+from transformers import (
+    BlipConfig,
+    BlipForImageTextRetrieval,
+    BlipImageProcessorPil,
+    CLIPConfig,
+    CLIPImageProcessorPil,
+    CLIPModel,
+    Qwen3VLConfig,
+    Qwen3VLForConditionalGeneration,
+    ResNetConfig,
+    ResNetForImageClassification,
+    ViTImageProcessorPil,
+)
+
+from evidence import scorers
+from evidence.scorers.rows import ClassifierRow, ScorerRow
+from tests.evidence.golden import layouts
+
+GOLDEN = Path(layouts.__file__).parent
+ROWS = scorers.read()
+PICTURES = [Image.fromarray(layouts.picture(i)) for i in range(len(layouts.SIZES))]
+PROMPTS = layouts.PROMPTS
+LABELS = ("blur", "grain", "fade")
+
+
+def golden(name: str) -> Any:
+    return np.load(GOLDEN / f"{name}.npz")
+
+
+def official_state(name: str) -> dict[str, torch.Tensor]:
+    """Recipe weights under the official keys and shapes; integer buffers of old releases count up, as they did."""
+    state = {}
+    for line in golden(name)["shapes"]:
+        key, _, text = str(line).partition(" ")
+        shape = tuple(int(n) for n in text.split(",") if n)
+        counted = key.endswith("position_ids")
+        state[key] = torch.arange(shape[1])[None] if counted else torch.from_numpy(layouts.weight(key, shape))
+    return state
+
+
+def fill(model: nn.Module) -> Any:
+    """Recipe weights by key name."""
+    for key, tensor in model.state_dict().items():
+        tensor.copy_(torch.from_numpy(layouts.weight(key, tuple(tensor.shape))))
+    return model.eval()
+
+
+def at(row: ScorerRow, folder: Path, **changes: object) -> ScorerRow:
+    """The row with weights and base in `folder`."""
+    where = {"weights": f"local-dir:{folder}", "base": f"local-dir:{folder}" if row.base else ""}
+    return row.model_copy(update=where | changes)
+
+
+def hpsv1(folder: Path) -> ScorerRow:
+    torch.save({"state_dict": official_state("hpsv2"), "epoch": 3}, folder / "hpc.pth")
+    layouts.clip_tokenizer(folder, 77)
+    return at(ROWS["hpsv1"], folder, vision_heads=2, text_heads=4)
+
+
+def hpsv21(folder: Path) -> ScorerRow:
+    torch.save({"state_dict": official_state("hpsv2"), "epoch": 1}, folder / "HPS_v2.1_compressed.pt")
+    layouts.clip_tokenizer(folder, 77)
+    return at(ROWS["hpsv21"], folder, vision_heads=2, text_heads=4)
+
+
+def hpsv3(folder: Path) -> ScorerRow:
+    save_file(official_state("hpsv3"), folder / "HPSv3.safetensors")
+    layouts.qwen_tokenizer(folder)
+    layouts.write_json(folder / "config.json", layouts.QWEN2_VL)
+    layouts.write_json(folder / "preprocessor_config.json", layouts.QWEN2_PATCHES)
+    (folder / "instruction.txt").write_text(layouts.HPSV3_TEMPLATE, "utf-8")
+    template = {"template": str(folder / "instruction.txt"), "template_sha256": ""}
+    return at(ROWS["hpsv3"], folder, pixels=layouts.HPSV3_PIXELS, **template)
+
+
+def imagereward(folder: Path) -> ScorerRow:
+    torch.save(official_state("imagereward"), folder / "ImageReward.pt")
+    vocabulary = layouts.bert_tokenizer(folder, 512)
+    layouts.write_json(folder / "med_config.json", layouts.MED | {"vocab_size": vocabulary + 2})
+    return at(ROWS["imagereward"], folder, vision_heads=4)
+
+
+def clip_config(folder: Path, window: int = 77) -> CLIPConfig:
+    """Writes the tokenizer too: the end token is that of its vocabulary."""
+    size = layouts.clip_tokenizer(folder, window)
+    text = {"vocab_size": size, "hidden_size": 24, "intermediate_size": 48, "num_hidden_layers": 2}
+    text |= {"num_attention_heads": 4, "max_position_embeddings": window, "hidden_act": "gelu"}
+    text |= {"bos_token_id": size - 2, "eos_token_id": size - 1, "pad_token_id": size - 1}
+    vision = {"hidden_size": 40, "intermediate_size": 80, "num_hidden_layers": 2, "num_attention_heads": 2}
+    vision |= {"image_size": 56, "patch_size": 14, "hidden_act": "gelu"}
+    config = CLIPConfig(text_config=text, vision_config=vision, projection_dim=24)
+    frame = {"size": {"shortest_edge": 56}, "crop_size": {"height": 56, "width": 56}}
+    CLIPImageProcessorPil(**frame).save_pretrained(folder)
+    return config
+
+
+def _clip(row_id: str) -> Callable[[Path], ScorerRow]:
+    def make(folder: Path) -> ScorerRow:
+        fill(CLIPModel(clip_config(folder))).save_pretrained(folder)
+        return at(ROWS[row_id], folder)
+
+    return make
+
+
+def mps(folder: Path) -> ScorerRow:
+    clip_config(folder).save_pretrained(folder)
+    turns = 10000 ** -(torch.arange(32) / 32)  # a buffer of rotary positions: constants, not weights
+    rotary = {f"cross_model.layers.{i}.1.fn.rotary_emb.inv_freq": turns for i in range(4)}
+    pickle_module(official_state("mps") | rotary, folder / "MPS_overall_checkpoint.pth")
+    return at(ROWS["mps"], folder, cross_heads=2, condition=layouts.CONDITION)
+
+
+def pickle_module(state: Mapping[str, torch.Tensor], path: Path) -> None:
+    """A whole module as `torch.save` pickles it, of classes that live in the trainer's package and not here."""
+    trainer = types.ModuleType("trainer.models.clip_model")
+    names = {"trainer": types.ModuleType("trainer"), "trainer.models": types.ModuleType("trainer.models")}
+    part = type("CLIPModel", (nn.Module,), {"__module__": trainer.__name__, "__qualname__": "CLIPModel"})
+    trainer.CLIPModel = part  # type: ignore[attr-defined]
+    whole = part()
+    for key, tensor in state.items():
+        *steps, name = key.split(".")
+        place = whole
+        for step in steps:
+            if step not in place._modules:
+                place.add_module(step, part())
+            place = place._modules[step]
+        counted = key.endswith((".norm.bias", "inv_freq")) or not tensor.is_floating_point()
+        place.register_buffer(name, tensor) if counted else place.register_parameter(name, nn.Parameter(tensor))
+    whole.register_buffer("kept_for_speed", torch.ones(3), persistent=False)
+    whole.config = {"dtype": torch.float16, "size": torch.Size([3])}
+    sys.modules.update(names | {trainer.__name__: trainer})
+    try:
+        torch.save(whole, path)
+    finally:
+        for name in (*names, trainer.__name__):
+            del sys.modules[name]
+
+
+def blip(row_id: str) -> Callable[[Path], ScorerRow]:
+    def make(folder: Path) -> ScorerRow:
+        size = layouts.bert_tokenizer(folder, 512)
+        text = {"vocab_size": size, "hidden_size": 32, "encoder_hidden_size": 32, "intermediate_size": 64}
+        text |= {"num_hidden_layers": 2, "num_attention_heads": 4, "bos_token_id": 2, "sep_token_id": 3}
+        vision = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+        vision |= {"image_size": 48, "patch_size": 16}
+        config = BlipConfig(text_config=text, vision_config=vision, image_text_hidden_size=16)
+        fill(BlipForImageTextRetrieval(config)).save_pretrained(folder)
+        BlipImageProcessorPil(size={"height": 48, "width": 48}).save_pretrained(folder)
+        return at(ROWS[row_id], folder)
+
+    return make
+
+
+def j_judge(folder: Path) -> ScorerRow:
+    size = layouts.qwen_tokenizer(folder)
+    text = {"vocab_size": size, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "head_dim": 8}
+    text |= {"num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 32768}
+    text |= {"rope_scaling": {"rope_type": "default", "mrope_section": [2, 1, 1], "mrope_interleaved": True}}
+    text |= {"bos_token_id": 256, "eos_token_id": 258, "pad_token_id": 256}
+    vision = {"depth": 2, "hidden_size": 16, "intermediate_size": 32, "num_heads": 2, "out_hidden_size": 32}
+    vision |= {"patch_size": 16, "spatial_merge_size": 2, "deepstack_visual_indexes": [0, 1]}
+    vision |= {"num_position_embeddings": 16}
+    tokens = {"image_token_id": 261, "video_token_id": 262, "vision_start_token_id": 259, "vision_end_token_id": 260}
+    config = Qwen3VLConfig(text_config=text, vision_config=vision, tie_word_embeddings=True, **tokens)
+    fill(Qwen3VLForConditionalGeneration(config)).save_pretrained(folder)
+    cut = layouts.QWEN2_PATCHES | {"patch_size": 16, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    layouts.write_json(folder / "preprocessor_config.json", cut | {"image_processor_type": "Qwen2VLImageProcessorFast"})
+    return at(ROWS["j-judge"], folder, image_size=64)
+
+
+def classifier(folder: Path) -> ScorerRow:
+    torch.manual_seed(0)
+    config = ResNetConfig(
+        embedding_size=8,
+        hidden_sizes=[8, 16],
+        depths=[1, 1],
+        layer_type="basic",
+        id2label=dict(enumerate(LABELS)),
+        label2id={name: i for i, name in enumerate(LABELS)},
+        problem_type="multi_label_classification",
+    )
+    ResNetForImageClassification(config).save_pretrained(folder)
+    ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
+    return ClassifierRow(
+        id="treatments",
+        label="which treatments a picture shows",
+        adapter="image-classifier",
+        role="judge",
+        weights=f"local-dir:{folder}",
+        output="probability of each label",
+    )
+
+
+MAKERS: dict[str, Callable[[Path], ScorerRow]] = {
+    "hpsv1": hpsv1,
+    "hpsv21": hpsv21,
+    "hpsv3": hpsv3,
+    "mps": mps,
+    "pickscore": _clip("pickscore"),
+    "imagereward": imagereward,
+    "clip-l": _clip("clip-l"),
+    "blip-l": blip("blip-l"),
+    "blip-l-logits": blip("blip-l-logits"),
+    "j-judge": j_judge,
+    "image-classifier": classifier,
+}
