@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from evidence.engines import Tally
+    from collections import Counter
+
+    from evidence.engines import Options, Tally
     from evidence.plan import Plan
+    from evidence.run import Order, Rows
     from evidence.store import Store
 
 DEFAULT_RUN = "measured"
@@ -99,6 +103,8 @@ runs_option = click.option("--runs", type=click.Path(path_type=Path, file_okay=F
     help="One generator for each value of a setting: vsf_scale=1,2,3.",
 )
 @click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True)
+@click.option("--workers", multiple=True, callback=_options, help="Ray actors of a stage: generate=7 or score=1.")
+@click.option("--worker-cpus", type=float, default=0.0, help="CPUs of each such actor.  [default: by the cluster]")
 @click.option("--address", default="", help="Of a Ray cluster.  [default: start Ray here]")
 @click.option("--device", default="", help="cuda, cuda:1, cpu, ...  [default: what is there]")
 @click.option(
@@ -121,6 +127,8 @@ def evidence(
     options: dict[str, str],
     sweep: dict[str, tuple[str, ...]],
     engine: str,
+    workers: dict[str, str],
+    worker_cpus: float,
     address: str,
     device: str,
     name: str,
@@ -155,29 +163,35 @@ def evidence(
     if dry_run:
         _dry_run(order, Rows(), name, _runs(runs))
         return
-    _execute(order, name, _runs(runs), engine, address, device, retry_failed)
+    from evidence.engines import Options
+
+    chosen = Options(
+        device=device,
+        retry_failed=retry_failed,
+        address=address,
+        workers={stage: int(size) for stage, size in workers.items()},
+        worker_cpus=worker_cpus,
+    )
+    _execute(order, name, _runs(runs), engine, chosen)
 
 
-def _dry_run(order: object, rows: object, name: str, runs: Path) -> None:
+def _dry_run(order: Order, rows: Rows, name: str, runs: Path) -> None:
     from evidence.estimate import estimate, table
-    from evidence.run import Order, Rows, cast_of, plan_of, store_of
+    from evidence.run import cast_of, plan_of, store_of
 
-    assert isinstance(order, Order) and isinstance(rows, Rows)
     plan = plan_of(order, cast_of(order, rows), name)
     for line in table(list(estimate(plan, store_of(name, runs)))):
         click.echo(line)
 
 
-def _execute(order: object, name: str, runs: Path, engine: str, address: str, device: str, retry_failed: bool) -> None:
+def _execute(order: Order, name: str, runs: Path, engine: str, options: Options) -> None:
+    for library in ("TRANSFORMERS_VERBOSITY", "DIFFUSERS_VERBOSITY"):
+        os.environ.setdefault(library, "error")
     from evidence import run
-    from evidence.engines import Options
     from evidence.provenance import command
     from evidence.report import reporter
 
-    assert isinstance(order, run.Order)
-    for library in ("TRANSFORMERS_VERBOSITY", "DIFFUSERS_VERBOSITY"):
-        os.environ.setdefault(library, "error")
-    chosen = Options(device=device or run.device_here(), retry_failed=retry_failed, address=address)
+    chosen = replace(options, device=options.device or run.device_here())
     cast = run.cast_of(order, rows := run.Rows())
     totals = run.totals(run.plan_of(order, cast, name))
     with reporter(totals, click.echo, sys.stdout.isatty()) as told:
@@ -201,8 +215,7 @@ def _summary(plan: Plan, store: Store, tally: Tally) -> None:
     click.echo("next: python build.py evidence collect")
 
 
-def _counts(stage: str, row: str, counts: object) -> str:
-    assert isinstance(counts, dict)
+def _counts(stage: str, row: str, counts: Counter[str]) -> str:
     parts = [f"{counts.get(status, 0)} {status}" for status in ("done", "failed", "missing") if counts.get(status)]
     return f"{stage:<9} {row:<28} {', '.join(parts) or 'nothing'}"
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from evidence import scorers
 from evidence.generators import ADAPTERS
 from evidence.generators.refuse import reason_to_refuse
-from evidence.plan import Cast, Comparison, Given, PictureJob, Plan, Source, reads_prompt
+from evidence.plan import Comparison, Given, PictureJob, Plan, Source, reads_prompt
 from evidence.provenance import made_here
 from evidence.store import Record, Store, key_of, pixel_digest, png_bytes
 from evidence.types import GenerationFailed, Generator, Judge, Request, Scorer
@@ -262,22 +262,23 @@ class Bench:
         return self.loaded[name]
 
 
-def judge(
-    cast: Cast,
-    comparison: Comparison,
-    judge_: Judge,
-    pictures: tuple[Image, Image],
-    pixels: tuple[str, str],
-    store: Store,
-    patience: Patience,
-    made: dict[str, Any],
+def settle(
+    plan: Plan, comparison: Comparison, judge: Judge, store: Store, patience: Patience, retry_failed: bool
 ) -> None:
-    """One verdict: 1 for `b`, 0 for `a`, -1 for a tie, kept as a tie."""
-    identity = cast.verdict(comparison.judge, *pixels, comparison.prompt)
+    """One verdict, where both pictures were made: 1 for `b`, 0 for `a`, -1 for a tie, kept as a tie."""
+    cast, both = plan.cast, (comparison.a, comparison.b)
+    references = [cast.reference(source) or "" for source in both]
+    first, second = (pixels_of(source, key, store) for source, key in zip(both, references, strict=True))
+    if first is None or second is None:
+        return
+    identity = cast.verdict(comparison.judge, first, second, comparison.prompt)
     key = key_of("judge", identity)
+    if finished(store, key, retry_failed):
+        return
+    a, b = (open_picture(source, reference, store) for source, reference in zip(both, references, strict=True))
     order = bool(identity["order"])
-    verdict, attempts = persist(lambda: judge_.compare(*pictures, comparison.prompt, order), patience)
-    told = {**made, "judge": comparison.judge, "attempts": attempts, "date": today()}
+    verdict, attempts = persist(lambda: judge.compare(a, b, comparison.prompt, order), patience)
+    told = {**made_here("remote"), "judge": comparison.judge, "attempts": attempts, "date": today()}
     if isinstance(verdict, Exception):
         store.fail(key, "judge", identity, verdict, told)
     else:
@@ -286,10 +287,6 @@ def judge(
 
 def today() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def picture_key(cast: Cast, source: Source) -> str:
-    return cast.reference(source) or ""
 
 
 def open_picture(source: Source, key: str, store: Store) -> Image:

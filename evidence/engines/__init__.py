@@ -5,7 +5,7 @@ Both write the same samples to the same store, byte for byte; neither keeps any 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -25,7 +25,8 @@ class Options:
     patience: Patience = field(default_factory=Patience)
     parallel: int = 4  # calls in flight to one remote service
     address: str = ""  # of a Ray cluster; empty starts one here
-    threads: int = 0  # of torch on a CPU; 0: as torch chooses
+    workers: Mapping[str, int] = field(default_factory=dict)  # of Ray, by stage; others as the cluster allows
+    worker_cpus: float = 0.0  # of each of those; 0: as the cluster allows
 
 
 @dataclass

@@ -18,21 +18,18 @@ from typing import Any
 from evidence import generators, scorers
 from evidence.engines import Options, Reporter, Tally
 from evidence.generators import ADAPTERS, Arm
-from evidence.plan import Cast, PictureJob, Plan
+from evidence.plan import Cast, Comparison, PictureJob, Plan
 from evidence.provenance import made_here
-from evidence.store import Store, key_of, without_secrets
-from evidence.types import GenerationFailed, Generator, Staged
+from evidence.store import Store, without_secrets
+from evidence.types import GenerationFailed, Generator, Judge, Staged
 from evidence.work import (
     STILL,
     Bench,
     draw,
     finished,
-    judge,
     keep,
-    open_picture,
-    picture_key,
-    pixels_of,
     request_of,
+    settle,
     source_of,
 )
 
@@ -159,8 +156,7 @@ def _pictures(
     except Exception as error:
         unavailable(model, error, tally, report)
         return
-    size = int(studio.cast.settings(model, arm).get("batch") or 1)
-    batches = [jobs[start : start + size] for start in range(0, len(jobs), size)]
+    batches = [batch for _, batch in grouped(jobs, studio.cast)]
     if ADAPTERS[row.adapter].remote:
         written = _remote(generator, batches, store, options)
     elif isinstance(generator, Staged):
@@ -247,34 +243,36 @@ def _staged(
 
 def _compare(plan: Plan, store: Store, options: Options, report: Reporter, tally: Tally) -> None:
     """Verdicts of the pairwise judges, several calls at a time."""
-    judges: dict[str, Any] = {}
-
-    def one(comparison: Any) -> None:
-        keys = picture_key(plan.cast, comparison.a), picture_key(plan.cast, comparison.b)
-        first, second = (pixels_of(s, k, store) for s, k in zip((comparison.a, comparison.b), keys, strict=True))
-        if first is not None and second is not None:
-            identity = plan.cast.verdict(comparison.judge, first, second, comparison.prompt)
-            if not finished(store, key_of("judge", identity), options.retry_failed):
-                pictures = open_picture(comparison.a, keys[0], store), open_picture(comparison.b, keys[1], store)
-                judge(
-                    plan.cast,
-                    comparison,
-                    judges[comparison.judge],
-                    pictures,
-                    (first, second),
-                    store,
-                    options.patience,
-                    made_here("remote"),
-                )
-        report.advance("judge")
-
+    judges: dict[str, Judge] = {}
     for name in dict.fromkeys(comparison.judge for comparison in plan.comparisons):
         try:
             judges[name] = scorers.load_judge(plan.cast.judges[name])
         except Exception as error:
             unavailable(name, error, tally, report)
+
+    def one(comparison: Comparison) -> None:
+        settle(plan, comparison, judges[comparison.judge], store, options.patience, options.retry_failed)
+        report.advance("judge")
+
     with ThreadPoolExecutor(options.parallel, "judge") as calls:
         list(calls.map(one, [c for c in plan.comparisons if c.judge in judges]))
+
+
+def grouped(jobs: Sequence[PictureJob], cast: Cast) -> Iterator[tuple[tuple[str, Arm], list[PictureJob]]]:
+    """Jobs in runs of one generator, arm and wave, each at most one batch long."""
+    waiting: list[PictureJob] = []
+
+    def place(job: PictureJob) -> tuple[str, Arm, int]:
+        return job.ask.model, job.ask.arm, job.wave
+
+    for job in jobs:
+        full = waiting and len(waiting) >= int(cast.settings(*place(waiting[0])[:2]).get("batch") or 1)
+        if waiting and (full or place(job) != place(waiting[0])):
+            yield place(waiting[0])[:2], waiting
+            waiting = []
+        waiting.append(job)
+    if waiting:
+        yield place(waiting[0])[:2], waiting
 
 
 def unavailable(name: str, error: BaseException, tally: Tally, report: Reporter) -> None:

@@ -1,0 +1,290 @@
+"""Ray Data: read the jobs, generate, score, write; then read the comparisons, judge, write. One machine or a cluster.
+
+Every stage is a pool of actors with its own need of GPUs, streaming, with Ray's back-pressure. Actors write samples to
+the same content-addressed store as the local engine, through the same functions, so results are the same byte for byte
+and a run that was broken off goes on where the samples end; Ray's own checkpoint only spares the re-reading. The
+project and its run folder must lie at the same path on every node.
+
+Actors that take every CPU leave none for reading, and the pipeline then hangs without a word (ray #44687): such a plan
+is refused before it starts.
+"""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evidence.engines import Options, Reporter, Tally
+from evidence.plan import Plan
+from evidence.provenance import made_here
+from evidence.store import Store, without_secrets
+from evidence.work import Bench, draw, finished
+from ledger.problems import InputError, Problem
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Batch = dict[str, np.ndarray[Any, Any]]
+
+ROOT = Path(__file__).resolve().parents[2]
+TOGETHER = 8  # rows that go to an actor in one call
+READING = 1.0  # CPUs that reading and writing tasks need
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Actors of one stage, and what each of them takes."""
+
+    size: int
+    cpus: float
+    gpus: float
+
+
+def pools(options: Options, cpus: float, gpus: float) -> dict[str, Pool]:
+    """Actors by stage. With several GPUs one of them scores and the others generate; on a single one both share it."""
+    if gpus >= 2:
+        chosen = {"generate": Pool(int(gpus) - 1, 1.0, 1.0), "score": Pool(1, 1.0, 1.0)}
+    elif gpus >= 1:
+        chosen = {"generate": Pool(1, 1.0, 0.8), "score": Pool(1, 1.0, 0.2)}
+    else:
+        size = max(1, int(cpus) - 2)
+        share = 1.0 if cpus >= 4 else round((cpus - READING) / 3, 2)
+        chosen = {"generate": Pool(size, share, 0.0), "score": Pool(1, share, 0.0)}
+    chosen["judge"] = Pool(1, chosen["score"].cpus, 0.0)
+    for stage, size in options.workers.items():
+        chosen[stage] = Pool(size, options.worker_cpus or chosen[stage].cpus, chosen[stage].gpus)
+    return chosen
+
+
+def check(chosen: Mapping[str, Pool], cpus: float, gpus: float) -> None:
+    """Raises InputError where the actors that run together leave nothing to read with, or need GPUs that are not
+    there."""
+    for together in (("generate", "score"), ("judge",)):
+        taken = sum(chosen[stage].size * chosen[stage].cpus for stage in together)
+        if taken > cpus - READING:
+            told = ", ".join(f"{chosen[s].size} x {chosen[s].cpus:g} to {s}" for s in together)
+            why = f"actors would take {taken:g} of {cpus:g} CPUs ({told}), and reading needs {READING:g}"
+            mend = "the pipeline would hang: use fewer --workers, a smaller --worker-cpus or a larger machine"
+            raise InputError([Problem("--engine", 0, "ray", f"{why}: {mend}")])
+        needed = sum(chosen[stage].size * chosen[stage].gpus for stage in together)
+        if needed > gpus + 1e-9:
+            why = f"actors would need {needed:g} GPUs, the cluster has {gpus:g}: use fewer --workers"
+            raise InputError([Problem("--engine", 0, "ray", why)])
+
+
+def run(plan: Plan, store: Store, options: Options, report: Reporter) -> Tally:
+    """Does what of the plan is not in the store yet. Raises InputError for a plan that could not run."""
+    import ray
+    import ray.data  # sets its loggers up, which then can be quietened
+
+    tally = Tally()
+    store.sweep()
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    with _cluster(options):
+        there = ray.cluster_resources()
+        cpus, gpus = float(there.get("CPU", 0)), float(there.get("GPU", 0))
+        chosen = pools(options, cpus, gpus)
+        check(chosen, cpus, gpus)
+        shared: dict[str, Any] = {"root": str(store.root), "options": options, "threads": _threads()}
+        folder = store.root.parent / "ray"
+        for keys in _waves(plan):
+            _stream(plan, keys, [("generate", Draw), ("score", Score)], shared, chosen, folder, tally, report)
+        if plan.comparisons:
+            numbers = [str(number) for number in range(len(plan.comparisons))]
+            _stream(plan, numbers, [("judge", Compare)], shared, chosen, folder, tally, report)
+    return tally
+
+
+@contextmanager
+def _cluster(options: Options) -> Iterator[None]:
+    """A Ray that is there already, or one that lives as long as the run."""
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    ray.init(
+        address=options.address or None,
+        runtime_env={"env_vars": {"PYTHONPATH": str(ROOT)}},
+        include_dashboard=False,
+        logging_level="ERROR",
+        log_to_driver=False,
+    )
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _threads() -> int:
+    """Threads of torch here: a worker takes as many, since they can decide the last bit of a sum."""
+    import torch
+
+    return torch.get_num_threads()
+
+
+def _waves(plan: Plan) -> Iterator[list[str]]:
+    """References of pictures, those that others start from first; given ones, which are only scored, with the first."""
+    waves: dict[int, list[str]] = {0: list(plan.given)}
+    for _, _, jobs in plan.groups():
+        for job in jobs:
+            waves.setdefault(job.wave, []).append(job.key)
+    yield from (waves[number] for number in sorted(waves) if waves[number])
+
+
+def _stream(
+    plan: Plan,
+    keys: Sequence[str],
+    stages: list[tuple[str, type]],
+    shared: dict[str, Any],
+    chosen: Mapping[str, Pool],
+    folder: Path,
+    tally: Tally,
+    report: Reporter,
+) -> None:
+    """One pipeline: read -> map ... -> write. What actors report comes back with the written rows."""
+    import pyarrow
+    import pyarrow.parquet as parquet
+    import ray
+
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / "plan").write_bytes(pickle.dumps(plan))
+    parquet.write_table(pyarrow.table({"key": list(keys), "note": [""] * len(keys)}), folder / "jobs.parquet")
+    blocks = min(len(keys), 4 * sum(chosen[stage].size for stage, _ in stages))
+    with _context(folder / "checkpoint"):
+        data = ray.data.read_parquet(str(folder / "jobs.parquet"), override_num_blocks=blocks)
+        for stage, actor in stages:
+            pool = chosen[stage]
+            data = data.map_batches(
+                actor,
+                fn_constructor_kwargs={"plan": str(folder / "plan"), **shared},
+                batch_size=TOGETHER,
+                compute=ray.data.ActorPoolStrategy(size=pool.size),
+                num_cpus=pool.cpus,
+                num_gpus=pool.gpus,
+            )
+        data.write_parquet(str(folder / "done"))
+    for row in parquet.read_table(folder / "done").to_pylist():
+        for line in filter(None, row["note"].split("\n")):
+            name, _, why = line.partition("\t")
+            if name not in tally.unavailable:
+                tally.unavailable[name] = why
+                report.say(f"{name}: skipped: {why}")
+        for stage, _ in stages:
+            report.advance(stage, len(plan.scorings.get(row["key"], ())) if stage == "score" else 1)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _context(checkpoint: Path) -> Iterator[None]:
+    """Checkpointed, no failed block forgiven, no progress bars of Ray's own."""
+    import ray
+    from ray.data.checkpoint import CheckpointConfig
+
+    context = ray.data.DataContext.get_current()
+    before = context.checkpoint_config, context.max_errored_blocks, context.enable_progress_bars
+    context.checkpoint_config = CheckpointConfig(
+        id_column="key", checkpoint_path=str(checkpoint), delete_checkpoint_on_success=True
+    )
+    context.max_errored_blocks, context.enable_progress_bars = 0, False
+    try:
+        yield
+    finally:
+        context.checkpoint_config, context.max_errored_blocks, context.enable_progress_bars = before
+
+
+class Actor:
+    """What the three stages share. `notes` are lines `row<TAB>why it cannot run`."""
+
+    def __init__(self, plan: str, root: str, options: Options, threads: int) -> None:
+        import torch
+
+        torch.set_num_threads(threads)
+        self.plan: Plan = pickle.loads(Path(plan).read_bytes())
+        self.store, self.options = Store(Path(root)), options
+        self.notes: dict[str, str] = {}
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Once, when the actor starts."""
+
+    def work(self, keys: list[str]) -> None:
+        raise NotImplementedError
+
+    def unavailable(self, name: str, error: Exception) -> None:
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        self.notes.setdefault(name, without_secrets(first))
+
+    def __call__(self, batch: Batch) -> Batch:
+        import numpy
+
+        self.work([str(key) for key in batch["key"]])
+        lines = "\n".join(f"{name}\t{why}" for name, why in self.notes.items())
+        return {"key": batch["key"], "note": numpy.array([f"{n}\n{lines}".strip("\n") for n in batch["note"]])}
+
+
+class Draw(Actor):
+    """Makes pictures; holds one generator at a time."""
+
+    def prepare(self) -> None:
+        from evidence.engines.local import Studio
+
+        self.studio = Studio(self.plan.cast, self.options)
+
+    def work(self, keys: list[str]) -> None:
+        from evidence.engines.local import grouped
+
+        jobs = [self.plan.pictures[key] for key in keys if key in self.plan.pictures]
+        due = [job for job in jobs if not finished(self.store, job.key, self.options.retry_failed)]
+        for (model, arm), batch in grouped(due, self.plan.cast):
+            if model in self.notes:
+                continue
+            try:
+                generator = self.studio.load(model, arm)
+            except Exception as error:
+                self.unavailable(model, error)
+                continue
+            draw(generator, batch, self.store, self.options.patience, made_here(self.options.device))
+
+
+class Score(Actor):
+    """Scores pictures; holds every scorer of the run."""
+
+    def prepare(self) -> None:
+        names = list(self.plan.cast.scorers)
+        self.bench = Bench(
+            self.plan, self.store, self.options.device, self.options.retry_failed, names, self.unavailable
+        )
+
+    def work(self, keys: list[str]) -> None:
+        self.bench.score(keys)
+
+
+class Compare(Actor):
+    """Asks the pairwise judges; a key is the number of a comparison."""
+
+    def prepare(self) -> None:
+        self.judges: dict[str, Any] = {}
+
+    def work(self, keys: list[str]) -> None:
+        from evidence import scorers
+        from evidence.work import settle
+
+        for key in keys:
+            comparison = self.plan.comparisons[int(key)]
+            name = comparison.judge
+            if name not in self.judges and name not in self.notes:
+                try:
+                    self.judges[name] = scorers.load_judge(self.plan.cast.judges[name])
+                except Exception as error:
+                    self.unavailable(name, error)
+            if name in self.judges:
+                options = self.options
+                settle(self.plan, comparison, self.judges[name], self.store, options.patience, options.retry_failed)
