@@ -38,17 +38,17 @@ class Weights:
     revision: str
 
 
-def pinned(text: str, lock: Path = LOCK) -> str:
+def pinned(text: str, lock: Path | None = None) -> str:
     """The commit or digest that names the weights at this address today, without network: `unpinned` when nobody has
     met them yet."""
     where = address(text)
     if where.scheme == "local-dir":
         return digest(ROOT / where.place) if (ROOT / where.place).exists() else UNPINNED
-    entry = _read(lock).get(where.place)
+    entry = _read(lock or LOCK).get(where.place)
     return str(entry["revision"]) if entry else UNPINNED
 
 
-def fetch(text: str, files: Sequence[str] = (), *, prepare: str = "", lock: Path = LOCK) -> Weights:
+def fetch(text: str, files: Sequence[str] = (), *, prepare: str = "", lock: Path | None = None) -> Weights:
     """Brings weights to this disk and says which they are.
 
     `files` are the patterns that a run needs of a hub repository (all when empty). `prepare` is `module:function`,
@@ -56,7 +56,7 @@ def fetch(text: str, files: Sequence[str] = (), *, prepare: str = "", lock: Path
     """
     where = address(text)
     if where.scheme == "hf-hub":
-        return _hub(where, (where.file,) if where.file else tuple(files), lock)
+        return _hub(where, (where.file,) if where.file else tuple(files), lock or LOCK)
     target = ROOT / where.place
     if not target.exists() and prepare:
         module, function = prepare.split(":")

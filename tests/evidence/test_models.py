@@ -12,7 +12,28 @@ from evidence import models
 from evidence.generators import ADAPTERS
 from ledger.problems import InputError
 
-TABLE = ["flux-dev", "dance-flux", "pref-flux", "flux-krea", "sdxl", "playground", "sd35m", "sd35m-geneval", "sd35m-pickscore", "nano-banana", "gpt-image-15", "qwen-image", "seeddream4", "flux2-klein-9b", "z-image", "z-image-turbo", "glm-image", "alchemist", "longcat-image", "flux-dev-vsf"]
+TABLE = [
+    "flux-dev",
+    "dance-flux",
+    "pref-flux",
+    "flux-krea",
+    "sdxl",
+    "playground",
+    "sd35m",
+    "sd35m-geneval",
+    "sd35m-pickscore",
+    "nano-banana",
+    "gpt-image-15",
+    "qwen-image",
+    "seeddream4",
+    "flux2-klein-9b",
+    "z-image",
+    "z-image-turbo",
+    "glm-image",
+    "alchemist",
+    "longcat-image",
+    "flux-dev-vsf",
+]
 
 GOOD = """
 [a]
