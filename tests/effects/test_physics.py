@@ -1,4 +1,4 @@
-"""Where a treatment claims a mechanism, it is there: light adds, lenses scale, codecs make blocks, tapes lose colour."""
+"""Where a treatment claims a mechanism, it is there: light adds, lenses scale, codecs make blocks, tape smears."""
 
 from __future__ import annotations
 

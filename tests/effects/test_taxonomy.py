@@ -108,7 +108,7 @@ def write(folder: Path, text: str) -> Path:
         (
             'label = "Cast"',
             'lable = "Cast"',
-            26,
+            28,
             "category[1].sub_category[0].lable: unknown key, did you mean 'label'?",
         ),
         ('label = "Cast"', "", 26, "category[1].sub_category[0].label: must be a text that is not empty"),
