@@ -2,7 +2,7 @@
 
 Any OpenAI-compatible service. The order of the pictures is the caller's random bit, so that it is on record; a tie
 stays a tie. One request, no retries here: the engine decides what is worth another try. The key comes from the
-environment and appears in no error.
+environment at every request and appears in no error.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import openai
 from openai.types.shared_params import ResponseFormatJSONSchema
 from PIL.Image import Image
 
+from evidence.generators.remote import blotted, classified, within
 from evidence.rows import Unavailable
 from evidence.scorers.rows import PairwiseRow
 from evidence.types import GenerationFailed
@@ -40,7 +41,6 @@ ANSWER: ResponseFormatJSONSchema = {
         },
     },
 }
-RETRYABLE = (408, 409, 425, 429)
 
 
 class JudgementFailed(GenerationFailed):
@@ -52,65 +52,60 @@ class PairwiseJudge:
 
     def __init__(self, row: PairwiseRow) -> None:
         self.row = row
-        self._key = os.environ.get(row.key_env, "")
-        if not self._key:
-            raise Unavailable(f"{row.id} needs a key", f"export {row.key_env}=...")
-        self.client = openai.OpenAI(api_key=self._key, base_url=row.base_url, timeout=row.timeout, max_retries=0)
+        self._key()
 
     def compare(self, a: Image, b: Image, prompt: str, order_bit: bool) -> int:
-        """`order_bit` True shows `b` first. Raises JudgementFailed."""
-        shown = (b, a) if order_bit else (a, b)
-        selection = self._ask(shown, prompt)
-        if selection == TIE:
-            return TIE
-        return int((selection == SECOND) != order_bit)
+        """`order_bit` True shows `b` first. Takes at most the row's `timeout`. Raises JudgementFailed."""
+        key, failure, said = self._key(), None, ""
+        try:
+            said = str(within(self.row.timeout, lambda: self._ask((b, a) if order_bit else (a, b), prompt, key)))
+        except GenerationFailed as error:
+            failure = error
+        except openai.APIStatusError as error:
+            failure = classified(_told(error), error.status_code, dict(error.response.headers), key)
+        except Exception as error:  # of the client, which quotes servers: told outside of this block, by its class
+            failure = classified(type(error).__name__, None, {}, key)
+        if failure is not None:
+            reason = f"{self.row.id}: {failure.reason}"
+            raise JudgementFailed(reason, retryable=failure.retryable, retry_after=failure.retry_after)
+        selection = self._selection(said, key)
+        return TIE if selection == TIE else int((selection == SECOND) != order_bit)
 
     def truncated(self, prompts: list[str]) -> list[bool]:
         """Never: the service has no window that such prompts reach."""
         return [False] * len(prompts)
 
-    def _ask(self, shown: tuple[Image, Image], prompt: str) -> int:
+    def _key(self) -> str:
+        if key := os.environ.get(self.row.key_env, "").strip():
+            return key
+        raise Unavailable(f"{self.row.label} needs a key in {self.row.key_env}", f"export {self.row.key_env}=…")
+
+    def _ask(self, shown: tuple[Image, Image], prompt: str, key: str) -> str:
+        client = openai.OpenAI(api_key=key, base_url=self.row.base_url, timeout=self.row.timeout, max_retries=0)
         content: list[Any] = [{"type": "text", "text": QUESTION + prompt}]
         content += [{"type": "image_url", "image_url": {"url": data_url(image)}} for image in shown]
-        try:
-            reply = self.client.chat.completions.create(
-                model=self.row.model,
-                messages=[{"role": "user", "content": content}],
-                temperature=self.row.temperature,
-                response_format=ANSWER,
-            )
-            text = reply.choices[0].message.content
-        except openai.APIStatusError as error:
-            raise self._status(error) from None
-        except openai.APIConnectionError as error:  # time-outs too
-            raise JudgementFailed(f"{self.row.id}: {type(error).__name__}", retryable=True) from None
-        except (openai.OpenAIError, ValueError, AttributeError, IndexError, TypeError) as error:
-            raise JudgementFailed(f"{self.row.id}: not a chat reply ({type(error).__name__})", retryable=True) from None
-        return self._selection(text)
-
-    def _status(self, error: openai.APIStatusError) -> JudgementFailed:
-        code = error.status_code
-        refused = f"the key in {self.row.key_env} is refused"  # some services quote parts of it
-        told = refused if code in (401, 403) else self._without_key(str(error.message))[:200]
-        wait = error.response.headers.get("retry-after", "")
-        return JudgementFailed(
-            f"{self.row.id}: HTTP {code}: {told}",
-            retryable=code in RETRYABLE or code >= 500,
-            retry_after=float(wait) if wait.replace(".", "", 1).isdigit() else None,
+        reply = client.chat.completions.create(
+            model=self.row.model,
+            messages=[{"role": "user", "content": content}],
+            temperature=self.row.temperature,
+            response_format=ANSWER,
         )
+        return reply.choices[0].message.content or ""
 
-    def _selection(self, text: str | None) -> int:
+    def _selection(self, text: str, key: str) -> int:
         try:
-            selection = json.loads(text or "")["selection"]
+            selection = json.loads(text)["selection"]
         except (ValueError, KeyError, TypeError):
             selection = None
         if selection not in (FIRST, SECOND, TIE) or isinstance(selection, bool):
-            told = self._without_key(str(text))[:80]
-            raise JudgementFailed(f"{self.row.id}: no selection in {told!r}", retryable=True)
+            raise JudgementFailed(f"{self.row.id}: no selection in {blotted(text, key)[:80]!r}", retryable=True)
         return int(selection)
 
-    def _without_key(self, text: str) -> str:
-        return text.replace(self._key, "***")
+
+def _told(error: openai.APIStatusError) -> str:
+    body: Any = error.body
+    inner = body.get("error", body) if isinstance(body, dict) else None
+    return str(inner.get("message", "")) if isinstance(inner, dict) else ""
 
 
 def data_url(image: Image) -> str:
