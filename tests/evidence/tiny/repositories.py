@@ -111,25 +111,23 @@ def flux_transformer(file: Path) -> Path:
     return file
 
 
-def lora(folder: Path, transformer: Any, *, rank: int = 4, alpha: int = 8, seed: int = 50) -> Any:
-    """Adds a trained-looking LoRA to the transformer and returns its state."""
+def lora(transformer: Any, *, rank: int = 4, alpha: int = 8) -> None:
+    """Adds a LoRA to the transformer, with weights as if trained."""
     from peft import LoraConfig
-    from peft.utils import get_peft_model_state_dict
 
     targets = ["to_q", "to_k", "to_v", "to_out.0"]
     config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=targets, init_lora_weights=False)
-    torch.manual_seed(seed)
+    torch.manual_seed(50)
     transformer.add_adapter(config)
-    return get_peft_model_state_dict(transformer)
 
 
-def diffusers_lora(folder: Path, *, metadata: bool = True) -> Path:
+def diffusers_lora(folder: Path, transformer: Any, *, metadata: bool = True) -> Path:
     """`pytorch_lora_weights.safetensors`, as diffusers saves it."""
     from diffusers.training_utils import _collate_lora_metadata
+    from peft.utils import get_peft_model_state_dict
 
-    transformer = diffusers.FluxTransformer2DModel(**FLUX)
-    state = lora(folder, transformer)
     told = _collate_lora_metadata({"transformer": transformer}) if metadata else {}
+    state = get_peft_model_state_dict(transformer)
     diffusers.FluxPipeline.save_lora_weights(folder, transformer_lora_layers=state, **told)
     return folder
 
@@ -376,7 +374,7 @@ def qwen_image(folder: Path) -> Path:
         vae=drawn(decoder, seed=3, gain=1.5),
         text_encoder=qwen_vl_text(),
         tokenizer=tokenizers.qwen(),
-        transformer=drawn(transformer, seed=13),
+        transformer=drawn(transformer, seed=13, gain=3.0),
     )
     made.save_pretrained(folder)
     return folder

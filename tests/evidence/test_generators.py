@@ -1,0 +1,482 @@
+"""Every local row of models.toml, from the hub layout it is published in to a picture, on tiny weights.
+
+The rows are the real ones: real addresses, file patterns, adapters and settings, served by a hub of our own on
+loopback. Only size, steps and text window are cut down. Below that: the settings that would quietly spoil evidence.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import huggingface_hub.constants
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from evidence import generators, models, weights
+from evidence.generators.local import add_lora
+from evidence.rows import Unavailable
+from evidence.types import GenerationFailed, Request, Staged
+from tests.evidence.tiny import repositories
+from tests.evidence.tiny.hub import Hub, commit_of
+from tests.evidence.tiny.repositories import SIDE
+from tests.evidence.tiny.rows import row
+
+LAYOUTS: dict[str, Callable[[Path], Path]] = {
+    "black-forest-labs/FLUX.1-dev": repositories.flux,
+    "black-forest-labs/FLUX.1-Krea-dev": repositories.flux,
+    "CodeGoat24/FLUX.1-dev-PrefGRPO": repositories.flux,
+    "xzyhku/flux_hpsv2.1_dancegrpo": lambda folder: repositories.flux_transformer(
+        folder / "checkpoint-ema-300-0" / "diffusion_pytorch_model.safetensors"
+    ),
+    "stabilityai/stable-diffusion-xl-base-1.0": repositories.sdxl,
+    "playgroundai/playground-v2.5-1024px-aesthetic": lambda folder: repositories.sdxl(folder, playground=True),
+    "stabilityai/stable-diffusion-3.5-medium": repositories.sd3,
+    "yandex/stable-diffusion-3.5-large-alchemist": repositories.sd3,
+    "jieliu/SD3.5M-FlowGRPO-GenEval": repositories.peft_lora,
+    "jieliu/SD3.5M-FlowGRPO-PickScore": repositories.peft_lora,
+    "black-forest-labs/FLUX.2-klein-9B": repositories.flux2_klein,
+    "Tongyi-MAI/Z-Image": repositories.z_image,
+    "Tongyi-MAI/Z-Image-Turbo": repositories.z_image,
+    "zai-org/GLM-Image": repositories.glm_image,
+    "meituan-longcat/LongCat-Image": repositories.longcat,
+    "Qwen/Qwen-Image": repositories.qwen_image,
+}
+LOCAL = [name for name, known in models.load().items() if known.weights.startswith("hf-hub:")]
+PLAIN, OTHER = Request("a murky pond, badly lit", 7), Request("a sharp and vivid street", 8)
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    """Our hub, an empty cache and an empty lock; each tiny repository is made once."""
+    root = tmp_path_factory.mktemp("hub")
+    made = {maker: maker(root / str(number)) for number, maker in enumerate(dict.fromkeys(LAYOUTS.values()))}
+    for swapped in (root / str(n) for n in range(len(made))):
+        assert swapped.is_dir()
+    folders = {name: root / str(list(made).index(maker)) for name, maker in LAYOUTS.items()}
+    with Hub(folders) as served, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(root / "cache"))
+        patch.setattr(weights, "LOCK", root / "models.lock.json")
+        patch.setenv("HF_ENDPOINT", served.url)
+        logging.getLogger("transformers").setLevel(logging.ERROR)
+        yield served
+
+
+def shrunk(name: str) -> models.Row:
+    """The real row with profiles small enough for the test."""
+    real = models.load()[name]
+    reads = generators.ADAPTERS[real.adapter].settings
+    few: dict[str, Any] = {"size": 2 * SIDE if real.adapter == "glm-image" else SIDE}
+    if "max_sequence_length" in reads:
+        few["max_sequence_length"] = 48
+    profiles = {}
+    for key, profile in real.profiles.items():
+        arms = {
+            arm: own.model_copy(update={"steps": own.steps // 12}) if own.steps else own
+            for arm, own in (("plain", profile.plain), ("wide", profile.wide))
+        }
+        profiles[key] = profile.model_copy(update=few | ({"steps": 2} if profile.steps else {}) | arms)
+    return real.model_copy(update={"profiles": profiles})
+
+
+def grey_levels(one: Image.Image, other: Image.Image) -> Any:
+    return np.abs(np.asarray(one, int) - np.asarray(other, int))
+
+
+def same(one: Image.Image, other: Image.Image) -> bool:
+    return np.array_equal(np.asarray(one), np.asarray(other))
+
+
+@pytest.fixture(scope="module")
+def loaded(hub: Hub) -> Callable[[str], Any]:
+    known: dict[str, Any] = {}
+
+    def load(name: str) -> Any:
+        if name not in known:
+            known[name] = generators.load(shrunk(name))
+        return known[name]
+
+    return load
+
+
+# ------------------------------------------------------------------------------------------- each row, end to end
+
+
+@pytest.mark.parametrize("name", LOCAL)
+def test_a_row_gives_pictures_that_depend_on_prompt_and_seed_alone(name: str, loaded: Callable[[str], Any]) -> None:
+    generator = loaded(name)
+    first, second = generator.generate([PLAIN, OTHER])
+    assert first.mode == "RGB"
+    assert first.size == (generator.settings["width"], generator.settings["height"])
+    again, before = generator.generate([OTHER, PLAIN])
+    assert same(first, before) and same(second, again), "a picture depends on what was made before it"
+    (other_seed,) = generator.generate([Request(PLAIN.prompt, 70)])
+    (other_prompt,) = generator.generate([Request(OTHER.prompt, PLAIN.seed)])
+    assert not same(first, other_seed)
+    assert not same(first, other_prompt)
+
+
+@pytest.mark.parametrize("name", LOCAL)
+def test_a_recipe_holds_everything_that_the_sampler_was_told(name: str, loaded: Callable[[str], Any], hub: Hub) -> None:
+    generator = loaded(name)
+    recipe, known = generator.recipe, shrunk(name)
+    wanted = [weights.address(text).place for text in known.addresses]
+    assert recipe.revision == "+".join(map(commit_of, wanted)) == known.revision
+    assert (recipe.model, recipe.adapter, recipe.device) == (known.weights, known.adapter, "cpu")
+    told = recipe.settings | {"dtype": recipe.dtype, "steps": recipe.steps, "guidance": recipe.guidance}
+    assert known.settings().items() <= told.items()
+    assert recipe.seed is None
+    if known.lora:
+        assert (recipe.settings["lora"], recipe.settings["lora_scale"]) == (known.lora, known.lora_scale)
+
+
+@pytest.mark.parametrize("name", [n for n in LOCAL if models.load()[n].adapter != "glm-image"])
+def test_a_batch_gives_the_pictures_of_its_members(name: str, loaded: Callable[[str], Any]) -> None:
+    """In half precision too: a grey level or two at most."""
+    generator = loaded(name)
+    together = generator.under(generator.settings | {"batch": 2}).generate([PLAIN, OTHER])
+    for one, other in zip(together, generator.generate([PLAIN, OTHER]), strict=True):
+        assert grey_levels(one, other).mean() < 2
+
+
+@pytest.mark.parametrize("name", ["flux-dev", "sdxl", "sd35m", "z-image-turbo", "flux2-klein-9b"])
+def test_the_published_profile_runs_in_its_own_precision(name: str, hub: Hub) -> None:
+    generator: Any = generators.load(shrunk(name), "as-published")
+    assert {p.dtype for p in getattr(generator.pipe, generator.denoiser).parameters()} == {
+        getattr(torch, generator.recipe.dtype)
+    }
+    (picture,) = generator.generate([PLAIN])
+    assert np.asarray(picture).std() > 10
+
+
+def test_both_arms_share_weights_and_differ_only_as_published(loaded: Callable[[str], Any], hub: Hub) -> None:
+    generator = generators.load(shrunk("sd35m"), "as-published")
+    wide: Any = generators.load(shrunk("sd35m"), "as-published", arm="wide", sharing=generator)
+    assert wide.pipe is generator.pipe  # type: ignore[attr-defined]
+    assert (generator.recipe.steps, generator.recipe.guidance) == (3, 4.0)
+    assert (wide.recipe.steps, wide.recipe.guidance) == (2, 6.0)
+    other = generators.load(shrunk("sd35m"), arm="wide", sharing=loaded("sd35m"))
+    assert other.recipe == loaded("sd35m").recipe
+
+
+def test_other_precision_is_other_weights(loaded: Callable[[str], Any]) -> None:
+    generator = loaded("flux-dev")
+    assert generator.under(generator.settings | {"dtype": "float32"}).pipe is not generator.pipe
+
+
+def test_what_was_met_is_pinned(hub: Hub, loaded: Callable[[str], Any]) -> None:
+    for name in LOCAL:
+        loaded(name)
+    lock = json.loads(weights.LOCK.read_text())
+    assert set(lock) == set(LAYOUTS)
+    assert all(len(entry["revision"]) == 40 and entry["files"] for entry in lock.values())
+
+
+# ------------------------------------------------------------------------------------------- as stock diffusers
+
+
+def stock(kind: str, folder: Path, prompt: str, **given: Any) -> Image.Image:
+    pipe = getattr(diffusers, kind).from_pretrained(folder)
+    pipe.set_progress_bar_config(disable=True)
+    settings = {"width": SIDE, "height": SIDE, "num_inference_steps": 2} | given
+    return pipe(prompt=prompt, generator=torch.Generator().manual_seed(7), **settings).images[0]  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    known: dict[str, Path] = {}
+
+    def make(kind: str) -> Path:
+        if kind not in known:
+            known[kind] = getattr(repositories, kind)(tmp_path_factory.mktemp("stock") / kind)
+        return known[kind]
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("adapter", "kind", "pipeline", "ours", "theirs"),
+    [
+        (
+            "flux",
+            "flux",
+            "FluxPipeline",
+            {"max_sequence_length": 40},
+            {"guidance_scale": 3.5, "max_sequence_length": 40},
+        ),
+        (
+            "flux",
+            "flux",
+            "FluxPipeline",
+            {"true_cfg_scale": 2.0, "negative_prompt": "sharp", "max_sequence_length": 40},
+            {"guidance_scale": 3.5, "true_cfg_scale": 2.0, "negative_prompt": "sharp", "max_sequence_length": 40},
+        ),
+        ("sdxl", "sdxl", "StableDiffusionXLPipeline", {"variant": "fp16"}, {"guidance_scale": 3.5}),
+        (
+            "sdxl",
+            "sdxl",
+            "StableDiffusionXLPipeline",
+            {"variant": "fp16", "negative_prompt": "sharp"},
+            {"guidance_scale": 3.5, "negative_prompt": "sharp"},
+        ),
+        ("sd3", "sd3", "StableDiffusion3Pipeline", {}, {"guidance_scale": 3.5}),
+        ("z-image", "z_image", "ZImagePipeline", {}, {"guidance_scale": 3.5}),
+        ("flux2-klein", "flux2_klein", "Flux2KleinPipeline", {}, {"guidance_scale": 1.0}),
+        (
+            "qwen-image",
+            "qwen_image",
+            "QwenImagePipeline",
+            {"true_cfg_scale": 4.0, "guidance": None},
+            {"true_cfg_scale": 4.0, "negative_prompt": " "},
+        ),
+    ],
+)
+def test_an_adapter_gives_the_bytes_of_the_stock_pipeline(
+    adapter: str, kind: str, pipeline: str, ours: Any, theirs: Any, folder: Callable[[str], Path]
+) -> None:
+    generator = generators.load(row(adapter, folder(kind), **ours))
+    given = theirs | ({"max_sequence_length": 512} if adapter in ("z-image", "flux2-klein") else {})
+    source = {"variant": "fp16"} if adapter == "sdxl" else {}
+    pipe = getattr(diffusers, pipeline).from_pretrained(folder(kind), dtype=torch.float32, **source)
+    pipe.set_progress_bar_config(disable=True)
+    settings = {"width": SIDE, "height": SIDE, "num_inference_steps": 2} | given
+    expected = pipe(prompt=PLAIN.prompt, generator=torch.Generator().manual_seed(7), **settings).images[0]
+    assert same(generator.generate([PLAIN])[0], expected)
+
+
+@pytest.mark.parametrize("name", ["flux-dev", "sdxl", "sd35m"])
+def test_stages_apart_give_the_same_bytes_and_free_the_text_encoders(name: str, loaded: Callable[[str], Any]) -> None:
+    generator = loaded(name)
+    whole = generator.generate([PLAIN, OTHER])
+    assert isinstance(generator, Staged)
+    generator.encode([PLAIN, OTHER, PLAIN])
+    assert all(getattr(generator.pipe, encoder) is None for encoder in generator.encoders)
+    for request, picture in zip([PLAIN, OTHER], whole, strict=True):
+        assert same(generator.decode(generator.denoise([request]))[0], picture)
+    unannounced = Request("a third prompt", 9)
+    (picture,) = generator.generate([unannounced])
+    assert all(getattr(generator.pipe, encoder) is not None for encoder in generator.encoders)
+    assert same(generator.generate([unannounced])[0], picture)
+
+
+def test_a_picture_can_be_edited_at_a_strength(loaded: Callable[[str], Any]) -> None:
+    generator = loaded("flux-krea")
+    (source,) = generator.generate([OTHER])
+    edit = Request(PLAIN.prompt, 7, image=source)
+    weak, strong = (generator.under(generator.settings | {"strength": s, "steps": 4}) for s in (0.5, 1.0))
+    (kept,), (gone,) = weak.generate([edit]), strong.generate([edit])
+    assert not same(kept, gone)
+    assert same(kept, weak.generate([edit])[0])
+    with pytest.raises(GenerationFailed, match="takes no picture"):
+        loaded("sdxl").generate([edit])
+
+
+# ------------------------------------------------------------------------------------------- quiet spoilers
+
+
+def test_longcat_never_rewrites_a_prompt(loaded: Callable[[str], Any]) -> None:
+    """By default its pipeline lets a language model beautify the prompt first."""
+    generator = loaded("longcat-image")
+    assert generator.recipe.settings["prompt_rewrite"] is False
+    assert generator.pipe.text_processor is None, "the rewriter could be brought back"
+    with pytest.raises(AttributeError):  # the default would rewrite, had we not said no
+        generator.pipe(PLAIN.prompt, num_inference_steps=1, width=32, height=32)
+    assert "prompt_rewrite" not in generators.ADAPTERS["longcat"].settings, "no row may turn it on"
+
+
+def test_flux_ignores_a_negative_prompt_without_true_cfg_and_says_so(folder: Callable[[str], Path]) -> None:
+    plain = stock("FluxPipeline", folder("flux"), PLAIN.prompt)
+    assert same(plain, stock("FluxPipeline", folder("flux"), PLAIN.prompt, negative_prompt="sharp"))
+    generator: Any = generators.load(row("flux", folder("flux")))
+    with pytest.raises(GenerationFailed, match="would ignore the negative prompt"):
+        generator.generate([Request(PLAIN.prompt, 7, "sharp")])
+    on = generator.under(generator.settings | {"true_cfg_scale": 3.0})
+    assert not same(on.generate([Request(PLAIN.prompt, 7, "sharp")])[0], on.generate([PLAIN])[0])
+    assert not same(on.generate([PLAIN])[0], generator.generate([PLAIN])[0]), "an empty negative prompt turns CFG on"
+
+
+def seen_by(generator: Any, request: Request) -> list[int]:
+    """Batch sizes that the denoiser of a Z-Image gets in one sampling."""
+    sizes: list[int] = []
+    hook = generator.pipe.transformer.register_forward_pre_hook(lambda module, given: sizes.append(len(given[0])))
+    generator.generate([request])
+    hook.remove()
+    return sizes
+
+
+def test_the_turbo_runs_without_guidance(loaded: Callable[[str], Any]) -> None:
+    """Its pipeline turns guidance on for any scale above 0, also for 1.0, and then evaluates everything twice."""
+    turbo = loaded("z-image-turbo")
+    assert turbo.recipe.guidance == 0.0
+    assert set(seen_by(turbo, PLAIN)) == {1}
+    assert set(seen_by(turbo.under(turbo.settings | {"guidance": 1.0}), PLAIN)) == {2}
+    with pytest.raises(GenerationFailed, match="ignore the negative prompt"):
+        turbo.generate([Request(PLAIN.prompt, 7, "sharp")])
+
+
+def test_the_first_argument_of_klein_is_a_picture(loaded: Callable[[str], Any]) -> None:
+    klein = loaded("flux2-klein-9b")
+    with pytest.raises(ValueError, match="Provide either `prompt`"):
+        klein.pipe(PLAIN.prompt)
+    assert type(klein.pipe).__name__ == "Flux2KleinPipeline"
+    unread = klein.under(klein.settings | {"guidance": 0.0})
+    assert same(klein.generate([PLAIN])[0], unread.generate([PLAIN])[0]), "the distilled model reads no guidance"
+
+
+def test_glm_samples_one_at_a_time_and_leaves_the_global_generator_alone(loaded: Callable[[str], Any]) -> None:
+    generator = loaded("glm-image")
+    assert generator.recipe.settings["batch"] == 1
+    assert "batch" not in generators.ADAPTERS["glm-image"].settings, "no row may ask for more"
+    before = torch.get_rng_state()
+    together = generator.generate([PLAIN, OTHER])
+    assert torch.equal(before, torch.get_rng_state())
+    torch.manual_seed(99)
+    assert same(together[1], generator.generate([OTHER])[0])
+
+
+@pytest.fixture
+def adapted(tmp_path: Path) -> tuple[Path, Any]:
+    """A LoRA of alpha 8 at rank 4 on a tiny FLUX, and the pipeline it was trained in."""
+    repositories.flux(tmp_path / "flux")
+    pipe = diffusers.FluxPipeline.from_pretrained(tmp_path / "flux")
+    pipe.set_progress_bar_config(disable=True)
+    repositories.lora(pipe.transformer)
+    return tmp_path, pipe
+
+
+def trained(pipe: Any) -> Image.Image:
+    settings = {"width": SIDE, "height": SIDE, "num_inference_steps": 2, "max_sequence_length": 40}
+    made = pipe(PLAIN.prompt, guidance_scale=3.5, generator=torch.Generator().manual_seed(7), **settings)
+    return made.images[0]  # type: ignore[no-any-return]
+
+
+def test_a_saved_lora_comes_back_at_its_strength(adapted: tuple[Path, Any]) -> None:
+    """To the byte at scale 1; at scale 0 it is gone to the byte."""
+    root, pipe = adapted
+    repositories.diffusers_lora(root / "lora", pipe.transformer)
+    known = row("flux", root / "flux", lora=root / "lora", max_sequence_length=40)
+    assert same(generators.load(known).generate([PLAIN])[0], trained(pipe))
+    base = generators.load(row("flux", root / "flux", max_sequence_length=40)).generate([PLAIN])[0]
+    gone = known.model_copy(update={"lora_scale": 0.0})
+    assert same(generators.load(gone).generate([PLAIN])[0], base)
+    half = generators.load(known.model_copy(update={"lora_scale": 0.5}))
+    assert not same(half.generate([PLAIN])[0], base)
+    assert half.recipe.settings["lora_scale"] == 0.5
+
+
+def test_a_lora_without_metadata_would_be_halved_and_is_refused(adapted: tuple[Path, Any]) -> None:
+    root, pipe = adapted
+    repositories.diffusers_lora(root / "lora", pipe.transformer, metadata=False)
+    careless = diffusers.FluxPipeline.from_pretrained(root / "flux")
+    careless.set_progress_bar_config(disable=True)
+    careless.load_lora_weights(root / "lora")
+    scaling = {m.scaling["default_0"] for m in careless.transformer.modules() if hasattr(m, "lora_A")}
+    assert scaling == {1.0}, "alpha 8 at rank 4 is a scaling of 2: this is the trap"
+    assert not same(trained(careless), trained(pipe))
+    with pytest.raises(Unavailable, match="does not say its alpha"):
+        generators.load(row("flux", root / "flux", lora=root / "lora"))
+
+
+def test_a_peft_lora_acts_as_when_merged(tmp_path: Path) -> None:
+    """FlowGRPO's form: the published code merges it into the transformer; ours keeps it beside, as strong."""
+    from peft import PeftModel
+
+    repositories.sd3(tmp_path / "sd3")
+    repositories.peft_lora(tmp_path / "lora")
+    ours: Any = generators.load(row("sd3", tmp_path / "sd3", lora=tmp_path / "lora"))
+    pipe = diffusers.StableDiffusion3Pipeline.from_pretrained(tmp_path / "sd3")
+    merged = PeftModel.from_pretrained(pipe.transformer, tmp_path / "lora").merge_and_unload()
+    given = {
+        "hidden_states": torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(1)),
+        "encoder_hidden_states": torch.randn(1, 20, 64, generator=torch.Generator().manual_seed(2)),
+        "pooled_projections": torch.randn(1, 64, generator=torch.Generator().manual_seed(3)),
+        "timestep": torch.tensor([500.0]),
+    }
+    with torch.inference_mode():
+        expected, got = merged(**given).sample, ours.pipe.transformer(**given).sample
+        plain = generators.load(row("sd3", tmp_path / "sd3")).pipe.transformer(**given).sample  # type: ignore[attr-defined]
+    assert torch.allclose(expected, got, atol=1e-4)
+    assert (expected - plain).abs().max() > 0.01
+
+
+def test_a_folder_without_lora_is_told(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="holds no LoRA"):
+        add_lora(None, tmp_path, 1.0)
+
+
+def test_dance_flux_replaces_the_whole_transformer(loaded: Callable[[str], Any], hub: Hub) -> None:
+    from safetensors.torch import load_file
+
+    generator = loaded("dance-flux")
+    file = hub.folders["xzyhku/flux_hpsv2.1_dancegrpo"] / "checkpoint-ema-300-0" / "diffusion_pytorch_model.safetensors"
+    for name, part in load_file(file).items():
+        assert torch.equal(generator.pipe.transformer.state_dict()[name], part.to(torch.bfloat16))
+    assert not same(generator.generate([PLAIN])[0], loaded("flux-dev").generate([PLAIN])[0])
+
+
+def test_a_transformer_of_another_shape_is_refused(folder: Callable[[str], Path], tmp_path: Path) -> None:
+    """Missing weights would be left as they were drawn, without a word."""
+    from safetensors.torch import load_file, save_file
+
+    file = repositories.flux_transformer(tmp_path / "t.safetensors")
+    state = load_file(file)
+    del state["proj_out.weight"]
+    save_file(state, tmp_path / "cut.safetensors")
+    with pytest.raises(Unavailable, match=r"proj_out\.weight"):
+        generators.load(row("flux", folder("flux"), transformer=tmp_path / "cut.safetensors"))
+
+
+def test_words_beyond_77_tokens_reach_sdxl(folder: Callable[[str], Path]) -> None:
+    """Stock SDXL cuts them. Chunks do not, and say so; a prompt that fits is embedded as by the stock pipeline."""
+    chunked: Any = generators.load(row("sdxl", folder("sdxl"), variant="fp16"))
+    cut = chunked.under(chunked.settings | {"long_prompts": "truncated"})
+    long = "a quiet pond at dusk, " * 6
+    ends = Request(long + "overexposed", 7), Request(long + "out of focus", 7)
+    assert same(*cut.generate(list(ends)))
+    assert not same(*chunked.generate(list(ends)))
+    assert chunked.truncated([long, "short"]) == [False, False]
+    assert cut.truncated([long, "short"]) == [True, False]
+    assert same(chunked.generate([PLAIN])[0], cut.generate([PLAIN])[0])
+
+
+@pytest.mark.parametrize("name", [n for n in LOCAL if models.load()[n].adapter not in ("sdxl", "glm-image")])
+def test_prompts_that_the_text_window_cuts_are_reported(name: str, loaded: Callable[[str], Any]) -> None:
+    assert loaded(name).truncated(["a murky pond " * 200, "a pond"]) == [True, False]
+
+
+# ------------------------------------------------------------------------------------------- pictures that are none
+
+
+@pytest.mark.parametrize(("value", "reason"), [(float("nan"), "black"), (1.0, "blank")])
+def test_a_decoder_that_fails_makes_no_picture(value: float, reason: str, folder: Callable[[str], Path]) -> None:
+    """Half precision overflows to NaN, which becomes black: that is no dark picture."""
+    generator: Any = generators.load(row("flux", folder("flux")))
+    with torch.no_grad():
+        generator.pipe.vae.decoder.conv_out.weight.zero_()
+        generator.pipe.vae.decoder.conv_out.bias.fill_(value)
+    with pytest.raises(GenerationFailed, match=reason) as caught:
+        generator.generate([PLAIN])
+    assert not caught.value.retryable, "the same seed would fail again"
+
+
+def test_running_out_of_memory_is_a_failed_picture(folder: Callable[[str], Path]) -> None:
+    generator: Any = generators.load(row("flux", folder("flux")))
+
+    def full(*_: Any, **__: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    generator.pipe.vae.decode = full
+    with pytest.raises(GenerationFailed, match="out of memory"):
+        generator.generate([PLAIN])
+
+
+def test_a_free_seed_gives_another_picture_each_time(folder: Callable[[str], Path]) -> None:
+    generator = generators.load(row("flux", folder("flux")))
+    free = Request(PLAIN.prompt, None)
+    assert not same(*generator.generate([free, free]))
