@@ -18,7 +18,9 @@ from torch import Tensor
 
 from evidence.scorers.base import State, complain
 
-_STAND_INS = ("trainer", "torch", "transformers", "tokenizers", "dataclasses", "omegaconf", "hydra")
+_STAND_INS = frozenset(
+    ("trainer", "torch", "transformers", "tokenizers", "accelerate", "dataclasses", "functools", "omegaconf", "hydra")
+)
 _CONTAINERS = {
     ("collections", "OrderedDict"): collections.OrderedDict,
     ("collections", "defaultdict"): lambda *_: {},
