@@ -1,6 +1,7 @@
 """What results mean: values and their sources, statistics, claims and their verdicts, import of raw scores.
 
-`load(root)` is the door. Importing this package loads neither pydantic nor numpy; the first use of a name below does.
+`load(root)` is the door; `ledger.import_scores` recomputes and `ledger.metrics` computes. Importing this package loads
+neither pydantic nor numpy; the first use of a name below does.
 """
 
 from __future__ import annotations
@@ -12,13 +13,11 @@ if TYPE_CHECKING:
     from ledger.book import Ledger as Ledger
     from ledger.book import UnknownValue as UnknownValue
     from ledger.book import show as show
-    from ledger.import_scores import import_scores as import_scores
     from ledger.reading import load as load
 
 _HOME = {
     "Ledger": "ledger.book",
     "UnknownValue": "ledger.book",
-    "import_scores": "ledger.import_scores",
     "load": "ledger.reading",
     "show": "ledger.book",
 }

@@ -302,24 +302,14 @@ def _sided(refs: Sequence[Ref], side: int) -> Finding:
 
 def falls_steadily(refs: Sequence[Ref]) -> Finding:
     """No value is above the one before it, and the interval of the last lies wholly below that of the first."""
-    return _steady(refs, -1)
-
-
-def rises_steadily(refs: Sequence[Ref]) -> Finding:
-    """No value is below the one before it, and the interval of the last lies wholly above that of the first."""
-    return _steady(refs, 1)
-
-
-def _steady(refs: Sequence[Ref], side: int) -> Finding:
-    ends = [ref.value.interval or (ref.number, ref.number) for ref in (refs[0], refs[-1])]
+    first, last_one = (ref.value.interval or (ref.number, ref.number) for ref in (refs[0], refs[-1]))
     item = f"from {refs[0].named} to {refs[-1].named} in {in_words(len(refs))} steps"
-    near, far = (ends[0], ends[1]) if side > 0 else (ends[1], ends[0])
-    if near[1] < far[0]:
-        stumbles = [b for a, b in itertools.pairwise(refs) if (b.number - a.number) * side < 0]
-        if not stumbles:
-            return Finding([item])
-        return Finding([], [], [f"{item}, but not without a turn at {stumbles[0].named}"])
-    return Finding([], [item]) if far[1] < near[0] else Finding([], [], [item])
+    if first[1] < last_one[0]:
+        return Finding([], [item])
+    if last_one[1] >= first[0]:
+        return Finding([], [], [item])
+    turns = [later for earlier, later in itertools.pairwise(refs) if later.number > earlier.number]
+    return Finding([], [], [f"{item}, but not without a turn at {turns[0].named}"]) if turns else Finding([item])
 
 
 def loses_less_than(refs: Sequence[Ref], margin: Ref) -> Finding:
@@ -393,7 +383,6 @@ RULES: dict[str, Rule] = {
         below_zero,
         above_zero,
         falls_steadily,
-        rises_steadily,
         loses_less_than,
     )
 }

@@ -135,7 +135,7 @@ def test_the_rank_correlation_has_the_sign_of_aligned_minus_base() -> None:
 
 
 def test_identical_arms_differ_with_p_one() -> None:
-    assert metrics.wilcoxon_signed_rank([1.0, 2], [1.0, 2]) == (0.0, 1.0, 0.0, 0)
+    assert metrics.wilcoxon_signed_rank([1.0, 2], [1.0, 2]) == (0.0, 1.0, 0.0, 0, 0.0)
 
 
 def test_an_unknown_alternative_is_refused() -> None:

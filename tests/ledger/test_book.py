@@ -1,0 +1,77 @@
+"""The printed form of numbers and the downloads made from the ledger."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+
+import ledger
+from ledger import book
+from ledger.schema import Publication, Value
+from tests.ledger.conftest import Project, number
+
+
+@pytest.mark.parametrize(
+    ("value", "printed"),
+    [
+        (number(-3.165), "−3.165"),
+        (number(9.07), "9.070"),
+        (number(3300.0, digits=0), "3,300"),
+        (number(1893.0, digits=0, unit="year"), "1893"),
+        (number(54324.0, digits=0, unit="seed"), "54324"),
+        (number(None), "pending"),
+        (number(95.0, digits=0, qualifier="≥"), "≥ 95"),
+        (number(1e-10, digits=2, qualifier="<"), "< 10⁻¹⁰"),
+        (number(5.493e-34, digits=4), "5.5·10⁻³⁴"),
+        (number(0.0, digits=2), "0.00"),
+        (number(-0.0, digits=2), "0.00"),
+        (number(0.0002, digits=4), "0.0002"),
+    ],
+)
+def test_numbers_are_printed_as_the_source_prints_them(value: dict[str, object], printed: str) -> None:
+    assert book.show(Value.model_validate(value)) == printed
+
+
+def small(project: Project) -> ledger.Ledger:
+    table = {
+        "title": "Models",
+        "caption": "All of them.",
+        "columns": [{"id": "delta", "label": "Δ"}, {"id": "after", "label": "After"}],
+        "rows": [{"id": "flux", "label": 'Flux, "the" one', "group": "Flux"}, {"id": "z", "label": "Z"}],
+    }
+    values = {
+        "models.flux.delta": number(-3.1, n=300, interval=[-4.0, -2.0], caveat="One seed."),
+        "models.flux.after": number(None),
+        "models.z.delta": number(-1.0, qualifier="<"),
+    }
+    return ledger.load(project(one={"tables": {"models": table}, "values": values}))
+
+
+def test_a_table_download_says_what_each_number_rests_on(project: Project) -> None:
+    rows = list(csv.DictReader(io.StringIO(book.table_csv(small(project), "models"))))
+    assert [row["label"] for row in rows] == ['Flux, "the" one', "Z"]
+    assert (rows[0]["delta"], rows[0]["delta_low"], rows[0]["delta_n"]) == ("-3.1", "-4.0", "300")
+    assert (rows[0]["delta_caveat"], rows[1]["delta_bound"]) == ("One seed.", "<")
+
+
+def test_an_empty_cell_says_whether_it_is_pending_or_not_reported(project: Project) -> None:
+    flux, z = book.table_records(small(project), "models")
+    assert (flux["after"], flux["after_source"]) == (None, "pending: Table 1")
+    assert (z["after"], z["after_source"]) == (None, "not reported")
+
+
+def test_the_published_ledger_reads_back_as_it_was(project: Project) -> None:
+    text = book.publication_json(small(project))
+    again = Publication.model_validate_json(text, strict=True)
+    assert again == book.publication(small(project))
+    assert json.loads(text)["values"]["models.flux.delta"]["interval"] == [-4.0, -2.0]
+
+
+def test_the_schema_names_every_part_and_forbids_strangers() -> None:
+    schema = json.loads(json.dumps(book.publication_schema()))
+    assert set(schema["properties"]) == {"values", "tables", "exhibits", "runs", "claims"}
+    assert schema["additionalProperties"] is False
+    assert schema["$defs"]["Value"]["required"] == ["label", "value", "unit", "digits", "source"]

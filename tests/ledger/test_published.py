@@ -1,0 +1,169 @@
+"""The ledger that is committed: what was transcribed, what was recomputed, what the claims come to."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import ledger
+from ledger.rules import RULES
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@cache
+def book() -> ledger.Ledger:
+    return ledger.load(ROOT)
+
+
+def test_table_d1_has_twenty_rows_and_seven_are_pending_with_a_reason() -> None:
+    rows = [row.id for row in book().tables["generators"].rows]
+    changes = [book().value(f"generators.{row}.delta_hpsv3") for row in rows]
+    pending = [value for value in changes if value.value is None]
+    assert len(rows) == 20
+    assert len(pending) == 7
+    assert all(len(value.source.where) > 20 for value in pending)
+
+
+@pytest.mark.parametrize(
+    ("id", "printed"),
+    [
+        ("generators.flux-dev.delta_hpsv3", "−3.165"),
+        ("generators.gpt-image-15.hpsv3_after", "−1.175"),
+        ("reward_models.hpsv3.auroc", "0.385"),
+        ("emotion_choice.hpsv3.anger", "0.190"),
+        ("image_to_image.dance-flux.delta_hpsv3", "3.13"),
+        ("page.scream_hpsv3", "5.23"),
+        ("page.pair_confidence", "≥ 95"),
+        ("tests.dance-flux.hpsv3_p", "< 10⁻¹⁰"),
+        ("exhibits.scream.original.hpsv3", "5.23"),
+    ],
+)  # fmt: skip
+def test_a_transcribed_number_is_printed_as_published(id: str, printed: str) -> None:
+    assert ledger.show(book().value(id)) == printed
+
+
+def test_forty_four_of_forty_six_published_numbers_follow_from_the_raw_scores() -> None:
+    """Two columns of Nano Banana differ: some of its pairs were drawn again after those scores were cached."""
+    reported = [id for id in book().values if id.startswith(("generators.", "tests."))]
+    checked = {id: book().agrees(id) for id in reported}
+    differing = {id for id, agrees in checked.items() if agrees is False}
+    assert differing == {"generators.nano-banana.delta_hpsv2", "generators.nano-banana.delta_imagereward"}
+    assert sum(agrees is True for agrees in checked.values()) == 44
+
+
+def test_ten_models_of_three_hundred_pairs_make_three_thousand() -> None:
+    counts = [value.value for id, value in book().values.items() if re.fullmatch(r"recomputed\.[\w-]+\.pairs", id)]
+    assert sorted(count for count in counts if count is not None) == [300.0] * 10 + [3000.0, 3300.0]
+
+
+def test_every_value_says_where_it_comes_from_and_recomputed_ones_how_sure_they_are() -> None:
+    for id, value in book().values.items():
+        if id.startswith("recomputed.") and ".delta_hpsv3" in id and "_q" not in id:
+            assert value.interval is not None and value.n, id
+        assert value.source.where.strip(), id
+
+
+def test_a_number_is_typed_once() -> None:
+    """Two reported values may be equal, but not with one label and one source."""
+    seen = Counter(
+        (value.label, value.source.where) for value in book().values.values() if value.source.kind == "reported"
+    )
+    assert [key for key, count in seen.items() if count > 1] == []
+
+
+def test_no_two_columns_or_rows_of_a_table_print_one_heading() -> None:
+    for id, table in book().tables.items():
+        for things in (table.columns, table.rows):
+            labels = [thing.label for thing in things]
+            assert len(labels) == len(set(labels)), id
+
+
+def test_the_claims_cover_every_verdict_and_every_family_claim_names_playground() -> None:
+    claims = book().claims
+    assert len(claims) >= 60
+    assert {claim.verdict for claim in claims.values()} == {
+        "holds",
+        "holds in part",
+        "contradicted",
+        "cannot be checked",
+    }
+    family = claims["moves-less-within-family"]
+    assert family.verdict == "holds in part"
+    assert family.because.startswith("Two of three hold. Against: ΔHPSv3 of Playground 2.5 (−4.170)")
+
+
+@pytest.mark.parametrize(
+    ("claim", "verdict"),
+    [
+        ("scream-below-clean", "holds"),
+        ("matisse-in-clean-range", "contradicted"),
+        ("ten-generators", "contradicted"),
+        ("pairs-3300", "contradicted"),
+        ("hpsv3-below-random", "holds"),
+        ("hpsv3-emotion-below-chance", "holds in part"),
+        ("differences-significant", "holds in part"),
+        ("one-test-set", "contradicted"),
+        ("worse-than-own-encoder", "holds in part"),
+        ("lapis-rank", "holds"),
+        ("lapis-very-bottom", "contradicted"),
+        ("gallery-nano", "contradicted"),
+        ("real-gap", "cannot be checked"),
+        ("user-aligned-to-model", "cannot be checked"),
+        ("three-hundred-per-row", "holds in part"),
+    ],
+)  # fmt: skip
+def test_what_the_ledger_makes_of_a_claim(claim: str, verdict: str) -> None:
+    assert book().claims[claim].verdict == verdict, book().claims[claim].because
+
+
+@pytest.mark.parametrize(
+    ("file", "id", "number", "claim", "verdict"),
+    [
+        ("generators", "generators.playground.delta_hpsv3", -3.9, "moves-less-within-family", "holds"),
+        ("generators", "generators.dance-flux.delta_hpsv3", -3.9, "moves-less-within-family", "holds in part"),
+        ("reward_models", "reward_models.hpsv3.auroc", 0.6, "hpsv3-below-random", "holds in part"),
+        ("emotion", "emotion_choice.hpsv3.anger", 0.3, "anger-81", "contradicted"),
+        ("real_art", "leaderboard.lapis.hpsv3", -1.0, "lapis-very-bottom", "holds"),
+        ("benchmark", "page.pairs_claimed", 3000, "pairs-3300", "holds"),
+    ],
+)  # fmt: skip
+def test_a_changed_number_of_the_committed_ledger_changes_the_verdict(
+    tmp_path: Path, file: str, id: str, number: float, claim: str, verdict: str
+) -> None:
+    for folder in ("results", "content"):
+        (tmp_path / folder).mkdir()
+    for source in [*(ROOT / "results").glob("*.json"), ROOT / "content" / "claims.toml"]:
+        (tmp_path / source.relative_to(ROOT)).write_bytes(source.read_bytes())
+    document = tmp_path / "results" / f"{file}.json"
+    tree = json.loads(document.read_text(encoding="utf-8"))
+    tree["values"][id]["value"] = number
+    document.write_text(json.dumps(tree), encoding="utf-8")
+    assert ledger.load(tmp_path).claims[claim].verdict == verdict
+
+
+def test_no_verdict_and_no_unused_rule_is_written_down() -> None:
+    text = (ROOT / "content" / "claims.toml").read_text(encoding="utf-8")
+    assert "verdict =" not in text
+    assert [rule for rule in RULES if f'rule = "{rule}"' not in text] == []
+
+
+def test_claims_print_no_braces_and_no_machine_words() -> None:
+    for id, claim in book().claims.items():
+        for text in (claim.sentence, claim.where, claim.because, claim.in_miniature_because):
+            assert "{" not in text and "None" not in text.replace("None of", ""), (id, text)
+
+
+def test_exhibits_that_cannot_be_shipped_have_a_page_to_look_at_and_a_written_alternative() -> None:
+    sets = Counter(name for exhibit in book().exhibits.values() for name in exhibit.sets)
+    assert (sets["canon"], sets["lapis"], sets["real"], sets["gallery"], sets["newspeak"]) == (2, 12, 16, 12, 5)
+    for id, exhibit in book().exhibits.items():
+        for picture in exhibit.pictures:
+            assert len(picture.alt) > 20, id
+            if picture.file is None:
+                assert exhibit.source_url, id
