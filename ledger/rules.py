@@ -301,14 +301,17 @@ def _sided(refs: Sequence[Ref], side: int) -> Finding:
 
 
 def falls_steadily(refs: Sequence[Ref]) -> Finding:
-    """No value is above the one before it, and the interval of the last lies wholly below that of the first."""
-    first, last_one = (ref.value.interval or (ref.number, ref.number) for ref in (refs[0], refs[-1]))
+    """No step rises beyond the intervals, and the interval of the last value lies wholly below that of the first."""
+    spans = [ref.value.interval or (ref.number, ref.number) for ref in refs]
+    first, last_one = spans[0], spans[-1]
     item = f"from {refs[0].named} to {refs[-1].named} in {in_words(len(refs))} steps"
     if first[1] < last_one[0]:
         return Finding([], [item])
     if last_one[1] >= first[0]:
         return Finding([], [], [item])
-    turns = [later for earlier, later in itertools.pairwise(refs) if later.number > earlier.number]
+    turns = [
+        ref for ref, (before, after) in zip(refs[1:], itertools.pairwise(spans), strict=True) if after[0] > before[1]
+    ]
     return Finding([], [], [f"{item}, but not without a turn at {turns[0].named}"]) if turns else Finding([item])
 
 

@@ -182,6 +182,7 @@ def in_miniature(project: Project, rule: str, values: list[dict[str, Any]], **op
         ("falls_steadily", [measured(0.9, 1.0), measured(0.5, 0.7), measured(0.1, 0.3)], {}, "reproduced"),
         ("falls_steadily", [measured(0.5, 1.0), measured(0.4, 0.9)], {}, "not reproduced"),
         ("falls_steadily", [measured(0.9, 1.0), measured(0.0, 0.1), measured(0.2, 0.4)], {}, "not reproduced"),
+        ("falls_steadily", [measured(0.9, 1.0), measured(0.1, 0.2), measured(0.11, 0.21)], {}, "reproduced"),
         ("falls_steadily", [measured(0.1, 0.2), measured(0.8, 0.9)], {}, "opposite"),
         ("loses_less_than", [measured(-0.04, 0.01)], {"margin": "miniature.margin"}, "reproduced"),
         ("loses_less_than", [measured(-0.2, 0.1)], {"margin": "miniature.margin"}, "not reproduced"),
