@@ -124,7 +124,7 @@ _HEADER = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(#.*)?$")
 def toml_line(text: str, path: JsonPath) -> int:
     """1-based line of the key at `path` in TOML `text`, or of what it stands in; 1 when neither is written out."""
     best, table, seen = 1, [], dict[str, int]()
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if header := _HEADER.match(line):
             name = header[2].replace('"', "")
             table = list[str | int](name.split("."))

@@ -1,0 +1,102 @@
+"""Errors point at the line that a person has to change."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ledger.problems import InputError, Problem, did_you_mean, json_line, repeated_keys, spell, toml_line
+
+TREES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=5), st.floats(allow_nan=False)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)),
+    max_leaves=12,
+)
+
+TOML = """title = "x"
+
+[[claims]]
+id = "a"
+[[claims]]
+id = "b"
+rests_on = [
+  "c",
+]
+options = { than = "d" }
+[links.code]
+url = "e"
+"""
+
+
+def paths(tree: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    steps = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    return [path] + [deeper for key, branch in steps for deeper in paths(branch, (*path, key))]
+
+
+@given(tree=TREES, data=st.data())
+@settings(max_examples=120, deadline=None)
+def test_the_line_of_a_json_value_is_where_changing_it_changes_the_text(tree: Any, data: st.DataObject) -> None:
+    """Replaces the value at a path by a mark and looks for the mark's line: it must be the line that was named."""
+    path = data.draw(st.sampled_from(paths(tree)))
+    text = json.dumps(tree, indent=1)
+    if not path:
+        assert json_line(text, path) == 1
+        return
+    marked = json.loads(text)
+    holder = marked
+    for step in path[:-1]:
+        holder = holder[step]
+    holder[path[-1]] = "\u2603 mark"
+    lines = json.dumps(marked, indent=1, ensure_ascii=False).split("\n")
+    assert json_line(text, path) == next(n for n, line in enumerate(lines, 1) if "\u2603 mark" in line)
+
+
+def test_a_missing_json_key_is_placed_at_its_nearest_ancestor() -> None:
+    assert json_line('{\n"a": {\n"b": 1\n}\n}', ("a", "c", "d")) == 2
+
+
+@given(tree=TREES)
+@settings(max_examples=80, deadline=None)
+def test_json_that_python_wrote_repeats_no_key(tree: Any) -> None:
+    assert repeated_keys(json.dumps(tree)) == []
+
+
+def test_repeated_keys_are_found_at_any_depth_with_their_lines() -> None:
+    text = '{"a": [{"x": 1,\n"x": {"y": 1,\n"y": 2}}],\n"a": 3}'
+    assert repeated_keys(text) == [(("a", 0, "x"), 2), (("a", 0, "x", "y"), 3), (("a",), 4)]
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        (("title",), 1),
+        (("claims", 0, "id"), 4),
+        (("claims", 1, "id"), 6),
+        (("claims", 1, "rests_on"), 7),
+        (("claims", 1, "rests_on", 0), 7),
+        (("claims", 1, "options", "than"), 10),
+        (("claims", 1, "absent"), 5),
+        (("links", "code", "url"), 12),
+        (("nowhere",), 1),
+    ],
+)
+def test_the_line_of_a_toml_key(path: tuple[str | int, ...], line: int) -> None:
+    assert toml_line(TOML, path) == line
+
+
+def test_a_problem_reads_as_file_line_field_and_message() -> None:
+    path = spell(("exhibits", 1, "pictures", 0, "file"))
+    said = "no such picture '0001-cleen.jpg'" + did_you_mean("0001-cleen.jpg", ["0001-clean.jpg", "x.png"])
+    assert str(Problem("results/exhibits.json", 1234, path, said)) == (
+        "results/exhibits.json:1234 exhibits[1].pictures[0].file: "
+        "no such picture '0001-cleen.jpg', did you mean '0001-clean.jpg'?"
+    )
+
+
+def test_all_problems_of_a_run_stand_in_one_error_once_and_in_order() -> None:
+    late, early = Problem("b", 1, "", "x"), Problem("a", 9, "", "y")
+    assert InputError([late, early, late]).problems == (early, late)
