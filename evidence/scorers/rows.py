@@ -12,8 +12,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints, field_validator
 
-from evidence.rows import Row, address, read_rows
-from evidence.weights import UNPINNED, pinned
+from evidence.rows import ROOT, Row, address, read_rows
+from evidence.weights import UNPINNED, digest, pinned
 
 ROWS = Path(__file__).resolve().parents[1] / "scorers.toml"
 
@@ -27,6 +27,7 @@ class ScorerRow(Row):
     not_inherited: ClassVar[frozenset[str]] = frozenset({"range", "unknown", "note"})
 
     label: str = Field(min_length=1)
+    family: str = ""  # "miniature" for the scorers of the miniature, which alone are run on it by default
     adapter: str
     role: Role
     weights: str = ""  # address; empty for a service
@@ -143,6 +144,13 @@ class JudgeRow(ScorerRow):
         if text and not all(slot in text for slot in ("{dimension}", "{guideline}")):
             raise ValueError("must contain {dimension} and {guideline}")
         return text
+
+    @property
+    def revision(self) -> str:
+        """That of the weights and a digest of the guideline: other words are another judge."""
+        path = ROOT / self.guideline
+        words = digest(path)[: len("sha256:") + 12] if path.exists() else UNPINNED
+        return f"{super().revision}+guideline-{words}"
 
 
 class ClassifierRow(ScorerRow):

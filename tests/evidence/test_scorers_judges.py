@@ -115,6 +115,13 @@ def test_our_guideline_describes_every_digit_of_every_dimension() -> None:
     assert "clarity" in guideline.ask("clarity") and "sharp: 2" in guideline.ask("clarity")
 
 
+def test_other_words_are_another_judge(judge: DigitJudge, tmp_path: Path) -> None:
+    """Without the guideline in the revision, scores under changed words would pass for the same."""
+    (tmp_path / "guideline.toml").write_text("question = 'changed'")
+    changed = judge.row.model_copy(update={"guideline": str(tmp_path / "guideline.toml")})
+    assert changed.revision != judge.row.revision and judge.row.revision.count("+") == 2
+
+
 CSV = (
     "\ufeffDimension,Score,Option,Description\n"
     + "".join(
