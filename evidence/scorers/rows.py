@@ -148,9 +148,10 @@ class JudgeRow(ScorerRow):
     @property
     def revision(self) -> str:
         """That of the weights and a digest of the guideline: other words are another judge."""
-        path = ROOT / self.guideline
-        words = digest(path)[: len("sha256:") + 12] if path.exists() else UNPINNED
-        return f"{super().revision}+guideline-{words}"
+        weights, path = super().revision, ROOT / self.guideline
+        if weights == UNPINNED or not path.exists():
+            return UNPINNED
+        return f"{weights}+{digest(path)}"
 
 
 class ClassifierRow(ScorerRow):
