@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ledger import metrics
-from ledger.book import alike, show
+from ledger.book import MINUS, alike, show
 from ledger.files import replace_text
 from ledger.metrics import Floats
 from ledger.problems import InputError, Problem, did_you_mean
@@ -76,6 +76,7 @@ ROW_OF = {
 """Names that the authors' code gives to the rows of Table D.1."""
 
 QUANTILES = (0, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 100)
+BIN = 2  # HPSv3 points
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*\Z")
 _LARGEST = 1e6  # no scorer comes near; keeps every mean and square finite
 _SHOWN = 60  # defects spelled out
@@ -148,6 +149,7 @@ def import_scores(csv_path: Path, root: Path, progress: Progress | None = None) 
         book.add_model(scores, row)
     tell(len(rows), len(rows) + 1, "all models")
     book.add_pooled(scores)
+    book.add_distribution(scores, rows)
     document = book.document()
     path = root / "results" / "recomputed.json"
     replace_text(path, document.model_dump_json(indent=1, exclude_defaults=True) + "\n")
@@ -259,6 +261,7 @@ class _Book:
         self.reported = reported
         self.rows = rows
         self.values: dict[str, Value] = {}
+        self.edges: list[int] = []
 
     def add_model(self, scores: Scores, row: Row) -> None:
         for scorer in SCORERS:
@@ -313,6 +316,22 @@ class _Book:
                 self._put(
                     row.id, f"delta_hpsv3_q{percent:02}", label, float(number), scorer.unit, 3, where, n=change.size
                 )
+
+    def add_distribution(self, scores: Scores, rows: list[Row]) -> None:
+        """Share of prompts per bin of the change in HPSv3, on bins that all models share."""
+        changes = {row.id: scores.column(row.id, "hpsv3_diop") - scores.column(row.id, "hpsv3_oiop") for row in rows}
+        every = np.concatenate(list(changes.values()))
+        first, last = (math.floor(edge / BIN) for edge in (every.min(), every.max()))
+        self.edges = [BIN * step for step in range(first, last + 1)]
+        for row in rows:
+            change = changes[row.id]
+            for edge in self.edges:
+                share = float(((change >= edge) & (change < edge + BIN)).mean())
+                span = f"{_plain(edge)} to {_plain(edge + BIN)}"
+                label = f"Prompts for which HPSv3 of {row.label} changes by {span}"
+                where = f"Share of prompts with diop − oiop (HPSv3) from {span} in {_WHERE}"
+                id = f"distribution.{row.id}.{_bin(edge)}"
+                self.values[id] = _value(label, share, "share", 3, where, n=change.size)
 
     def _against_base(self, scores: Scores, row: Row, base: Row, scorer: Scorer) -> None:
         """One-sided: does the aligned model's distorted picture still score higher than its base's?"""
@@ -431,6 +450,16 @@ class _Book:
                 ],
                 rows=rows,
             ),
+            "distribution": Table(
+                title="The change, prompt by prompt",
+                caption="Share of prompts by how far HPSv3 moves from the plain to the distorted picture, both under "
+                "the plain prompt. A column is a bin, named by its ends.",
+                columns=[
+                    Column(id=_bin(edge), label=f"{_plain(edge)} to {_plain(edge + BIN)}", unit="HPSv3 points")
+                    for edge in self.edges
+                ],
+                rows=rows,
+            ),
             "recomputed": Table(
                 title="Recomputed from the published scores",
                 caption="What the raw four-way scores give for each generator, with bootstrap intervals over prompts.",
@@ -489,6 +518,15 @@ def _over_prompts(scores: Scores, picks: Floats, seed: int) -> tuple[float, floa
     if any(line != prompts[0] for line in prompts):
         return None
     return metrics.bootstrap_interval(picks.reshape(len(prompts), -1).mean(axis=0), seed)
+
+
+def _plain(edge: int) -> str:
+    return str(edge).replace("-", MINUS)
+
+
+def _bin(edge: int) -> str:
+    """Column of the bin that begins at `edge`: m4, 0, p2."""
+    return f"m{-edge}" if edge < 0 else f"p{edge}" if edge else "0"
 
 
 def _seed(*names: str) -> int:

@@ -113,6 +113,15 @@ def test_aligned_and_base_are_paired_by_prompt_and_not_by_line(project: Project)
     assert (book.value("recomputed.dance-flux.hpsv3_base_r").value or 0) < -0.8
 
 
+def test_the_histogram_of_changes_counts_every_prompt_once(project: Project) -> None:
+    changes = [-4.0, -3.9, -2.0, -0.1, 0.0, 1.99, 2.0]
+    book, _ = run(project, table(*(pair("flux_dev", i, 10.0, 11.0, 10 + change) for i, change in enumerate(changes))))
+    bins = book.tables["distribution"].columns
+    shares = [book.value(f"distribution.flux-dev.{column.id}").value or 0 for column in bins]
+    assert [column.label for column in bins] == ["−4 to −2", "−2 to 0", "0 to 2", "2 to 4"]
+    assert [round(7 * share) for share in shares] == [2, 2, 2, 1]
+
+
 def test_each_reported_number_is_compared_at_its_printed_precision(project: Project) -> None:
     values = {
         "nano-banana__delta_hpsv3": number(-7.530),
