@@ -191,11 +191,9 @@ class Renderer:
             self.problems.append(Problem(_file(error.name), error.lineno, "", error.message or "syntax error"))
         except jinja2.TemplateNotFound as error:
             self.problems.append(Problem(_file(template), 0, "", f"no such template '{error.name}'"))
-        except (jinja2.UndefinedError, TypeError, ValueError, KeyError, AttributeError) as error:
-            place = _template_line(error.__traceback__, self.site.root)
-            if place is None:
-                raise
-            self.problems.append(Problem(*place, "", f"{type(error).__name__}: {error}"))
+        except Exception as error:  # whatever a text makes Python do is named at its line
+            file, line, deeper = _where(error.__traceback__, self.site.root)
+            self.problems.append(Problem(file or _file(template), line, "", f"{type(error).__name__}: {error}{deeper}"))
         return ""
 
     def wrong(self, message: str) -> None:
@@ -389,14 +387,11 @@ class Scope:
         before, self.in_text = self.in_text, False
         choices = [f"{self.variant}/parts/{name}.html", f"parts/{name}.html"]
         template = self.r.env.select_template(choices)
-        text = self.r.render(template.name or "", {**self.names(), **names}).strip()
-        if name != "value":
-            text = re.sub(r"^(<[a-z]+)", rf'\1 data-part="{name}"', text, count=1)
-        html = Markup(text)
+        html = Markup(self.r.render(template.name or "", {**self.names(), **names}).strip())
         self.in_text = before
         if not self.in_text:
             return html
-        self.kept.append(html)
+        self.kept.append(html if name == "value" else Markup(f"<!--part {name}-->{html}<!--/part-->"))
         return Markup(f"\ue000{len(self.kept) - 1}\ue001")
 
     def value(self, name: str) -> Markup:
@@ -421,7 +416,7 @@ class Scope:
         parts = re.split(r"\{([a-z0-9][a-z0-9_.-]*)\}", text)
         return Markup("").join(self.value(part) if index % 2 else escape(part) for index, part in enumerate(parts))
 
-    def table(self, name: str, columns: list[str] | None = None) -> Markup:
+    def table(self, name: str, columns: list[str] | None = None, folded: bool = False) -> Markup:
         table = self._one("table", name, self.ledger.tables)
         if table is None:
             return Markup("")
@@ -430,7 +425,7 @@ class Scope:
             if column not in known:
                 self.r.wrong(f"table '{name}' has no column '{column}'{did_you_mean(column, known)}")
         chosen = [known[c] for c in columns if c in known] if columns else list(table.columns)
-        return self.part("table", id=name, table=table, columns=chosen, rows=table.rows)
+        return self.part("table", id=name, table=table, columns=chosen, rows=table.rows, folded=folded)
 
     def chart(self, name: str) -> Markup:
         from pages import charts
@@ -633,14 +628,14 @@ def _file(name: str | None) -> str:
     return name if name and name.startswith("content/") else f"templates/{name}"
 
 
-def _template_line(trace: TracebackType | None, root: Path) -> tuple[str, int] | None:
-    """File and line of the innermost template of a traceback; None when our own code failed below it."""
-    place, ours = None, False
+def _where(trace: TracebackType | None, root: Path) -> tuple[str, int, str]:
+    """File and line of the innermost template of a traceback, and where in our code below it the error arose."""
+    place, deeper = ("", 0), ""
     while trace is not None:
-        names, file = trace.tb_frame.f_globals, trace.tb_frame.f_code.co_filename
+        names, file = trace.tb_frame.f_globals, Path(trace.tb_frame.f_code.co_filename)
         if "__jinja_exception__" in names or "__jinja_template__" in names:
-            place, ours = (relative(Path(file), root), trace.tb_lineno), False
-        else:
-            ours = "jinja2" not in Path(file).parts
+            place, deeper = (relative(file, root), trace.tb_lineno), ""
+        elif file.parent == Path(__file__).parent:
+            deeper = f" (raised in pages/{file.name}:{trace.tb_lineno})"
         trace = trace.tb_next
-    return None if ours else place
+    return *place, deeper if place[0] else ""
