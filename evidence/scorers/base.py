@@ -20,7 +20,7 @@ from PIL.Image import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from evidence.rows import ROOT
+from evidence.rows import ROOT, Unavailable
 from evidence.scorers.rows import ScorerRow
 from evidence.types import Score
 from evidence.weights import fetch
@@ -77,6 +77,14 @@ class LocalScorer(ABC):
 
 def weights_of(row: ScorerRow) -> Path:
     return fetch(row.weights, row.files, prepare=row.prepare).path
+
+
+def file_of(row: ScorerRow, name: str) -> Path:
+    """One file of the weights. Raises Unavailable with where it belongs."""
+    path = weights_of(row) / name
+    if not path.is_file():
+        raise Unavailable(f"{name} is not in {row.weights}", row.note or f"put it into {relative(path.parent, ROOT)}")
+    return path
 
 
 def base_of(row: ScorerRow) -> Path:

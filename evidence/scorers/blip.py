@@ -32,6 +32,7 @@ from evidence.scorers.base import (
     base_of,
     build,
     complain,
+    file_of,
     fit,
     open_model,
     read_state,
@@ -117,10 +118,11 @@ class ImageRewardScorer(LocalScorer):
 
     def __init__(self, row: ImageRewardRow, device: str = "cpu") -> None:
         super().__init__(row, device)
-        folder = weights_of(row)
         self.tokenizer = AutoTokenizer.from_pretrained(base_of(row), trust_remote_code=False)
         self.tokenizer.add_special_tokens({"bos_token": "[DEC]", "additional_special_tokens": ["[ENC]"]})
-        self.model = open_image_reward(folder / row.checkpoint, folder / row.text_config, row.vision_heads)
+        self.model = open_image_reward(
+            file_of(row, row.checkpoint), file_of(row, row.text_config), row.vision_heads
+        )
         self.model.to(self.device, self.dtype)
         self.side = self.model.vision.config.image_size
         self.mean, self.deviation = row.mean, row.deviation

@@ -17,7 +17,18 @@ from PIL.Image import Image
 from torch import Tensor
 from transformers import AutoTokenizer, CLIPConfig, CLIPImageProcessorPil, CLIPModel
 
-from evidence.scorers.base import LocalScorer, State, base_of, build, complain, fit, open_model, read_state, weights_of
+from evidence.scorers.base import (
+    LocalScorer,
+    State,
+    base_of,
+    build,
+    complain,
+    file_of,
+    fit,
+    open_model,
+    read_state,
+    weights_of,
+)
 from evidence.scorers.framing import cropped, padded
 from evidence.scorers.rows import ClipCheckpointRow, ClipRow
 from evidence.types import Score
@@ -95,7 +106,7 @@ class CheckpointScorer(_Cosine):
 
     def __init__(self, row: ClipCheckpointRow, device: str = "cpu") -> None:
         super().__init__(row, device)
-        path = weights_of(row) / row.checkpoint
+        path = file_of(row, row.checkpoint)
         base = base_of(row)
         published = read_state(path, inside=row.state_key)
         end = TextWindow(base, 1).tokenizer.eos_token_id

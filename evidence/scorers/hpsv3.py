@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from transformers import Qwen2VLConfig, Qwen2VLModel
 
 from evidence.rows import ROOT, Unavailable
-from evidence.scorers.base import LocalScorer, State, base_of, build, fit, read_state, weights_of
+from evidence.scorers.base import LocalScorer, State, base_of, build, file_of, fit, read_state
 from evidence.scorers.chat import PICTURE, PLACEHOLDER, ChatInput
 from evidence.scorers.rows import Hpsv3Row
 from evidence.types import Score
@@ -71,7 +71,7 @@ class Hpsv3Scorer(LocalScorer):
         self.template = read_template(ROOT / row.template, row.template_sha256, row.reward_token)
         self.chat = ChatInput(base, [row.reward_token])
         self.reward_token, self.reward = row.reward_token, self.chat.token(row.reward_token)
-        self.model = open_hpsv3(weights_of(row) / row.checkpoint, base)
+        self.model = open_hpsv3(file_of(row, row.checkpoint), base)
         self.model.backbone.to(self.device, self.dtype)
         self.model.head.to(self.device, torch.float32)
         self.text_window = self.model.backbone.config.text_config.max_position_embeddings

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel
 
-from evidence.scorers.base import LocalScorer, State, base_of, build, fit, weights_of
+from evidence.scorers.base import LocalScorer, State, base_of, build, file_of, fit
 from evidence.scorers.clip import TextWindow
 from evidence.scorers.pickles import module_state
 from evidence.scorers.rows import MpsRow
@@ -159,7 +159,7 @@ class MpsScorer(LocalScorer):
     def __init__(self, row: MpsRow, device: str = "cpu") -> None:
         super().__init__(row, device)
         base = base_of(row)
-        self.model = open_mps(weights_of(row) / row.checkpoint, base, row.cross_heads).to(self.device, self.dtype)
+        self.model = open_mps(file_of(row, row.checkpoint), base, row.cross_heads).to(self.device, self.dtype)
         self.processor = CLIPImageProcessorPil.from_pretrained(base)
         self.text_window = self.model.clip.config.text_config.max_position_embeddings
         self.text = TextWindow(base, self.text_window)

@@ -176,6 +176,13 @@ def test_missing_weights_are_told_with_what_would_mend_it() -> None:
         scorers.load(ROWS["hpsv1"].model_copy(update={"weights": "local-dir:.cache/nowhere/hpsv1"}))
 
 
+def test_a_checkpoint_that_is_put_in_place_by_hand_is_asked_for_by_name(tmp_path: Path) -> None:
+    """HPS v1 and MPS are on no hub: an empty folder must say what belongs into it."""
+    layouts.clip_tokenizer(tmp_path, 77)
+    with pytest.raises(Unavailable, match=r"hpc\.pth is not in .*OneDrive"):
+        scorers.load(folders.at(ROWS["hpsv1"], tmp_path))
+
+
 # ------------------------------------------------------------------------------------------------- checkpoints
 
 FILES = {

@@ -202,7 +202,7 @@ def service() -> Iterator[Service]:
 def pairwise(service: Service, monkeypatch: pytest.MonkeyPatch) -> PairwiseJudge:
     row = ROWS["llm-judge"]
     monkeypatch.setenv("OPENROUTER_API_KEY", KEY)
-    where = {"base_url": f"http://127.0.0.1:{service.server_port}/v1", "timeout": 1.0}
+    where = {"base_url": f"http://127.0.0.1:{service.server_port}/v1", "timeout": 60.0}
     return scorers.load_judge(row.model_copy(update=where))
 
 
@@ -284,6 +284,7 @@ def test_a_misbehaving_service_is_a_failure_never_a_verdict(
 ) -> None:
     """It says whether another try can help, keeps quiet about the key, and asked exactly once."""
     service.answer, retryable = MISBEHAVIOURS[what]
+    pairwise.row = pairwise.row.model_copy(update={"timeout": 1.0 if what == "a slow drip" else 60.0})
     with pytest.raises(JudgementFailed) as failure:
         pairwise.compare(A, B, "a barn", True)
     assert failure.value.retryable is retryable and len(service.asked) == 1
