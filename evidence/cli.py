@@ -55,6 +55,12 @@ def _runs(value: Path | None) -> Path:
     return value or RUNS
 
 
+rows_option = click.option(
+    "--rows",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    default=None,
+    help="Folder with a models.toml or scorers.toml of one's own.",
+)
 runs_option = click.option("--runs", type=click.Path(path_type=Path, file_okay=False), default=None, hidden=True)
 
 
@@ -112,6 +118,7 @@ runs_option = click.option("--runs", type=click.Path(path_type=Path, file_okay=F
 )
 @click.option("--retry-failed", is_flag=True, help="Try again also what failed for good.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and its cost, and make nothing.")
+@rows_option
 @runs_option
 @click.pass_context
 def evidence(
@@ -134,6 +141,7 @@ def evidence(
     name: str,
     retry_failed: bool,
     dry_run: bool,
+    rows: Path | None,
     runs: Path | None,
 ) -> None:
     """Generate, score and judge pictures; what exists already is not made again.
@@ -146,7 +154,7 @@ def evidence(
     """
     if context.invoked_subcommand is not None:
         return
-    from evidence.run import Order, Rows
+    from evidence.run import Order, rows_of
 
     order = Order(
         models=models,
@@ -161,7 +169,7 @@ def evidence(
         sweep=sweep,
     )
     if dry_run:
-        _dry_run(order, Rows(), name, _runs(runs))
+        _dry_run(order, rows_of(rows), name, _runs(runs))
         return
     from evidence.engines import Options
 
@@ -172,7 +180,7 @@ def evidence(
         workers={stage: int(size) for stage, size in workers.items()},
         worker_cpus=worker_cpus,
     )
-    _execute(order, name, _runs(runs), engine, chosen)
+    _execute(order, rows_of(rows), name, _runs(runs), engine, chosen)
 
 
 def _dry_run(order: Order, rows: Rows, name: str, runs: Path) -> None:
@@ -184,7 +192,7 @@ def _dry_run(order: Order, rows: Rows, name: str, runs: Path) -> None:
         click.echo(line)
 
 
-def _execute(order: Order, name: str, runs: Path, engine: str, options: Options) -> None:
+def _execute(order: Order, rows: Rows, name: str, runs: Path, engine: str, options: Options) -> None:
     for library in ("TRANSFORMERS_VERBOSITY", "DIFFUSERS_VERBOSITY"):
         os.environ.setdefault(library, "error")
     from evidence import run
@@ -192,7 +200,7 @@ def _execute(order: Order, name: str, runs: Path, engine: str, options: Options)
     from evidence.report import reporter
 
     chosen = replace(options, device=options.device or run.device_here())
-    cast = run.cast_of(order, rows := run.Rows())
+    cast = run.cast_of(order, rows)
     totals = run.totals(run.plan_of(order, cast, name))
     with reporter(totals, click.echo, sys.stdout.isatty()) as told:
         plan, tally = run.execute(
@@ -223,20 +231,21 @@ def _counts(stage: str, row: str, counts: Counter[str]) -> str:
 @evidence.command()
 @click.option("--run", "name", default=DEFAULT_RUN, show_default=True, help="Name of the run.")
 @click.option("--failures", is_flag=True, help="List every failed sample with its error.")
+@rows_option
 @runs_option
-def status(name: str, failures: bool, runs: Path | None) -> None:
+def status(name: str, failures: bool, rows: Path | None, runs: Path | None) -> None:
     """Show what is done, failed and missing.
 
     \b
     Example:
       python build.py evidence status --failures
     """
-    from evidence.run import Rows, cast_of, orders, plan_of, progress, store_of
+    from evidence.run import cast_of, orders, plan_of, progress, rows_of, store_of
 
-    rows, store = Rows(), store_of(name, _runs(runs))
+    found, store = rows_of(rows), store_of(name, _runs(runs))
     for order, command in orders(name, _runs(runs)):
         click.echo(command or f"order {order.digest}")
-        plan = plan_of(order, cast_of(order, rows), name)
+        plan = plan_of(order, cast_of(order, found), name)
         for (stage, row), counts in progress(plan, store).items():
             click.echo("  " + _counts(stage, row, counts))
     if failures:
@@ -248,8 +257,8 @@ def status(name: str, failures: bool, runs: Path | None) -> None:
 
 
 @evidence.command()
-@click.option("--all", "everything", is_flag=True, help="List also the rows that can run.")
-def doctor(everything: bool) -> None:
+@rows_option
+def doctor(rows: Path | None) -> None:
     """Say which rows can run here, what each of the others lacks, and what would mend it.
 
     \b
@@ -257,20 +266,20 @@ def doctor(everything: bool) -> None:
       python build.py evidence doctor
     """
     from evidence.doctor import examine, lock_note, memory_gib
-    from evidence.run import Rows
+    from evidence.run import rows_of
 
-    rows = Rows()
+    found = rows_of(rows)
     memory = memory_gib()
-    click.echo(f"memory: {memory:.0f} GiB; {lock_note(rows)}" if memory else lock_note(rows))
+    click.echo(f"memory: {memory:.0f} GiB; {lock_note(found)}" if memory else lock_note(found))
     able = []
-    for name, lacks in examine(rows, memory):
+    for name, lacks in examine(found, memory):
         if not lacks:
             able.append(name)
             continue
         click.echo(name)
         for lack in lacks:
             click.echo(f"  lacks {lack.what}\n    {lack.mend}")
-    click.echo(f"can run: {', '.join(able) or 'none'}" if able or everything else "no row can run here yet")
+    click.echo(f"can run: {', '.join(able)}" if able else "no row can run here yet")
 
 
 @evidence.command()
@@ -285,8 +294,9 @@ def doctor(everything: bool) -> None:
 @click.option(
     "--out", type=click.Path(path_type=Path), default=None, help="File to write.  [default: results/RUN.json]"
 )
+@rows_option
 @runs_option
-def collect(name: str, exhibits: int, out: Path | None, runs: Path | None) -> None:
+def collect(name: str, exhibits: int, out: Path | None, rows: Path | None, runs: Path | None) -> None:
     """Aggregate the samples of a run into a document of the ledger.
 
     \b
@@ -294,13 +304,14 @@ def collect(name: str, exhibits: int, out: Path | None, runs: Path | None) -> No
       python build.py evidence collect --exhibits 4
     """
     from evidence import collect as collecting
-    from evidence.run import ROOT, orders, store_of
+    from evidence.run import ROOT, orders, rows_of, store_of
 
     target = out or ROOT / "results" / f"{name}.json"
     document = collecting.collect(
         orders(name, _runs(runs)),
         name,
         store_of(name, _runs(runs)),
+        rows=rows_of(rows),
         exhibits=exhibits,
         pictures=target.parent / "pictures",
     )

@@ -145,11 +145,12 @@ def recipe(cast: Cast, ask: Ask, record: Record, command: str = "") -> Recipe:
     if record.identity["lora"]:
         weights["lora_scale"] = record.identity["lora_scale"]
     negative = {"negative_prompt": ask.negative} if ask.negative else {}
+    unseeded = cast.members[ask.model].row.remote and not settings.get("seeded")  # such a service is sent no seed
     return Recipe(
         model=record.identity["weights"],
         revision=record.identity["revision"],
         adapter=record.identity["adapter"],
-        seed=ask.seed,
+        seed=None if unseeded else ask.seed,
         steps=apart["steps"],
         guidance=apart["guidance"],
         settings=settings | weights | negative,

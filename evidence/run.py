@@ -65,6 +65,19 @@ class Rows:
     scorers: Mapping[str, ScorerRow] = field(default_factory=scoring.read)
 
 
+def rows_of(folder: Path | None) -> Rows:
+    """The project's rows, and those of `models.toml` and `scorers.toml` in a folder of one's own, which win."""
+    rows = Rows()
+    if folder is None:
+        return rows
+    files = folder / "models.toml", folder / "scorers.toml"
+    if not any(file.exists() for file in files):
+        raise InputError([Problem(str(folder), 0, "", "holds neither models.toml nor scorers.toml")])
+    own = read_models(files[0]) if files[0].exists() else {}
+    scorers = scoring.read(files[1]) if files[1].exists() else {}
+    return Rows({**rows.models, **own}, {**rows.scorers, **scorers})
+
+
 def expand(names: Iterable[str], rows: Rows) -> list[str]:
     """Names of rows; that of a family (`miniature`, `Flux`) stands for all its rows. InputError for unknown names."""
     found: dict[str, None] = {}

@@ -1,4 +1,4 @@
-"""A whole small cast for the engine's tests: real pipelines and scorers with random weights, loaded by the real adapters.
+"""A small cast for the engine's tests: real pipelines and scorers with random weights, loaded by the real adapters.
 
 Nothing of our own is replaced: rows are TOML read by the real readers, weights are repositories on disk.
 """
@@ -16,11 +16,13 @@ SETTINGS = 'dtype = "float32"\nsteps = 2\nguidance = 3.5\nwidth = 32\nheight = 3
 
 
 def rows(folder: Path, *, more_models: str = "", more_scorers: str = "") -> Rows:
-    """`small` (base) and `small-aligned` (the same with a LoRA) as generators, `small-clip` and `small-labels` as scorers."""
+    """Generators `small` (base) and `small-aligned` (the same with a LoRA), scorers `small-clip` and `small-labels`."""
     home = folder / "weights"
     if not home.exists():
         repositories.flux(home / "flux")
-        repositories.diffusers_lora(home / "lora")
+        transformer = repositories.flux_pipe().transformer
+        repositories.lora(transformer)
+        repositories.diffusers_lora(home / "lora", transformer)
         clip(home / "clip")
         classifier(home / "labels")
     (folder / "models.toml").write_text(_models(home) + more_models, "utf-8")

@@ -1,0 +1,176 @@
+"""What a run has to do, and which change re-runs what."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from evidence import code, run
+from evidence.plan import Ask, Cast, Comparison, Given, Plan, Scoring, Wants, build, ledger_id, member
+from evidence.run import Order, Rows
+from ledger.problems import InputError
+from tests.evidence import small
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def planned(rows: Rows, folder: Path, **asked: object) -> Plan:
+    order = Order(models=("small",), prompt_set=str(small.prompt_file(folder / "p.jsonl")), **asked)  # type: ignore[arg-type]
+    return run.plan_of(order, run.cast_of(order, rows), "t")
+
+
+def changed(rows: Rows, **fields: object) -> Rows:
+    return dataclasses.replace(rows, models={"small": rows.models["small"].model_copy(update=fields)})
+
+
+def test_a_pair_is_two_pictures_of_one_seed_and_four_scores(small_rows: Rows, tmp_path: Path) -> None:
+    plan = planned(small_rows, tmp_path, prompts=1)
+    original, distorted = plan.pictures.values()
+    assert original.ask.seed == distorted.ask.seed and original.ask.arm == "plain" and distorted.ask.arm == "wide"
+    scored = [
+        (job.ask.arm, prompt)
+        for key, job in plan.pictures.items()
+        for s, prompt in plan.scorings[key]
+        if s == "small-clip"
+    ]
+    plain, wide = original.ask.prompt, distorted.ask.prompt
+    assert scored == [("plain", plain), ("plain", wide), ("wide", plain), ("wide", wide)]
+
+
+def test_prompts_have_seeds_of_their_own_and_repeats_others(small_rows: Rows, tmp_path: Path) -> None:
+    seeds = {job.ask.seed for job in planned(small_rows, tmp_path, seeds=2).pictures.values()}
+    assert len(seeds) == 6 and all(seed is not None and 0 <= seed < 2**31 for seed in seeds)
+    free = planned(small_rows, tmp_path, seeds=0).pictures.values()
+    assert {job.ask.seed for job in free} == {None}
+
+
+def test_a_judge_of_labels_scores_each_picture_once(small_rows: Rows, tmp_path: Path) -> None:
+    plan = planned(small_rows, tmp_path, prompts=1)
+    assert [pair for pairs in plan.scorings.values() for pair in pairs if pair[0] == "small-labels"] == [
+        ("small-labels", "")
+    ] * 2
+
+
+def test_a_changed_setting_re_runs_just_what_it_changes(small_rows: Rows, tmp_path: Path) -> None:
+    before = planned(small_rows, tmp_path)
+    profile = small_rows.models["small"].profiles["controlled"].model_copy(update={"steps": 3})
+    after = planned(changed(small_rows, profiles={"controlled": profile}), tmp_path)
+    assert not before.pictures.keys() & after.pictures.keys()
+    longer = planned(small_rows, tmp_path, seeds=2)
+    assert before.pictures.keys() < longer.pictures.keys()
+
+
+@pytest.mark.parametrize("field", ["label", "family", "licence", "note", "memory_gib", "usd_per_picture"])
+def test_what_no_pixel_depends_on_re_runs_nothing(small_rows: Rows, tmp_path: Path, field: str) -> None:
+    other: object = 5.0 if field in ("memory_gib", "usd_per_picture") else "other"
+    assert (
+        planned(small_rows, tmp_path).pictures.keys()
+        == planned(changed(small_rows, **{field: other}), tmp_path).pictures.keys()
+    )
+
+
+def test_weights_that_changed_on_disk_are_other_weights(tmp_path: Path) -> None:
+    rows = small.rows(tmp_path)
+    before = planned(rows, tmp_path)
+    config = tmp_path / "weights/flux/model_index.json"
+    config.write_text(config.read_text() + " ")
+    assert not before.pictures.keys() & planned(rows, tmp_path).pictures.keys()
+
+
+def test_a_better_sentence_is_the_same_code_and_a_changed_line_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(code, "ROOT", tmp_path)
+
+    def version(text: str) -> str:
+        (tmp_path / "evidence").mkdir(exist_ok=True)
+        (tmp_path / "evidence/one.py").write_text(text)
+        (tmp_path / "evidence/two.py").write_text("X = 1\n")
+        code.version.cache_clear()
+        return code.version("evidence.one")
+
+    first = version('"""Doc."""\nfrom evidence import two\n\ndef f():\n    """Says."""\n    return two.X\n')
+    assert first == version('"""Other."""\nfrom evidence import two  # note\ndef f():\n    return two.X\n')
+    assert first != version("from evidence import two\ndef f():\n    return two.X + 1\n")
+    before = version("from evidence.two import X\n")
+    (tmp_path / "evidence/two.py").write_text("X = 2\n")
+    code.version.cache_clear()
+    assert before != code.version("evidence.one"), "an imported module determines the sample too"
+    code.version.cache_clear()
+
+
+def test_overrides_stand_in_the_name(small_rows: Rows) -> None:
+    one = member("small-aligned@steps=5,lora_scale=0.5,negative=true", small_rows.models)
+    assert one.row.settings()["steps"] == 5 and one.row.lora_scale == 0.5 and one.negative
+    assert not member("small", small_rows.models).negative and member("small@method=vsf", small_rows.models).negative
+    assert ledger_id("Small@method=vsf,steps=5") == "small-method-vsf-steps-5"
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("smal", "did you mean 'small'"),
+        ("small@stepz=3", "did you mean 'steps'"),
+        ("small@steps", "is not setting=value"),
+    ],
+)
+def test_a_wrong_name_is_told_with_the_nearest(small_rows: Rows, name: str, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        run.cast_of(Order(models=(name,)), small_rows)
+
+
+def test_a_family_stands_for_its_rows_and_a_sweep_for_its_points(small_rows: Rows) -> None:
+    assert run.expand(("Small",), small_rows) == ["small", "small-aligned"]
+    order = Order(models=("small",), sweep={"vsf_scale": ("1", "2"), "steps": ("3",)})
+    names = list(run.cast_of(order, small_rows).members)
+    assert names == ["small@method=vsf,vsf_scale=1", "small@method=vsf,vsf_scale=2", "small@steps=3"]
+
+
+def cast(rows: Rows) -> Cast:
+    return run.cast_of(Order(models=("small", "small-aligned")), rows)
+
+
+def test_pictures_that_others_start_from_come_first(small_rows: Rows) -> None:
+    first = Ask("small-aligned", "a", "wide", 1)
+    second = Ask("small", "b", "wide", 1, source=first)
+    plan = build(cast(small_rows), Wants(scorings=(Scoring(second, "small-clip", "b"),)))
+    assert [(model, len(jobs)) for model, _, jobs in plan.groups()] == [("small-aligned", 1), ("small", 1)]
+    assert second != Ask("small", "b", "wide", 1)
+    assert plan.cast.key(second) != plan.cast.key(Ask("small", "b", "wide", 1))
+
+
+def test_what_two_protocols_want_is_done_once(small_rows: Rows, tmp_path: Path) -> None:
+    once = planned(small_rows, tmp_path)
+    both = planned(small_rows, tmp_path, protocol=("pairs", "sweep"))
+    assert once.pictures.keys() == both.pictures.keys() and once.scorings == both.scorings
+
+
+def test_a_given_picture_is_named_by_its_bytes(small_rows: Rows, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(b"the same")
+    plan = build(cast(small_rows), Wants(scorings=tuple(Scoring(Given(tmp_path / n), "small-clip", "x") for n in "ab")))
+    assert len(plan.given) == 1 == plan.n_scorings and not plan.pictures
+
+
+def test_the_order_of_a_comparison_is_a_fair_coin_that_stays(small_rows: Rows) -> None:
+    """Position bias averages out, and a repeated run asks the same question."""
+    rows = dataclasses.replace(cast(small_rows), judges={"j": Rows().scorers["llm-judge"]})
+    orders = [rows.verdict("j", f"a{n}", f"b{n}", "p")["order"] for n in range(400)]
+    assert 150 < sum(orders) < 250
+    assert orders == [rows.verdict("j", f"a{n}", f"b{n}", "p")["order"] for n in range(400)]
+    assert Comparison(Ask("small", "a", "plain", 1), Ask("small", "b", "wide", 1), "j", "p").judge == "j"
+
+
+def test_a_plan_needs_no_torch() -> None:
+    """A plan and its price can be printed where nothing is installed to run it."""
+    script = (
+        "import sys; from evidence import run, cli, doctor, estimate, collect\n"
+        "order = run.Order(models=('flux-dev', 'nano-banana'), prompts=2)\n"
+        "run.plan_of(order, run.cast_of(order, run.Rows()), 't')\n"
+        "sys.exit(bool({'torch', 'transformers', 'diffusers', 'openai', 'ray'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0

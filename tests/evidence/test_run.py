@@ -1,0 +1,239 @@
+"""Whole runs on the small cast: resume, kill, rows that cannot run, services that misbehave, verdicts, provenance."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from evidence import collect, generators, run
+from evidence.engines import Options, Tally
+from evidence.plan import Plan
+from evidence.report import Plain
+from evidence.run import Order, Rows
+from evidence.store import Store
+from evidence.types import Request
+from evidence.work import Patience
+from ledger.schema import Document
+from tests.evidence import small
+from tests.evidence.tiny import service
+from tests.evidence.tiny.service import Service, html, says
+
+ROOT = Path(__file__).resolve().parents[2]
+KEY = "sk-or-v1-0123456789abcdef-secret"
+
+
+class Bench:
+    """One run folder and what is asked of it."""
+
+    def __init__(self, folder: Path, rows: Rows) -> None:
+        self.folder, self.rows, self.said = folder, rows, list[str]()
+        self.prompts = small.prompt_file(folder / "p.jsonl")
+
+    @property
+    def store(self) -> Store:
+        return run.store_of("t", self.folder)
+
+    def go(self, *models: str, engine: str = "local", **asked: object) -> tuple[Plan, Tally]:
+        order = Order(models=models, **({"prompt_set": str(self.prompts)} | asked))  # type: ignore[arg-type]
+        options = Options(parallel=1, patience=Patience(attempts=3, sleep=lambda _: None))
+        report = Plain({}, self.said.append)
+        return run.execute(
+            order, "t", options, report, engine_name=engine, rows=self.rows, runs=self.folder, command="test"
+        )
+
+    def collect(self, **told: object) -> Document:
+        return collect.collect(run.orders("t", self.folder), "t", self.store, rows=self.rows, **told)  # type: ignore[arg-type]
+
+    def written(self) -> dict[str, int]:
+        return {path.name: path.stat().st_mtime_ns for path in self.store.root.rglob("*.*")}
+
+
+@pytest.fixture
+def bench(tmp_path: Path, small_rows: Rows) -> Bench:
+    return Bench(tmp_path, small_rows)
+
+
+def test_a_second_run_does_nothing(bench: Bench) -> None:
+    plan, tally = bench.go("small", "small-aligned")
+    before = bench.written()
+    assert len(plan.pictures) == 12 and plan.n_scorings == 36 and len(before) == 60 and not tally.unavailable
+    bench.go("small", "small-aligned")
+    assert bench.written() == before
+
+
+def test_pictures_of_the_engine_are_those_of_the_generator(bench: Bench) -> None:
+    """Overlapped stages, prompts embedded once: not a byte of difference from asking one by one."""
+    plan, _ = bench.go("small")
+    generator = generators.load(bench.rows.models["small"])
+    for job in plan.pictures.values():
+        (image,) = generator.generate([Request(job.ask.prompt, job.ask.seed)])
+        assert bench.store.picture(job.key).tobytes() == image.tobytes()
+
+
+def test_a_scorer_that_comes_later_draws_nothing_again(bench: Bench) -> None:
+    bench.go("small", scorers=("small-clip",))
+    before = bench.written()
+    bench.go("small", scorers=("small-clip", "small-labels"))
+    after = bench.written()
+    assert {name: after[name] for name in before} == before and len(after) - len(before) == 6
+
+
+def test_a_broken_scorer_costs_its_scores_and_nothing_else(bench: Bench) -> None:
+    """And once it is mended only its scores are missing."""
+    broken = bench.rows.scorers["small-clip"].model_copy(update={"weights": f"local-dir:{bench.folder}/nowhere"})
+    whole = bench.rows
+    bench.rows = dataclasses.replace(whole, scorers={**whole.scorers, "small-clip": broken})
+    _, tally = bench.go("small")
+    assert set(tally.unavailable) == {"small-clip"} and len(bench.written()) == 18
+    before, bench.rows = bench.written(), whole
+    bench.go("small")
+    after = bench.written()
+    assert {name: after[name] for name in before} == before and len(after) == 30
+
+
+def test_a_row_without_weights_is_one_line_and_the_others_go_on(bench: Bench) -> None:
+    lost = bench.rows.models["small"].model_copy(update={"id": "lost", "weights": f"local-dir:{bench.folder}/lost"})
+    bench.rows = dataclasses.replace(bench.rows, models={**bench.rows.models, "lost": lost})
+    _, tally = bench.go("lost", "small")
+    assert set(tally.unavailable) == {"lost"} and len([s for s in bench.said if s.startswith("lost: skipped")]) == 1
+    assert "not on this disk" in tally.unavailable["lost"] and "mend:" in tally.unavailable["lost"]
+    document = bench.collect()
+    value = document.values["t.pairs.lost.delta_small-clip"]
+    assert value.value is None and "3 of 3 are missing" in value.source.where
+    assert document.values["t.pairs.small.delta_small-clip"].n == 3
+
+
+def test_a_row_too_large_for_this_machine_is_not_tried(bench: Bench) -> None:
+    big = bench.rows.models["small"].model_copy(update={"memory_gib": 9999.0})
+    bench.rows = dataclasses.replace(bench.rows, models={"small": big})
+    _, tally = bench.go("small")
+    assert tally.unavailable["small"].startswith("needs 9999 GiB, cpu has")
+
+
+RUN = """
+import sys
+from pathlib import Path
+from evidence import run
+from evidence.engines import Options
+from evidence.report import Plain
+folder = Path(sys.argv[1])
+rows = run.rows_of(Path(sys.argv[2]))
+order = run.Order(models=("small", "small-aligned"), prompt_set=str(folder / "many.jsonl"), scorers=("small-clip",))
+print("ready", flush=True)
+run.execute(order, "t", Options(), Plain({}, print), rows=rows, runs=folder)
+"""
+
+
+@pytest.mark.slow
+def test_a_run_killed_in_the_middle_goes_on_where_it_was(bench: Bench, small_rows: Rows) -> None:
+    """A real run in a process of its own, killed with SIGKILL while it draws; nothing it finished is made again."""
+    home = Path(small_rows.models["small"].weights.removeprefix("local-dir:")).parents[1]
+    many = small.prompt_file(bench.folder / "many.jsonl", 40)
+    command = [sys.executable, "-c", RUN, str(bench.folder), str(home)]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while len(list(bench.store.root.glob("??/*.json"))) < 30 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = bench.written()
+    whole = {record.key for record in bench.store.records()}
+    assert 30 <= len(whole) < 160 + 320 and len(before) > len(whole)
+    plan, _ = bench.go("small", "small-aligned", prompt_set=str(many), scorers=("small-clip",))
+    after = bench.written()
+    assert all(after[f"{key}.json"] == before[f"{key}.json"] for key in whole)
+    told = run.progress(plan, bench.store)
+    assert {counts["done"] for counts in told.values()} == {80, 320} and not any(c["missing"] for c in told.values())
+
+
+@pytest.fixture
+def remote(monkeypatch: pytest.MonkeyPatch, bench: Bench) -> Iterator[Service]:
+    """Nano Banana's row and the pairwise judge, answered by a server of our own."""
+    with Service([]) as server:
+        monkeypatch.setenv("OPENROUTER_API_KEY", KEY)
+        monkeypatch.setenv("OPENROUTER_BASE_URL", f"{server.url}/api/v1")
+        own = Rows()
+        judge = own.scorers["llm-judge"].model_copy(update={"base_url": f"{server.url}/api/v1"})
+        bench.rows = dataclasses.replace(
+            bench.rows,
+            models={**bench.rows.models, "nano-banana": own.models["nano-banana"]},
+            scorers={**bench.rows.scorers, "llm-judge": judge},
+        )
+        yield server
+
+
+def test_a_service_that_misbehaves_is_counted_honestly(bench: Bench, remote: Service) -> None:
+    """429 and 500 are tried again, 400 never, a black picture is no picture; pairs that lack one count as missing."""
+    good = says(service.chat(service.picture()))
+    refused = says({"error": {"message": f"moderation, key {KEY}"}}, 400)
+    black = says(service.chat(service.picture((0, 0, 0))))
+    busy, down = says({"error": {"message": "slow down"}}, 429, Retry_After="1"), says({"error": {}}, 500)
+    remote.answers += [busy, good, down, html(), good, refused, *[black] * 3, good]
+    plan, _ = bench.go("nano-banana", scorers=("small-clip",))
+    records = [bench.store.get(key) for key in plan.pictures]
+    assert sorted(r.status for r in records if r) == ["done"] * 4 + ["failed"] * 2
+    reasons = sorted(r.result["reason"] for r in records if r and r.status == "failed")
+    assert any("400" in reason or "moderation" in reason for reason in reasons)
+    assert max(r.made["attempts"] for r in records if r) == 3
+    everything = "".join(path.read_text() for path in bench.folder.rglob("*.json")) + "".join(bench.said)
+    assert KEY not in everything and "0123456789abcdef" not in everything
+    document = bench.collect()
+    value = document.values["t.pairs.nano-banana.delta_small-clip"]
+    assert (value.n or 0) < 3 and "are missing: failed or not run" in (value.caveat or value.source.where)
+    assert "failed:" in document.runs["run-t"].note and "none" not in document.runs["run-t"].note
+
+
+def test_a_run_on_a_service_goes_on_with_what_may_work_now(bench: Bench, remote: Service) -> None:
+    """A 503 is tried again by the next run, a 400 is not, unless that is asked for."""
+    remote.answers += [says({"error": {}}, 400), says({"error": {}}, 503)]
+    bench.go("nano-banana", scorers=("small-clip",), prompts=1)
+    asked = len(remote.received)
+    remote.answers[:] = [says(service.chat(service.picture()))]
+    plan, _ = bench.go("nano-banana", scorers=("small-clip",), prompts=1)
+    assert len(remote.received) == asked + 1
+    assert sorted(r.status for key in plan.pictures if (r := bench.store.get(key))) == ["done", "failed"]
+
+
+def test_verdicts_keep_ties_and_record_their_order(bench: Bench, remote: Service) -> None:
+    choice = {"role": "assistant", "content": json.dumps({"selection": -1})}
+    told = {"id": "x", "object": "chat.completion", "created": 1, "model": "m"}
+    remote.answers += [says(told | {"choices": [{"index": 0, "finish_reason": "stop", "message": choice}]})]
+    plan, _ = bench.go("small", judges=("llm-judge",), scorers=("small-clip",), protocol=("pairs", "classifiers"))
+    records = [r for r in bench.store.records() if r.stage == "judge"]
+    assert len(records) == len(plan.comparisons) == 3 and {r.result["verdict"] for r in records} == {-1}
+    assert all(r.result["order"] == r.identity["order"] for r in records)
+    document = bench.collect()
+    win = document.values["t.pairs.small.win_llm-judge"]
+    assert win.value == 0.0 and win.n == 3, "a tie is no win"
+    assert document.values["t.classifiers-non-tie.small-clip.accuracy"].value is None, "ties leave no pair"
+
+
+def test_values_know_their_run_and_pictures_their_recipe(bench: Bench) -> None:
+    bench.go("small", prompts=2)
+    document = bench.collect(exhibits=1, pictures=bench.folder / "pictures")
+    made = document.runs["run-t"]
+    assert made.software["torch"] and made.hardware and made.command == "test" and len(made.seeds) == 2
+    (exhibit,) = document.exhibits.values()
+    for picture in exhibit.pictures:
+        assert picture.recipe is not None and picture.recipe.seed is not None and picture.recipe.steps == 2
+        assert picture.recipe.revision.startswith("sha256:") and picture.recipe.code and picture.recipe.date
+        file = bench.folder / "pictures" / str(picture.file)
+        assert file.exists() and file.suffix == ".webp" and picture.original_sha256 != picture.sha256
+    collect.write(document, bench.folder / "t.json")
+    assert Document.model_validate_json((bench.folder / "t.json").read_text()) == document
+
+
+def test_a_service_records_no_seed_that_it_was_never_sent(bench: Bench, remote: Service) -> None:
+    remote.answers += [says(service.chat(service.picture()))]
+    bench.go("nano-banana", scorers=("small-clip",), prompts=1)
+    document = bench.collect(exhibits=1, pictures=bench.folder / "pictures")
+    recipes = [picture.recipe for exhibit in document.exhibits.values() for picture in exhibit.pictures]
+    assert len(recipes) == 2 and all(recipe is not None and recipe.seed is None for recipe in recipes)
