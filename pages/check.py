@@ -21,12 +21,11 @@ from typing import Any
 
 from ledger.problems import Problem, did_you_mean
 
-FACTS_VERSION = 1  # raise when `read_page` finds other facts in the same bytes
+FACTS_VERSION = 3  # raise when `read_page` finds other facts in the same bytes
 TAG = re.compile(r"<!--.*?-->|<(/?)([a-zA-Z][\w-]*)((?:[^<>\"']|\"[^\"]*\"|'[^']*')*)>", re.S)
 ATTRIBUTE = re.compile(r"([^\s=\"'<>/]+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'<>]+)))?")
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 NOT_PROSE = {"data", "code", "pre", "svg", "script", "style", "time", "kbd", "samp"}
-NOT_PROSE_ATTRIBUTES = ("data-ref", "data-part", "data-claim", "data-exhibit", "data-table", "data-chart")
 NUMBER = re.compile(r"\d(?:[\d.,\u2009\u202f]*\d)?")
 CSS_URL = re.compile(r"url\(\s*['\"]?([^'\")]+)['\"]?\s*\)|@import\s+['\"]([^'\"]+)")
 EXTERNAL = re.compile(r"^(?:[a-z][a-z0-9+.-]*:)?//", re.I)
@@ -79,12 +78,12 @@ def check(root: Path, out: Path) -> list[Problem]:
 def read_page(text: str) -> Facts:
     """Facts of one HTML page as our templates write it (quoted attributes, closed elements)."""
     facts, stack, at, line = Facts(), list[tuple[str, bool, str]](), 0, 1
-    prose, section, counted = 0, "", 0
+    prose, parts, section, counted = 0, 0, "", 0
     value: tuple[str, str, int] | None = None
     words: list[str] = []
     for match in TAG.finditer(text):
         between = text[at : match.start()]
-        if prose > 0 and between.strip() and not any(skip for _, skip, _ in stack):
+        if prose > 0 and not parts and between.strip() and not any(skip for _, skip, _ in stack):
             _prose_numbers(facts, section, html.unescape(between))
         if value is not None:
             words.append(between)
@@ -92,7 +91,9 @@ def read_page(text: str) -> Facts:
         counted = at_start = match.start()
         at = match.end()
         tag = (match[2] or "").lower()
-        if not tag:
+        if not tag:  # a comment; what a part drew is not prose
+            parts += match[0].startswith("<!--part ")
+            parts -= match[0] == "<!--/part-->"
             continue
         if match[1]:
             while stack:
@@ -125,8 +126,7 @@ def read_page(text: str) -> Facts:
             at = counted = end if end >= 0 else len(text)
             line += text.count("\n", at_start, at)
         if tag not in VOID and not match[3].endswith("/"):
-            skip = tag in NOT_PROSE or any(name in attributes for name in NOT_PROSE_ATTRIBUTES)
-            stack.append((tag, skip, kind))
+            stack.append((tag, tag in NOT_PROSE or "data-part" in attributes, kind))
     return facts
 
 
@@ -297,18 +297,16 @@ def _outgoing(facts: Facts) -> dict[str, int]:
 def _values(pages: dict[str, Facts], out: Path, where: str) -> Iterator[Problem]:
     """Every number shown is the ledger's, as the ledger prints it."""
     import ledger
-    from ledger.schema import Value
+    from ledger.schema import Publication
 
     try:
-        published = json.loads((out / "data/ledger.json").read_bytes())
-    except (OSError, ValueError) as error:
-        yield Problem(f"{where}/data/ledger.json", 0, "", str(error))
-        return
-    known: dict[str, Any] = dict(published.get("values", {}))
-    for name, exhibit in published.get("exhibits", {}).items():
-        for picture in exhibit["pictures"]:
-            for score, value in picture.get("scores", {}).items():
-                known[f"exhibits.{name}.{picture['id']}.{score}"] = value
+        published = Publication.model_validate_json((out / "data/ledger.json").read_bytes())
+    except (OSError, ValueError):
+        return  # `_json` says what is wrong with it
+    known = dict(published.values)
+    for name, exhibit in published.exhibits.items():
+        for picture in exhibit.pictures:
+            known |= {f"exhibits.{name}.{picture.id}.{score}": value for score, value in picture.scores.items()}
     printed: dict[str, tuple[str, str]] = {}
     for page, facts in pages.items():
         for name, raw, text, line in facts.values:
@@ -317,14 +315,17 @@ def _values(pages: dict[str, Facts], out: Path, where: str) -> Iterator[Problem]
                 yield Problem(f"{where}/{page}", line, "", message)
                 continue
             if name not in printed:
-                value = Value.model_validate(known[name])
+                value = known[name]
                 printed[name] = ("" if value.value is None else str(value.value), ledger.show(value))
             if (raw, text) != printed[name]:
                 message = f"value '{name}' reads {text} ({raw}), the ledger has {printed[name][1]} ({printed[name][0]})"
                 yield Problem(f"{where}/{page}", line, "", message)
-        for kind, names in (("exhibit", facts.exhibits), ("claim", facts.claims)):
+        for kind, names, all_names in (
+            ("exhibit", facts.exhibits, published.exhibits),
+            ("claim", facts.claims, published.claims),
+        ):
             for name, line in names.items():
-                if name not in published.get(f"{kind}s", {}):
+                if name not in all_names:
                     yield Problem(f"{where}/{page}", line, "", f"{kind} '{name}' is not in the ledger")
 
 
@@ -347,9 +348,9 @@ def _numbers(pages: dict[str, Facts], root: Path, allow: Iterable[str]) -> Itera
 
 
 def _is_allowed(number: str, around: str, allowed: list[str]) -> bool:
-    """Whether some allowed phrase, as a whole word of the text, contains the number."""
+    """Whether some allowed phrase that stands in the text contains the number."""
     for phrase in allowed:
-        for match in re.finditer(rf"(?<!\w){re.escape(phrase)}(?!\w|[.,]\d)", around):
+        for match in re.finditer(rf"(?<!\w){re.escape(phrase)}(?![.,]?\d)", around):
             inner = [match.start() + m.start() for m in re.finditer(re.escape(number), match[0])]
             if any(around.startswith(number, at) for at in inner) or number in phrase:
                 return True
@@ -416,6 +417,8 @@ def _json(out: Path, where: str) -> Iterator[Problem]:
     from ledger.problems import json_line, spell
     from ledger.schema import Publication
 
+    if not (out / "data/ledger.json").is_file():
+        yield Problem(f"{where}/data/ledger.json", 0, "", "no such file")
     for path in sorted(out.rglob("*.json")):
         name = f"{where}/{path.relative_to(out).as_posix()}"
         text = path.read_text(encoding="utf-8")

@@ -70,7 +70,7 @@ class Source:
     width: int
     height: int
     alpha: bool
-    form: str  # "jpeg", "png", ...
+    form: str  # "jpeg", "png", ...; empty when a browser could show the file otherwise than we do
 
 
 @dataclass(frozen=True)
@@ -296,8 +296,9 @@ def _header(place: Path, max_pixels: int) -> list[Any]:
             with Image.open(place) as image:
                 width, height = image.size
                 alpha = "A" in image.getbands() or "transparency" in image.info
-                turned = image.getexif().get(0x0112, 1) >= 5
-                form = (image.format or "").lower()
+                turn = image.getexif().get(0x0112, 1)
+                as_it_is = turn == 1 and image.mode in ("RGB", "RGBA", "L")
+                form = (image.format or "").lower() if as_it_is else ""
     except UnidentifiedImageError:
         raise ValueError(f"'{place.name}' is not a picture") from None
     except Image.DecompressionBombError:
@@ -306,7 +307,7 @@ def _header(place: Path, max_pixels: int) -> list[Any]:
         ) from None
     except (OSError, SyntaxError) as error:
         raise ValueError(f"'{place.name}' cannot be read: {error}") from None
-    if turned:
+    if turn >= 5:
         width, height = height, width
     return [hashlib.sha256(content).hexdigest(), width, height, alpha, form]
 
@@ -380,7 +381,7 @@ def _pixels(work: Work, root: Path) -> Array:
 
 
 def _decode(place: Path, max_pixels: int) -> Array:
-    """uint8 HxWx3 or HxWx4, upright. ValueError when the file is truncated or is no picture."""
+    """The picture as uint8 HxWx3 or HxWx4, upright. ValueError when the file is truncated or is no picture."""
     import numpy as np
     from PIL import Image, ImageOps
 
@@ -389,6 +390,9 @@ def _decode(place: Path, max_pixels: int) -> Array:
         with Image.open(place) as image:
             alpha = "A" in image.getbands() or "transparency" in image.info
             upright = ImageOps.exif_transpose(image)
+            if upright.mode.startswith("I"):  # sixteen bits of grey, which convert() would clip
+                grey = np.clip(np.asarray(upright, np.int64) >> 8, 0, 255).astype(np.uint8)
+                return np.repeat(grey[..., None], 3, axis=2)
             return np.asarray(upright.convert("RGBA" if alpha else "RGB"))
     except (OSError, SyntaxError) as error:
         raise ValueError(f"'{place.name}' is damaged: {error}") from None

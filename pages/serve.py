@@ -108,7 +108,7 @@ def serving(out: Path, port: int, generation: Generation) -> Iterator[int]:
     handler = partial(Preview, directory=str(out), generation=generation)
     server = ThreadingHTTPServer(("127.0.0.1", port), handler)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True)
     thread.start()
     try:
         yield server.server_address[1]

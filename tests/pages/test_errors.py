@@ -70,7 +70,7 @@ def test_an_unknown_treatment_is_named_at_its_badge(small):
 
 def test_an_unknown_key_is_answered_with_the_nearest(small):
     small.replace("content/page.toml", "citation_key", "citation_kee")
-    small.replace("content/sections/02-second/section.toml", "nav = \"Second\"\n\n[dist", "naav = \"Second\"\n\n[dist")
+    small.replace("content/sections/02-second/section.toml", 'nav = "Second"\n\n[dist', 'naav = "Second"\n\n[dist')
     found = _problems(small)
     assert "content/page.toml:7 citation_kee: no such field, did you mean 'citation_key'?" in found
     assert "content/sections/02-second/section.toml:5 clean.naav: no such field, did you mean 'nav'?" in found

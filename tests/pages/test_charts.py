@@ -1,0 +1,144 @@
+"""Charts: every mark from the ledger, every mark sayable in words, nothing drawn from nothing."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from ledger.book import Ledger
+from ledger.schema import Column, Row, Source, Table, Value
+from pages.charts import CHARTS, draw
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def _value(number: float, interval: tuple[float, float] | None = None) -> Value:
+    source = Source(kind="reported", where="a test")
+    return Value(label="x", value=number, unit="", digits=2, source=source, interval=interval)
+
+
+def _ledger(table: str, columns: dict[str, str], rows: list[Row], cells: dict[str, Value]) -> Ledger:
+    shelf = Table(title="t", caption="c", columns=[Column(id=i, label=name) for i, name in columns.items()], rows=rows)
+    return Ledger(values={f"{table}.{name}": value for name, value in cells.items()}, tables={table: shelf})
+
+
+FULL = {
+    "dumbbell": _ledger(
+        "generators",
+        {"delta_hpsv3": "Δ", "hpsv3_after": "after"},
+        [Row(id="a", label="Base & co", group="f"), Row(id="b", label="Tuned", group="f", kind="aesthetic-aligned")],
+        {
+            "a.delta_hpsv3": _value(-5.0, (-5.5, -4.5)), "a.hpsv3_after": _value(4.0),
+            "b.delta_hpsv3": _value(-1.0), "b.hpsv3_after": _value(9.0),
+        },
+    ),
+    "reward_chance": _ledger(
+        "reward_models",
+        {"accuracy": "acc", "implied_tn": "tn"},
+        [Row(id="a", label="A", kind="aligned")],
+        {"a.accuracy": _value(0.4, (0.3, 0.5)), "a.implied_tn": _value(0.1)},
+    ),
+    "emotion": _ledger(
+        "emotion_choice", {"anger": "anger"}, [Row(id="a", label="A")], {"a.anger": _value(0.2, (0.1, 0.3))}
+    ),
+    "leaderboard": _ledger(
+        "leaderboard",
+        {"hpsv3": "HPSv3"},
+        [Row(id="gen", label="G"), Row(id="lapis", label="LAPIS")],
+        {"gen.hpsv3": _value(9.0), "lapis.hpsv3": _value(5.0)},
+    ),
+    "distribution": _ledger(
+        "distribution",
+        {"b0": "-4", "b1": "-2", "b2": "0"},
+        [Row(id="a", label="A")],
+        {"a.b0": _value(0.5), "a.b1": _value(0.3), "a.b2": _value(0.2)},
+    ),
+    **{
+        name: _ledger(
+            "miniature_dose",
+            {"follow": "f", "reward": "r"},
+            [Row(id=f"{arm}-{n}", label=str(n), group=arm) for arm in ("draft", "dpo") for n in (0.0, 0.5, 1.0)],
+            {
+                f"{arm}-{n}.{column}": _value(0.9 - 0.4 * n, (0.8 - 0.4 * n, 1.0 - 0.4 * n))
+                for arm in ("draft", "dpo") for n in (0.0, 0.5, 1.0) for column in ("follow", "reward")
+            },
+        )
+        for name in ("dose_response", "trade_off")
+    },
+    **{
+        name: _ledger(table, {"picks": "p", "follow": "f"}, [Row(id="a", label="A", group="g")], {
+            "a.picks": _value(0.3, (0.2, 0.4)), "a.follow": _value(0.3, (0.2, 0.4)),
+        })
+        for name, table in (
+            ("reward_vs_encoder", "miniature_rewards"), ("sweep", "miniature_sweep"),
+            ("countermeasures", "miniature_countermeasures"),
+        )
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_a_chart_without_values_is_not_drawn(name):
+    """An empty frame would look like a result."""
+    assert draw(name, Ledger()) is None
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_a_chart_is_valid_svg_with_a_name_and_a_description(name):
+    chart = draw(name, FULL[name])
+    assert chart is not None
+    root = ElementTree.fromstring(str(chart.svg).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1))
+    assert root.get("role") == "img"
+    ids = {element.get("id") for element in root.iter()}
+    assert set(root.get("aria-labelledby", "").split()) <= ids
+    assert root.find(f"{SVG}title").text == chart.title and root.find(f"{SVG}desc").text == chart.description
+    assert "style=" not in chart.svg, "the content policy forbids inline style"
+
+
+@pytest.mark.parametrize("name", sorted(set(CHARTS) - {"leaderboard", "distribution"}))
+def test_intervals_are_drawn_where_they_are_known(name):
+    assert 'class="interval"' in draw(name, FULL[name]).svg
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_no_mark_and_no_text_stands_outside_the_frame(name):
+    svg = str(draw(name, FULL[name]).svg)
+    width, height = map(float, re.search(r'viewBox="0 0 (\d+) (\d+)"', svg).groups())
+    for axis, limit in (("x", width), ("cx", width), ("x1", width), ("y", height), ("cy", height), ("y1", height)):
+        for number in re.findall(rf'\s{axis}="(-?[\d.]+)"', svg):
+            assert 0 <= float(number) <= limit, f"{axis}={number}"
+
+
+def test_marks_stand_where_their_values_say():
+    """The mark is in the middle of its interval, the interval ends at chance, as the numbers do."""
+    svg = str(draw("reward_chance", FULL["reward_chance"]).svg)
+    at = float(re.search(r'class="mark aligned" cx="([\d.]+)"', svg)[1])
+    rule = float(re.search(r'class="rule" x1="([\d.]+)"', svg)[1])
+    low, high = map(float, re.search(r'class="interval" d="M([\d.]+) [\d.]+H([\d.]+)', svg).groups())
+    assert low < at < high == pytest.approx(rule)
+    assert at == pytest.approx((low + high) / 2, abs=0.2)
+
+
+def test_labels_from_the_ledger_are_escaped():
+    assert "Base &amp; co" in draw("dumbbell", FULL["dumbbell"]).svg
+
+
+def test_the_works_of_art_have_a_mark_of_their_own():
+    svg = draw("leaderboard", FULL["leaderboard"]).svg
+    assert svg.index("G</text>") < svg.index("LAPIS</text>") and "mark art" in svg
+
+
+def test_pending_values_are_left_out():
+    full = FULL["reward_chance"]
+    pending = Value(label="x", value=None, unit="", digits=2, source=Source(kind="pending", where="not run"))
+    values = {**full.values, "reward_models.a.accuracy": pending}
+    assert draw("reward_chance", Ledger(values=values, tables=full.tables)) is None
+
+
+def test_unknown_rows_do_not_stop_a_chart():
+    full = FULL["emotion"]
+    table = full.tables["emotion_choice"].model_copy(update={"rows": [Row(id="a", label="A"), Row(id="z", label="Z")]})
+    chart = draw("emotion", Ledger(values=full.values, tables={"emotion_choice": table}))
+    assert ">Z" not in chart.svg

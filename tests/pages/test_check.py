@@ -1,0 +1,181 @@
+"""Every promise of `check`, broken on purpose once."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pages.check import check, read_page
+
+
+def _found(small) -> list[str]:
+    return [str(problem) for problem in check(small.root, small.out)]
+
+
+def _edit(small, address: str, old: str, new: str, count: int = 1) -> int:
+    """Change a built file; the line of the first change."""
+    text = small.read(address)
+    assert old in text
+    (small.out / address).write_text(text.replace(old, new, count), encoding="utf-8")
+    return text[: text.index(old)].count("\n") + 1
+
+
+def test_the_built_site_is_sound(small):
+    assert _found(small) == []
+
+
+def test_a_site_that_was_never_built_is_said_to_be_missing(fresh):
+    assert _found(fresh) == ["site: no such site: build it first"]
+
+
+def test_a_number_that_differs_between_the_variants_is_found(small):
+    line = _edit(small, "distorted/index.html", "−3.17", "−3.18")
+    assert any(
+        p.startswith(f"site/distorted/index.html:{line}: value 'models.alpha.delta' reads −3.18") for p in _found(small)
+    )
+
+
+def test_a_number_that_the_ledger_lacks_is_found(small):
+    line = _edit(small, "clean/index.html", 'data-ref="models.alpha.after"', 'data-ref="models.alpha.afters"')
+    message = "value 'models.alpha.afters' is not in the ledger, did you mean 'models.alpha.after'?"
+    assert f"site/clean/index.html:{line}: {message}" in _found(small)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('data-ref="models.beta.delta"', "", "lacks value 'models.beta.delta' of clean/index.html"),
+        ('data-exhibit="tiny"', "", "lacks exhibit 'tiny' of clean/index.html"),
+        ('href="https://example.org/paper"', 'href="index.html"', "lacks outgoing link 'https://example.org/paper'"),
+        (
+            '<section id="second" data-section>',
+            '<section id="second">',
+            "its sections are not those of clean/index.html",
+        ),
+    ],
+)
+def test_evidence_that_one_variant_lacks_is_found(small, old, new, said):
+    _edit(small, "distorted/index.html", old, new)
+    assert any(p.startswith("site/distorted/index.html") and said in p for p in _found(small))
+
+
+def test_a_page_without_its_twin_is_found(small):
+    (small.out / "distorted/exhibit/tiny.html").unlink()
+    assert any("has no twin distorted/exhibit/tiny.html" in problem for problem in _found(small))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("It rose by 42 points.", "'42' is typed in prose"),
+        ("It rose by 4.2 %.", "'4.2' is typed in prose"),
+        ("In 1893 it rose.", ""),  # allowed
+        ("In 1894 it rose.", "'1894' is typed in prose"),
+        ("On Route 66 it rose.", ""),
+        ("On Route 660 it rose.", "'660' is typed in prose"),
+        ("Type `x = 42` to see.", ""),  # code is not prose
+        ('It fell by {{ value("models.alpha.delta") }}.', ""),
+    ],
+)
+def test_a_number_typed_in_prose_is_found_at_its_line_of_markdown(small, text, found):
+    path = "content/sections/02-second/clean.md"
+    small.write(path, "A line before.\n\n" + text + "\n\n" + (small.root / path).read_text())
+    if "value" in text:
+        other = "content/sections/02-second/distorted.md"
+        small.write(other, text + "\n\n" + (small.root / other).read_text())
+    problems = [str(problem) for problem in small.build().problems]
+    assert problems == (
+        [f"{path}:3: {found}: refer to a ledger value, or allow it in page.toml, [check] allow"] * bool(found)
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            'href="exhibit/tiny.html"',
+            'href="exhibit/tinny.html"',
+            "broken link to 'clean/exhibit/tinny.html', did you mean",
+        ),
+        ('href="#first"', 'href="#frist"', "no anchor '#frist' in clean/index.html, did you mean 'first'?"),
+        ("values.html#models.alpha.after", "values.html#models.alpha", "no anchor '#models.alpha' in data/values.html"),
+        ('<img src="', '<img src="x', "no such file"),
+        (".avif 60w", "x.avif 60w", "no such file"),
+        ('<img src="../', '<img src="https://cdn.example/', "would be requested from a third party"),
+        (
+            'rel="stylesheet" href="../',
+            'rel="stylesheet" href="//cdn.example/',
+            "would be requested from a third party",
+        ),
+        ('href="#first"', 'href="javascript:alert(1)"', "only http(s) and mailto are allowed"),
+        ('alt="A corner of the field."', 'alt=""', "has no alternative text"),
+        (' width="50"', "", "has no width and height"),
+        ("<h2>1", "<h4>1", "heading of level 4 follows level 1"),
+        ("<h2>1", "<h1>1", "2 headings of level 1, a page has one"),
+        ("<main>", '<main id="first">', "id 'first' is taken already"),
+        ("<main>", '<main style="color: red">', "inline style on <main>"),
+        ("<main>", '<main onclick="x()">', "inline onclick"),
+        ("<main>", "<main><script>x()</script>", "inline <script>"),
+        ("default-src 'self'", "default-src *", "no Content-Security-Policy"),
+        ('aria-labelledby="chart', 'data-x="chart', "drawing without a name"),
+    ],
+)
+def test_a_defect_of_a_page_is_found_at_its_line(small, old, new, said):
+    line = _edit(small, "clean/index.html", old, new)
+    found = [p for p in _found(small) if p.startswith("site/clean/index.html:") and said in p]
+    assert found, _found(small)
+    assert any(int(p.split(":")[1]) in (1, line) or "id 'first'" in p or "level 1" in p for p in found)
+
+
+def test_a_style_sheet_that_asks_elsewhere_is_found(small):
+    sheet = next((small.out / "assets/css").glob("*.css"))
+    sheet.write_text('body { }\n@import "https://fonts.example/x.css";\n.a { background: url(gone.png) }\n')
+    found = _found(small)
+    name = sheet.relative_to(small.root).as_posix()
+    assert f"{name}:2: 'https://fonts.example/x.css' would be requested from a third party" in found
+    assert f"{name}:3: no such file 'gone.png'" in found
+
+
+def test_a_first_view_over_budget_is_found(small):
+    small.replace("content/page.toml", "[check]\n", "[check]\nfirst_view_kb = 1\n")
+    problems = [str(problem) for problem in small.build().problems]
+    assert any("site/clean/index.html: first view weighs" in problem for problem in problems)
+
+
+def test_a_picture_over_budget_is_found(small):
+    small.replace("content/page.toml", "[check]\n", "[check]\npicture_kb = 1\n")
+    assert any("the budget of a picture is exceeded" in problem.message for problem in small.build().problems)
+
+
+def test_a_published_ledger_that_breaks_its_schema_is_found(small):
+    path = small.out / "data/ledger.json"
+    doc = json.loads(path.read_text())
+    doc["values"]["models.alpha.after"]["digits"] = 99
+    path.write_text(json.dumps(doc, indent=1))
+    line = next(n for n, text in enumerate(path.read_text().splitlines(), 1) if '"digits": 99' in text)
+    assert any(p.startswith(f"site/data/ledger.json:{line} values.models.alpha.after.digits") for p in _found(small))
+
+
+def test_published_json_that_is_none_is_found(small):
+    (small.out / "data/tables/models.json").write_text("{\n nope")
+    assert any(p.startswith("site/data/tables/models.json:2: invalid JSON") for p in _found(small))
+
+
+def test_a_failed_check_is_told_again_by_the_next_build(small):
+    """A build that ended badly must not look like one with nothing to do."""
+    small.replace("content/sections/02-second/clean.md", " painting.", " painting of 12.")
+    assert small.build().problems
+    again = small.build()
+    assert not again.unchanged and again.problems
+
+
+def test_pages_are_read_with_void_and_self_closed_elements():
+    """The scanner keeps its place: what follows an unclosed <br> is still prose, what follows </section> is not."""
+    facts = read_page(
+        '<section id="a" data-section><div data-prose><p>one 1<br>two 2 <data data-ref="x" value="3">3</data>'
+        '<svg aria-hidden="true"><path d="M4 4"/><text>4</text></svg> 5</p><!--part t--><p>6</p><!--/part--></div> 7</section> 8'
+    )
+    assert [number for _, number, _ in facts.numbers] == ["1", "2", "5"]
+    assert facts.values == [("x", "3", "3", 1)]
+    assert facts.sections == [("a", 1)]

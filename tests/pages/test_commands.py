@@ -1,0 +1,167 @@
+"""The command line: thin, quick to start, an example everywhere, exit status 1 with file and line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+import build as command_line
+
+PROJECT = Path(__file__).parents[2]
+OURS = ["build", "serve", "check", "treat", "fetch", "import-scores", "new-exhibit"]
+
+
+@pytest.fixture
+def run():
+    return lambda *words: CliRunner().invoke(command_line.main, [str(word) for word in words])
+
+
+def _loads(code: str) -> set[str]:
+    heavy = {"torch", "cv2", "numpy", "pydantic", "jinja2", "PIL", "markdown", "rich", "diffusers", "transformers"}
+    script = f"{code}\nimport sys\nprint(sorted({heavy!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout.strip().splitlines()[-1].replace("'", '"')))
+
+
+def test_help_loads_nothing_heavy():
+    """`build.py --help` is how people meet the project: it answers at once."""
+    code = "import build\ntry: build.main(['--help'])\nexcept SystemExit: pass"
+    assert _loads(code) == set()
+
+
+def test_pages_and_ledger_import_nothing_heavy_by_themselves():
+    assert _loads("import pages, pages.build, pages.pictures, ledger") == set()
+
+
+def test_pages_never_reach_torch():
+    modules = [path.stem for path in (PROJECT / "pages").glob("*.py") if path.stem != "__init__"]
+    assert "torch" not in _loads("\n".join(f"import pages.{name}" for name in modules))
+
+
+def test_every_command_of_the_page_has_an_example(run):
+    for name in OURS:
+        text = run(name, "--help").output
+        assert f"python build.py {name}" in text, name
+
+
+def test_mounted_commands_are_listed_without_being_imported(run):
+    text = run("--help").output
+    assert all(name in text for name in (*OURS, "evidence", "miniature", "draw"))
+    assert isinstance(command_line.main, click.Group)
+
+
+def test_without_a_command_the_site_is_built(monkeypatch):
+    """`make site` ends in `python build.py`."""
+    called = []
+    monkeypatch.setattr("pages.build.build", lambda root, out, **_: called.append((root, out)) or _report())
+    assert CliRunner().invoke(command_line.main, []).exit_code == 0
+    assert called == [(PROJECT, PROJECT / "site")]
+
+
+def _report():
+    from pages.build import Report
+
+    return Report(unchanged=True)
+
+
+def test_build_then_check_then_nothing_to_do(run, small):
+    again = run("build", "--root", small.root, "--out", small.out)
+    assert again.exit_code == 0 and "nothing changed" in again.output
+    sound = run("check", "--root", small.root, "--out", small.out)
+    assert sound.exit_code == 0 and "sound" in sound.output
+
+
+def test_a_defect_ends_in_status_one_with_file_and_line(run, small):
+    small.replace("results/exhibits.json", "garden-clean.jpg", "garden-cleen.jpg")
+    result = run("build", "--root", small.root, "--out", small.out)
+    assert result.exit_code == 1
+    assert "did you mean 'garden-clean.jpg'?\n1 problem\n" in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_a_failed_check_ends_in_status_one(run, small):
+    (small.out / "data/ledger.json").unlink()
+    result = run("check", "--root", small.root, "--out", small.out)
+    assert result.exit_code == 1 and "site/data/ledger.json: no such file" in result.stderr
+
+
+def test_progress_is_plain_lines_off_a_terminal(run, fresh):
+    result = run("build", "--root", fresh.root, "--out", fresh.out, "--jobs", "1")
+    assert result.exit_code == 0
+    assert "pictures: 7 of 7" in result.stderr and "\x1b" not in result.stderr
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
+def test_treat_writes_what_effects_make(run, tmp_path, mode):
+    import effects
+
+    source = Image.fromarray(np.tile(np.arange(96, dtype=np.uint8), (64, 1))).convert(mode)
+    source.save(tmp_path / "in.png")
+    result = run("treat", tmp_path / "in.png", tmp_path / "out.png", "--treatment", "analog_degradation", "--seed", 14)
+    assert result.exit_code == 0, result.output
+    expected = effects.apply(np.asarray(source), "analog_degradation", 0.6, 14)
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "out.png")), expected)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--treatment", "analog_degradatoin"], "analog_degradation"),
+        (["--treatment", "intentional_blur", "--severity", "2"], "not in the range"),
+        (["--treatment", "intentional_blur", "--severity", "nan"], ""),
+    ],
+)
+def test_treat_says_what_is_wrong(run, tmp_path, words, said):
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "in.png")
+    result = run("treat", tmp_path / "in.png", tmp_path / "out.png", *words)
+    assert result.exit_code != 0 and said in result.output
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_treat_refuses_what_is_no_picture(run, tmp_path):
+    (tmp_path / "in.png").write_text("not a picture")
+    result = run("treat", tmp_path / "in.png", tmp_path / "out.png", "--treatment", "intentional_blur")
+    assert result.exit_code == 1 and "is not a picture" in result.output
+
+
+def test_a_new_exhibit_is_refused_until_its_gaps_are_filled(run, small, tmp_path):
+    """A scaffold that builds as it is would publish empty alternative texts."""
+    Image.new("RGB", (200, 100), "navy").save(tmp_path / "wet dog.png")
+    words = ("new-exhibit", "wet-dog", "--picture", tmp_path / "wet dog.png", "--set", "gallery", "--root", small.root)
+    assert run(*words).exit_code == 0
+    file = "results/exhibit-wet-dog.json"
+    doc = json.loads((small.root / file).read_text())["exhibits"]["wet-dog"]
+    assert doc["pictures"][0]["sha256"].startswith(Path(doc["pictures"][0]["file"]).stem)
+    refused = run("build", "--root", small.root, "--out", small.out)
+    assert refused.exit_code == 1 and f"{file}:" in refused.stderr and "alt" in refused.stderr
+
+    def fill(content):
+        exhibit = content["exhibits"]["wet-dog"]
+        exhibit.update(caption="It rained.", credit="Somebody", licence="CC0 1.0")
+        exhibit["pictures"][0]["alt"] = "A wet dog."
+
+    small.json(file, fill)
+    built = run("build", "--root", small.root, "--out", small.out)
+    assert built.exit_code == 0, built.stderr
+    assert 'alt="A wet dog."' in small.read("clean/index.html")
+
+
+@pytest.mark.parametrize("name", ["garden", "Wet Dog", "../x"])
+def test_a_new_exhibit_needs_a_free_and_plain_name(run, small, name):
+    result = run("new-exhibit", name, "--root", small.root)
+    assert result.exit_code == 1
+    assert not list((small.root / "results").glob("exhibit-*"))
+
+
+def test_fetch_names_what_could_not_be_had(run, small):
+    result = run("fetch", "--root", small.root, "--timeout", "1")
+    assert result.exit_code == 1
+    assert "exhibits.painting.pictures[0].remote.url: http://127.0.0.1:9/shout.jpg" in result.stderr

@@ -1,0 +1,213 @@
+"""Renditions: right size, right form, made once, upright, and evidence bytes untouched where they can be."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+import effects
+from pages.pictures import Codec, PictureBook, Plate, inside
+
+CODEC = Codec(widths=(100, 200, 400))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "content/pictures").mkdir(parents=True)
+    return tmp_path
+
+
+def _scene(width: int, height: int) -> np.ndarray:
+    y, x = np.mgrid[0:height, 0:width]
+    return np.stack([x * 255 // width, y * 255 // height, (x + y) * 255 // (width + height)], -1).astype(np.uint8)
+
+
+def _save(root: Path, name: str, image: Image.Image, **options: object) -> str:
+    image.save(root / "content/pictures" / name, **options)
+    return f"content/pictures/{name}"
+
+
+def _make(root: Path, book: PictureBook) -> dict[str, Image.Image]:
+    assert book.make(1) == []
+    return {address.split("/")[-1]: Image.open(file) for address, file in book.files()}
+
+
+def test_widths_below_the_picture_and_its_own(root):
+    """Enlarging wastes bytes and invents pixels; a width close to the picture's own is not worth a file."""
+    book = PictureBook(root, CODEC)
+    book.file(_save(root, "a.png", Image.fromarray(_scene(420, 210))))
+    made = _make(root, book)
+    assert sorted((image.size, image.format) for image in made.values()) == [
+        ((100, 50), "AVIF"), ((200, 100), "AVIF"), ((400, 200), "AVIF"), ((400, 200), "JPEG"),
+    ]  # fmt: skip
+
+
+def test_the_page_knows_sizes_before_anything_is_encoded(root):
+    book = PictureBook(root, CODEC)
+    shown = book.file(_save(root, "a.png", Image.fromarray(_scene(300, 150))))
+    assert (shown.width, shown.height) == (300, 150)
+    assert len(book.missing()) == 1
+    ((kind, srcset),) = shown.sources
+    assert kind == "image/avif"
+    assert [part.split()[1] for part in srcset.split(", ")] == ["100w", "200w", "300w"]
+    assert shown.src.endswith(".jpg")
+
+
+def test_a_small_web_picture_is_published_byte_for_byte(root):
+    """The ledger's sha256 is then the sha256 of what a reader downloads."""
+    path = _save(root, "a.webp", Image.fromarray(_scene(256, 256)), quality=60)
+    book = PictureBook(root, CODEC)
+    shown = book.file(path)
+    _make(root, book)
+    ((_, file),) = book.files()
+    assert shown.bytes_as_filed
+    assert file.read_bytes() == (root / path).read_bytes()
+
+
+def test_a_small_avif_keeps_its_bytes_and_gets_a_fallback(root):
+    path = _save(root, "a.avif", Image.fromarray(_scene(256, 256)))
+    book = PictureBook(root, CODEC)
+    shown = book.file(path)
+    made = _make(root, book)
+    assert sorted(image.format for image in made.values()) == ["AVIF", "JPEG"]
+    assert shown.sources[0][0] == "image/avif" and shown.src.endswith(".jpg")
+
+
+def test_what_was_made_is_not_made_again(root):
+    path = _save(root, "a.png", Image.fromarray(_scene(300, 150)))
+    book = PictureBook(root, CODEC)
+    book.file(path)
+    _make(root, book)
+    book.save()
+    again = PictureBook(root, CODEC)
+    again.file(path)
+    assert again.missing() == []
+
+
+@pytest.mark.parametrize(
+    "codec", [Codec(widths=(100, 200, 401)), Codec(widths=CODEC.widths, avif_quality=50)], ids=["widths", "quality"]
+)
+def test_other_settings_are_other_files(root, codec):
+    path = _save(root, "a.png", Image.fromarray(_scene(300, 150)))
+    first, second = PictureBook(root, CODEC), PictureBook(root, codec)
+    assert first.file(path).src != second.file(path).src
+
+
+def test_a_changed_picture_is_another_file_even_with_the_same_size_and_time(root):
+    """Editors and git keep neither the inode nor the change time; size and modification time alone would be fooled."""
+    import os
+
+    path = _save(root, "a.bmp", Image.fromarray(_scene(300, 150)))
+    book = PictureBook(root, CODEC)
+    first = book.file(path).src
+    book.save()
+    stat = (root / path).stat()
+    other = root / "content/pictures/b.bmp"
+    Image.fromarray(_scene(300, 150)[::-1].copy()).save(other)
+    os.utime(other, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    other.replace(root / path)
+    assert (root / path).stat().st_size == stat.st_size
+    assert PictureBook(root, CODEC).file(path).src != first
+
+
+def test_transparency_survives_with_a_webp_fallback(root):
+    scene = np.dstack([_scene(300, 150), np.full((150, 300), 90, np.uint8)])
+    book = PictureBook(root, CODEC)
+    book.file(_save(root, "a.png", Image.fromarray(scene)))
+    made = _make(root, book)
+    assert {image.format for image in made.values()} == {"AVIF", "WEBP"}
+    assert all(np.asarray(image.convert("RGBA"))[..., 3].mean() == pytest.approx(90, abs=3) for image in made.values())
+
+
+def test_grey_and_sixteen_bit_and_palette_pictures_are_read(root):
+    grey = _scene(300, 150)[..., 0]
+    for name, image in {
+        "grey.png": Image.fromarray(grey),
+        "deep.png": Image.fromarray(grey.astype(np.uint16) * 257),
+        "palette.png": Image.fromarray(_scene(300, 150)).quantize(64),
+    }.items():
+        book = PictureBook(root, CODEC)
+        book.file(_save(root, name, image))
+        made = _make(root, book)
+        widest = np.asarray(max(made.values(), key=lambda one: one.size).convert("L"), float)
+        expected = grey if name != "palette.png" else np.asarray(Image.fromarray(_scene(300, 150)).convert("L"), float)
+        assert np.abs(widest - expected).mean() < 8, name
+
+
+def test_a_picture_taken_sideways_is_published_upright(root):
+    """Cameras note the turn in EXIF; AVIF renditions carry none."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    book = PictureBook(root, CODEC)
+    shown = book.file(_save(root, "a.jpg", Image.fromarray(_scene(600, 300)), exif=exif))
+    assert (shown.width, shown.height) == (300, 600)
+    made = _make(root, book)
+    pixels = np.asarray(next(image for name, image in made.items() if name.endswith("300.avif")).convert("RGB"), float)
+    assert np.abs(pixels[:, :, 0] - pixels[:, :1, 0]).mean() < 8, "red grows downwards after a quarter turn"
+    assert pixels[-1, :, 0].mean() > 200 and pixels[0, :, 0].mean() < 50
+
+
+def test_treated_renditions_are_what_effects_make_of_the_picture(root):
+    """The label says treatment, severity and seed: the pixels must be those."""
+    path = _save(root, "a.png", Image.fromarray(_scene(300, 150)))
+    book = PictureBook(root, CODEC)
+    shown = book.treated(path, "intentional_blur", 0.8, 3)
+    plain = book.file(path)
+    assert shown.src != plain.src
+    _make(root, book)
+    expected = effects.apply(_scene(300, 150), "intentional_blur", 0.8, 3)
+    got = cv2.imread(str(root / ".cache/pictures" / shown.src.split("/")[-1]))[..., ::-1]
+    assert np.abs(got.astype(int) - expected).mean() < 4
+
+
+def test_other_severity_and_other_seed_are_other_files(root):
+    path = _save(root, "a.png", Image.fromarray(_scene(300, 150)))
+    book = PictureBook(root, CODEC)
+    assert len({book.treated(path, "intentional_blur", s, n).src for s in (0.4, 0.5) for n in (1, 2)}) == 4
+
+
+def _draw(root: Path, inputs) -> np.ndarray:
+    return np.full((40, 60, 3), inputs["grey"], np.uint8)
+
+
+def test_a_plate_is_drawn_again_when_its_inputs_change(root):
+    book = PictureBook(root, CODEC)
+    one = book.plate(Plate("sheet", 60, 40, _draw, {"grey": 90}))
+    two = book.plate(Plate("sheet", 60, 40, _draw, {"grey": 91}))
+    assert one.src != two.src
+    made = _make(root, book)
+    assert all(image.size == (60, 40) for image in made.values())
+
+
+def test_encoders_in_several_processes_give_the_same_bytes(root):
+    paths = [_save(root, f"{n}.png", Image.fromarray(_scene(300 + n, 150))) for n in range(4)]
+    made = []
+    for jobs in (1, 3):
+        book = PictureBook(root, CODEC)
+        for path in paths:
+            book.file(path)
+        for file in (root / ".cache/pictures").glob("*"):
+            file.unlink()
+        assert book.make(jobs) == []
+        made.append({address: file.read_bytes() for address, file in book.files()})
+    assert made[0] == made[1]
+
+
+def test_cmyk_and_damaged_metadata_do_not_stop_a_build(root):
+    content = io.BytesIO()
+    Image.fromarray(_scene(300, 150)).convert("CMYK").save(content, "JPEG")
+    (root / "content/pictures/a.jpg").write_bytes(content.getvalue())
+    book = PictureBook(root, CODEC)
+    book.file("content/pictures/a.jpg")
+    assert {image.mode for image in _make(root, book).values()} == {"RGB"}
+
+
+def test_names_outside_the_tree_are_refused(root):
+    for path in ("/etc/hostname", "../x.png", "content/../../x"):
+        with pytest.raises(ValueError, match="leads out"):
+            inside(root, path)

@@ -1,0 +1,44 @@
+"""The page of this repository, built from its own content and results."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pages.build import Report, build
+
+PROJECT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
+    out = tmp_path_factory.mktemp("real") / "site"
+    return out, build(PROJECT, out)
+
+
+def test_the_page_is_sound(real):
+    """What CI deploys: no finding of `check` at all."""
+    assert [str(problem) for problem in real[1].problems] == []
+
+
+def test_no_text_is_escaped_twice(real):
+    """Markup glued to plain strings shows tags to readers."""
+    for path in real[0].rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        assert "&lt;h3" not in text and "&amp;lt;" not in text and "&lt;p&gt;" not in text, path.name
+
+
+def test_every_value_of_the_ledger_can_be_opened(real):
+    page = (real[0] / "data/values.html").read_text(encoding="utf-8")
+    ledger = json.loads((real[0] / "data/ledger.json").read_text(encoding="utf-8"))
+    missing = [name for name in ledger["values"] if f'id="{name}"' not in page]
+    assert missing == []
+
+
+def test_every_claim_is_in_the_audit_of_both_variants(real):
+    ledger = json.loads((real[0] / "data/ledger.json").read_text(encoding="utf-8"))
+    for variant in ("clean", "distorted"):
+        page = (real[0] / variant / "index.html").read_text(encoding="utf-8")
+        assert [name for name in ledger["claims"] if f'data-claim="{name}"' not in page] == []
