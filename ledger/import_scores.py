@@ -1,18 +1,16 @@
-"""From a table of raw four-way scores to recomputed values beside the reported ones.
+"""From raw four-way scores to recomputed values beside the reported ones.
 
-A row of the CSV is one pair of pictures: model, prompt index and, for each scorer, four scores named image first,
-prompt second (`hpsv3_diop`). Repeats of a pair are counted once. Refused with line and column, nothing written: a
-missing column, text in a number, an unknown model, NaN or infinity, a repeat with other scores. The CSV is not kept.
+Every change, after-score and preference of the published tables that the scores decide is derived again, with n,
+spread, bootstrap interval over prompts, quantiles, and Wilcoxon tests of aligned models against their bases. The CSV
+(ledger/raw_scores.py says what is refused) is not kept; results/recomputed.json is written whole or not at all.
 """
 
 from __future__ import annotations
 
-import csv
 import math
-import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,64 +20,15 @@ from ledger import metrics
 from ledger.book import MINUS, alike, show
 from ledger.files import replace_text
 from ledger.metrics import Floats
-from ledger.problems import InputError, Problem, did_you_mean
+from ledger.problems import InputError, Problem
+from ledger.raw_scores import SCORERS, WAYS, Scorer, Scores, read_scores
 from ledger.reading import read_document
 from ledger.schema import Column, Document, Row, Source, Table, Value
 
 Progress = Callable[[int, int, str], None]  # steps done, steps in all, what is being done
 
-
-@dataclass(frozen=True)
-class Scorer:
-    """`prefix` names its columns in the CSV, `id` its values in the ledger."""
-
-    prefix: str
-    id: str
-    label: str
-    unit: str
-
-
-SCORERS = (
-    Scorer("hpsv3", "hpsv3", "HPSv3", "HPSv3 points"),
-    Scorer("hpsv2", "hpsv2", "HPSv2.1", "cosine"),
-    Scorer("image_reward", "imagereward", "ImageReward", "ImageReward points"),
-)
-WAYS = {
-    "oiop": "plain picture, plain prompt",
-    "oidp": "plain picture, distorted prompt",
-    "diop": "distorted picture, plain prompt",
-    "didp": "distorted picture, distorted prompt",
-}
-SCORE_COLUMNS = tuple(f"{scorer.prefix}_{way}" for scorer in SCORERS for way in WAYS)
-ROW_OF = {
-    "flux_dev": "flux-dev",
-    "dance_flux": "dance-flux",
-    "grpo_flux": "pref-flux",
-    "flux_krea": "flux-krea",
-    "stable_diffusion_xl": "sdxl",
-    "playground": "playground",
-    "stable_diffusion_3.5_medium": "sd35m",
-    "sd3_medium_grpo_geneval": "sd35m-geneval",
-    "sd3_medium_grpo": "sd35m-pickscore",
-    "nano-banana": "nano-banana",
-    "gpt-image-1.5": "gpt-image-15",
-    "qwen_image": "qwen-image",
-    "seeddream4": "seeddream4",
-    "flux2_klein_9b": "flux2-klein-9b",
-    "z_image": "z-image",
-    "z_image_turbo": "z-image-turbo",
-    "glm_image": "glm-image",
-    "alchemist": "alchemist",
-    "longcat_image": "longcat-image",
-    "flux_dev_vsf": "flux-dev-vsf",
-}
-"""Names that the authors' code gives to the rows of Table D.1."""
-
 QUANTILES = (0, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 100)
 BIN = 2  # HPSv3 points
-_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*\Z")
-_LARGEST = 1e6  # no scorer comes near; keeps every mean and square finite
-_SHOWN = 60  # defects spelled out
 _WHERE = "the published four-way scores, paired by prompt"
 
 
@@ -117,20 +66,6 @@ class Report:
         yield f"wrote {self.written}"
 
 
-@dataclass
-class Scores:
-    """Distinct pairs: per row of the table, prompt index to the twelve scores in the order of `SCORE_COLUMNS`."""
-
-    pairs: dict[str, dict[int, tuple[float, ...]]] = field(default_factory=dict)
-    copies: dict[str, dict[int, int]] = field(default_factory=dict)  # how often the file repeats each pair
-    rows: int = 0
-
-    def column(self, row: str, name: str, prompts: list[int] | None = None) -> Floats:
-        """One score of one model over its prompts in order of index; (n,)."""
-        place, mine = SCORE_COLUMNS.index(name), self.pairs[row]
-        return np.array([mine[prompt][place] for prompt in prompts or sorted(mine)])
-
-
 def import_scores(csv_path: Path, root: Path, progress: Progress | None = None) -> Report:
     """Recompute everything that the scores decide and write results/recomputed.json.
 
@@ -140,122 +75,39 @@ def import_scores(csv_path: Path, root: Path, progress: Progress | None = None) 
     tell = progress or (lambda done, total, what: None)
     scores = read_scores(csv_path)
     reported = read_document(root / "results" / "generators.json", root)
-    if "generators" not in reported.tables:
-        raise InputError([Problem("results/generators.json", 0, "tables", "no table 'generators' to compare with")])
-    book = _Book(reported.values, reported.tables["generators"].rows)
-    rows = [row for row in book.rows if row.id in scores.pairs]
+    derived = _Derivation(reported.values, _rows(reported, scores))
+    rows = [row for row in derived.rows if row.id in scores.pairs]
     for done, row in enumerate(rows):
         tell(done, len(rows) + 1, row.label)
-        book.add_model(scores, row)
+        derived.add_model(scores, row)
     tell(len(rows), len(rows) + 1, "all models")
-    book.add_pooled(scores)
-    book.add_distribution(scores, rows)
-    document = book.document()
+    derived.add_pooled(scores)
+    derived.add_distribution(scores, rows)
+    document = derived.document()
     path = root / "results" / "recomputed.json"
-    replace_text(path, document.model_dump_json(indent=1, exclude_defaults=True) + "\n")
+    try:
+        replace_text(path, document.model_dump_json(indent=1, exclude_defaults=True) + "\n")
+    except OSError as error:
+        raise InputError([Problem("results/recomputed.json", 0, "", f"cannot be written: {error.strerror}")]) from None
     tell(len(rows) + 1, len(rows) + 1, "written")
     pairs = {row.id: len(scores.pairs[row.id]) for row in rows}
-    return Report(scores.rows, scores.rows - sum(pairs.values()), pairs, book.comparisons(), path)
+    return Report(scores.rows, scores.rows - sum(pairs.values()), pairs, derived.comparisons(), path)
 
 
-# -- reading ----------------------------------------------------------------------------------------------------------
+def _rows(reported: Document, scores: Scores) -> list[Row]:
+    """Rows of the table of generators, which must have one for every model of the CSV."""
+    name = "results/generators.json"
+    if "generators" not in reported.tables:
+        raise InputError([Problem(name, 0, "tables", "no table 'generators' to compare with")])
+    rows = reported.tables["generators"].rows
+    missing = [model for model in scores.pairs if model not in {row.id for row in rows}]
+    if missing:
+        raise InputError(Problem(name, 0, "tables.generators.rows", f"no row {model!r}") for model in missing)
+    return rows
 
 
-def read_scores(csv_path: Path) -> Scores:
-    """The distinct pairs of a CSV, or an `InputError` with every defect at its line and column."""
-    name, scores, problems = csv_path.name, Scores(), list[Problem]()
-    line = 0
-    first_lines = dict[tuple[str, int], int]()
-    try:
-        with csv_path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream, strict=True)
-            header = next(reader, [])
-            problems += _header_problems(name, header)
-            if problems:
-                raise InputError(problems)
-            for cells in reader:
-                line = reader.line_num
-                problems += _take(scores, first_lines, name, line, header, cells)
-    except csv.Error as error:
-        problems.append(Problem(name, line + 1, "", f"not CSV: {error}"))
-    except UnicodeDecodeError:
-        problems.append(Problem(name, line + 1, "", "not UTF-8 text from here on"))
-    except OSError as error:
-        problems.append(Problem(name, 0, "", f"cannot be read: {error.strerror}"))
-    if not problems and not scores.rows:
-        problems.append(Problem(name, 1, "", "no rows below the header"))
-    if problems:
-        more = [Problem(name, 0, "", f"and {len(problems) - _SHOWN} more defects")] if len(problems) > _SHOWN else []
-        raise InputError(problems[:_SHOWN] + more)
-    return scores
-
-
-def _header_problems(name: str, header: list[str]) -> Iterator[Problem]:
-    if not header:
-        yield Problem(name, 1, "", "no header: the file is empty")
-        return
-    for column in ("model", "prompt_index", *SCORE_COLUMNS):
-        if header.count(column) != 1:
-            said = "this column stands twice" if column in header else "no such column" + did_you_mean(column, header)
-            yield Problem(name, 1, column, said)
-
-
-def _take(
-    scores: Scores, first_lines: dict[tuple[str, int], int], name: str, line: int, header: list[str], cells: list[str]
-) -> Iterator[Problem]:
-    """Enters one line of the CSV, or says what is wrong with it."""
-    if not cells:
-        return
-    if len(cells) != len(header):
-        yield Problem(name, line, "", f"{len(cells)} cells where the header has {len(header)}")
-        return
-    record = dict(zip(header, cells, strict=True))
-    defects = [
-        Problem(name, line, f"{column} (column {header.index(column) + 1})", said)
-        for column, said in _cell_defects(record)
-    ]
-    if defects:
-        yield from defects
-        return
-    row, prompt = _row_id(record["model"]), int(record["prompt_index"])
-    numbers = tuple(float(record[column]) for column in SCORE_COLUMNS)
-    known = scores.pairs.setdefault(row, {}).setdefault(prompt, numbers)
-    first = first_lines.setdefault((row, prompt), line)
-    for column, now, before in zip(SCORE_COLUMNS, numbers, known, strict=True):
-        if now != before:
-            said = f"{now} repeats {record['model']}, prompt {prompt}, of line {first}, which has {before}"
-            yield Problem(name, line, f"{column} (column {header.index(column) + 1})", said)
-    counts = scores.copies.setdefault(row, {})
-    counts[prompt] = counts.get(prompt, 0) + 1
-    scores.rows += 1
-
-
-def _cell_defects(record: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    model = record["model"]
-    if _row_id(model) not in ROW_OF.values():
-        yield "model", f"unknown model {model!r}" + did_you_mean(model, [*ROW_OF, *ROW_OF.values()])
-    index = record["prompt_index"]
-    if not re.fullmatch(r"\d{1,9}", index, re.ASCII):
-        yield "prompt_index", f"{index!r} is no prompt index: a whole number from 0"
-    for column in SCORE_COLUMNS:
-        text = record[column]
-        if re.fullmatch(r"\s*[+-]?(nan|inf(inity)?)\s*", text, re.IGNORECASE):
-            yield column, f"{text.strip()!r} is not a finite number"
-        elif not _NUMBER.match(text):
-            yield column, f"{text!r} is no number"[:120]
-        elif abs(float(text)) > _LARGEST:
-            yield column, f"{text.strip()!r} is no score"
-
-
-def _row_id(model: str) -> str:
-    return ROW_OF.get(model, model)
-
-
-# -- deriving ---------------------------------------------------------------------------------------------------------
-
-
-class _Book:
-    """Collects recomputed cells; the ids of the two tables are `four_way` and `recomputed`."""
+class _Derivation:
+    """Collects the cells of the tables `four_way`, `recomputed` and `distribution`."""
 
     def __init__(self, reported: Mapping[str, Value], rows: list[Row]) -> None:
         self.reported = reported

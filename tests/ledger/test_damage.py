@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import ledger
-from ledger.import_scores import read_scores
 from ledger.problems import InputError
+from ledger.raw_scores import read_scores
 from tests.ledger.conftest import number
 from tests.ledger.test_import_scores import GOOD, table
 from tests.ledger.test_reading import EXHIBIT, TABLE

@@ -11,8 +11,9 @@ import pytest
 
 import ledger
 from ledger import metrics
-from ledger.import_scores import SCORE_COLUMNS, import_scores
+from ledger.import_scores import import_scores
 from ledger.problems import InputError
+from ledger.raw_scores import SCORE_COLUMNS
 from tests.ledger.conftest import Project, number
 
 HEADER = ["row", "model", "prompt_index", *SCORE_COLUMNS]
@@ -227,3 +228,20 @@ def test_without_a_table_of_generators_nothing_is_compared_or_written(project: P
     with pytest.raises(InputError, match="no table 'generators'"):
         import_scores(root / "scores.csv", root)
     assert not written.exists()
+
+
+def test_a_model_without_a_row_in_the_table_is_refused(project: Project, written: Path) -> None:
+    root = project(generators=generators())
+    (root / "scores.csv").write_text(table(pair("playground", 0)), encoding="utf-8")
+    with pytest.raises(InputError, match="no row 'playground'"):
+        import_scores(root / "scores.csv", root)
+    assert not written.exists()
+
+
+def test_a_place_that_cannot_be_written_is_an_error_and_leaves_no_crumbs(project: Project, written: Path) -> None:
+    root = project(generators=generators())
+    (root / "scores.csv").write_text(table(GOOD), encoding="utf-8")
+    written.mkdir()
+    with pytest.raises(InputError, match=r"results/recomputed\.json: cannot be written"):
+        import_scores(root / "scores.csv", root)
+    assert sorted(path.name for path in written.parent.iterdir()) == ["generators.json", "recomputed.json"]
