@@ -7,6 +7,7 @@ numbers as `{value id}`. A second rule, on values that the miniature measured, g
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import inspect
 import re
@@ -98,13 +99,24 @@ def check(
         path = ("claims", index, key)
         problems.append(Problem(name, toml_line(text, path), spell(path), message))
 
-    ids = [row.id for row in rows]
+    ids, sections = [row.id for row in rows], _sections(root)
     for index, row in enumerate(rows):
         if row.id in ids[:index]:
             report(index, "id", f"two claims are called {row.id!r}")
+        if sections and row.section not in sections:
+            report(index, "section", f"no such section {row.section!r}" + did_you_mean(row.section, sections))
         for key, message in _row_defects(row, values, tables):
             report(index, key, message)
     return problems
+
+
+def _sections(root: Path) -> set[str]:
+    """Ids of the sections of the page; broken section files are reported by those who read them."""
+    found = set[str]()
+    for file in (root / "content" / "sections").glob("*/section.toml"):
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            found.add(str(tomllib.loads(file.read_text(encoding="utf-8"))["id"]))
+    return found
 
 
 def _row_defects(row: ClaimRow, values: Mapping[str, Value], tables: Mapping[str, Table]) -> Iterator[tuple[str, str]]:

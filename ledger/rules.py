@@ -96,7 +96,7 @@ def within(refs: Sequence[Ref], low: Ref, high: Ref) -> Finding:
     slack = 0.5 * 10.0**-low.value.digits
     for ref in refs:
         fits = low.number - slack <= ref.number <= high.number + slack
-        finding.add(fits, f"{ref.named} lies {'between' if fits else 'outside'} {low.marked} and {high.marked}")
+        finding.add(fits, f"{ref.named} lies {'within' if fits else 'outside'} {low.marked} to {high.marked}")
     return finding
 
 

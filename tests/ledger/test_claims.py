@@ -235,3 +235,12 @@ def test_a_wrong_claim_is_named_with_its_line(project: Project, text: str, expec
     with pytest.raises(InputError) as caught:
         ledger.load(root)
     assert any(expected in str(problem) for problem in caught.value.problems), caught.value
+
+
+def test_a_claim_of_a_section_that_the_page_lacks_is_refused(project: Project) -> None:
+    root = project(row("positive", ["a"]), one={"values": {"a": number()}})
+    section = root / "content" / "sections" / "01-nummbers"
+    section.mkdir(parents=True)
+    (section / "section.toml").write_text('id = "nummbers"\n', encoding="utf-8")
+    with pytest.raises(InputError, match=r"claims\.toml:5 claims\[0\]\.section: .* did you mean 'nummbers'"):
+        ledger.load(root)
