@@ -41,6 +41,16 @@ class LocalScorer(ABC):
         self.batch = 1 if self.device.type == "cpu" else row.batch
         self.revision = row.revision
 
+    def place(self, module: Any, dtype: torch.dtype | None = None) -> Any:
+        """The module where it computes. On a CPU every tensor is copied to memory of its own: a file's tensors lie at
+        any address, and kernels round by address."""
+        placed = module.to(self.device, dtype or self.dtype)
+        return placed._apply(torch.clone) if self.device.type == "cpu" else placed
+
+    def send(self, pixels: Tensor) -> Tensor:
+        """Prepared pictures where they are computed with, likewise in memory of their own."""
+        return pixels.to(self.device, self.dtype, copy=True)
+
     @abstractmethod
     def values(self, images: Sequence[Image], prompts: Sequence[str]) -> list[Score]:
         """Scores of one batch, in order."""

@@ -63,7 +63,7 @@ class ItmScorer(LocalScorer):
     def __init__(self, row: ItmRow, device: str = "cpu") -> None:
         super().__init__(row, device)
         folder, base = weights_of(row), base_of(row)
-        self.model = open_model(BlipForImageTextRetrieval, folder).to(self.device, self.dtype)
+        self.model = self.place(open_model(BlipForImageTextRetrieval, folder))
         self.processor = BlipImageProcessorPil.from_pretrained(base)
         self.tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=False)
         places = self.model.config.text_config.max_position_embeddings
@@ -76,7 +76,7 @@ class ItmScorer(LocalScorer):
         tokens = self.tokenizer(
             list(prompts), padding=True, truncation=True, max_length=self.text_window, return_tensors="pt"
         ).to(self.device)
-        picture = self.model.vision_model(pixel_values=pixels.to(self.device, self.dtype)).last_hidden_state
+        picture = self.model.vision_model(pixel_values=self.send(pixels)).last_hidden_state
         found: Tensor = self.model.itm_head(crossed(self.model.text_encoder, tokens, picture)).float()
         return found
 
@@ -120,15 +120,13 @@ class ImageRewardScorer(LocalScorer):
         super().__init__(row, device)
         self.tokenizer = AutoTokenizer.from_pretrained(base_of(row), trust_remote_code=False)
         self.tokenizer.add_special_tokens({"bos_token": "[DEC]", "additional_special_tokens": ["[ENC]"]})
-        self.model = open_image_reward(
-            file_of(row, row.checkpoint), file_of(row, row.text_config), row.vision_heads
-        )
-        self.model.to(self.device, self.dtype)
+        checkpoint, text = file_of(row, row.checkpoint), file_of(row, row.text_config)
+        self.model = self.place(open_image_reward(checkpoint, text, row.vision_heads))
         self.side = self.model.vision.config.image_size
         self.mean, self.deviation = row.mean, row.deviation
 
     def values(self, images: Sequence[Image], prompts: Sequence[str]) -> list[Score]:
-        pixels = torch.stack([cropped(image, self.side) for image in images]).to(self.device, self.dtype)
+        pixels = self.send(torch.stack([cropped(image, self.side) for image in images]))
         tokens = self.tokenizer(
             list(prompts), padding="max_length", truncation=True, max_length=WINDOW, return_tensors="pt"
         ).to(self.device)

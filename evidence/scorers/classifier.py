@@ -19,11 +19,11 @@ class ClassifierScorer(LocalScorer):
 
     def __init__(self, row: ClassifierRow, device: str = "cpu") -> None:
         super().__init__(row, device)
-        self.model = open_model(AutoModelForImageClassification, weights_of(row)).to(self.device, self.dtype)
+        self.model = self.place(open_model(AutoModelForImageClassification, weights_of(row)))
         self.processor = AutoImageProcessor.from_pretrained(base_of(row), backend="pil", trust_remote_code=False)
         self.labels = [self.model.config.id2label[i] for i in range(self.model.config.num_labels)]
 
     def values(self, images: Sequence[Image], prompts: Sequence[str]) -> list[Score]:
         pixels = self.processor(images=list(images), return_tensors="pt").pixel_values
-        shares = self.model(pixel_values=pixels.to(self.device, self.dtype)).logits.float().sigmoid()
+        shares = self.model(pixel_values=self.send(pixels)).logits.float().sigmoid()
         return [dict(zip(self.labels, row.tolist(), strict=True)) for row in shares]

@@ -72,14 +72,14 @@ class _Cosine(LocalScorer):
         raise NotImplementedError
 
     def _place(self, model: CLIPModel, tokens: Path) -> None:
-        self.model = model.to(self.device, self.dtype)
+        self.model = self.place(model)
         limit = model.config.text_config.max_position_embeddings
         self.text = TextWindow(tokens, limit)
         self.text_window = limit
 
     def values(self, images: Sequence[Image], prompts: Sequence[str]) -> list[Score]:
         ids = self.text.ids(prompts).to(self.device)
-        pixels = self.pixels(images).to(self.device, self.dtype)
+        pixels = self.send(self.pixels(images))
         return [float(value) * self.scale for value in alike(self.model, ids, pixels)]
 
     def token_count(self, prompt: str) -> int:

@@ -120,7 +120,7 @@ class DigitJudge(LocalScorer):
 
     def __init__(self, row: JudgeRow, device: str = "cpu") -> None:
         super().__init__(row, device)
-        self.model = open_model(Qwen3VLForConditionalGeneration, weights_of(row)).to(self.device, self.dtype)
+        self.model = self.place(open_model(Qwen3VLForConditionalGeneration, weights_of(row)))
         self.chat = ChatInput(base_of(row))
         self.digits = torch.tensor([self.chat.token(digit) for digit in DIGITS], device=self.device)
         guideline = read_guideline(ROOT / row.guideline, row.question)
@@ -139,7 +139,7 @@ class DigitJudge(LocalScorer):
             input_ids=turn.ids,
             attention_mask=turn.mask,
             mm_token_type_ids=turn.kinds,
-            pixel_values=turn.patches.to(self.dtype),
+            pixel_values=self.send(turn.patches),
             image_grid_thw=turn.grid,
             use_cache=False,
         ).last_hidden_state

@@ -72,8 +72,8 @@ class Hpsv3Scorer(LocalScorer):
         self.chat = ChatInput(base, [row.reward_token])
         self.reward_token, self.reward = row.reward_token, self.chat.token(row.reward_token)
         self.model = open_hpsv3(file_of(row, row.checkpoint), base)
-        self.model.backbone.to(self.device, self.dtype)
-        self.model.head.to(self.device, torch.float32)
+        self.place(self.model.backbone)
+        self.place(self.model.head, torch.float32)
         self.text_window = self.model.backbone.config.text_config.max_position_embeddings
         self.pixels: int = row.pixels
 
@@ -90,7 +90,7 @@ class Hpsv3Scorer(LocalScorer):
     def values(self, images: Sequence[Image], prompts: Sequence[str]) -> list[Score]:
         framed = [self.chat.resized(image, self.pixels) for image in images]
         turn = self.chat.turns(framed, [self.text(prompt) for prompt in prompts]).to(self.device)
-        patches = turn.patches.to(self.dtype)
+        patches = self.send(turn.patches)
         return [float(mean) for mean in self.model(turn.ids, turn.mask, patches, turn.grid, self.reward)[:, 0]]
 
     def token_count(self, prompt: str) -> int:

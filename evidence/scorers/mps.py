@@ -159,7 +159,7 @@ class MpsScorer(LocalScorer):
     def __init__(self, row: MpsRow, device: str = "cpu") -> None:
         super().__init__(row, device)
         base = base_of(row)
-        self.model = open_mps(file_of(row, row.checkpoint), base, row.cross_heads).to(self.device, self.dtype)
+        self.model = self.place(open_mps(file_of(row, row.checkpoint), base, row.cross_heads))
         self.processor = CLIPImageProcessorPil.from_pretrained(base)
         self.text_window = self.model.clip.config.text_config.max_position_embeddings
         self.text = TextWindow(base, self.text_window)
@@ -169,7 +169,7 @@ class MpsScorer(LocalScorer):
     def values(self, images: Sequence[Image], prompts: Sequence[str]) -> list[Score]:
         pixels = self.processor(images=list(images), return_tensors="pt").pixel_values
         ids = self.text.ids(prompts).to(self.device)
-        scores = self.model(pixels.to(self.device, self.dtype), ids, self.condition, self.threshold)
+        scores = self.model(self.send(pixels), ids, self.condition, self.threshold)
         return [float(score) for score in scores]
 
     def token_count(self, prompt: str) -> int:

@@ -409,3 +409,20 @@ def test_a_missing_instruction_is_told_with_the_command_that_fetches_it() -> Non
     path = Path(__file__).parents[2] / ".cache/nowhere/hpsv3-1.0.0-py3-none-any.whl"
     with pytest.raises(Unavailable, match=r"pip download --no-deps hpsv3==1\.0\.0 -d \.cache/nowhere"):
         read_template(path, "", "<|Reward|>")
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("clip-l", "text_model.embeddings.position_ids"),
+        ("pickscore", "vision_model.embeddings.position_ids"),
+        ("blip-l", "text_encoder.embeddings.position_ids"),
+    ],
+)
+def test_counting_buffers_of_old_releases_are_no_surplus(name: str, key: str, tmp_path: Path) -> None:
+    """Checkpoints on the hub were saved when 0, 1, 2, ... was kept beside the weights; today's classes make it anew."""
+    row = MAKERS[name](tmp_path)
+    before = scorers.load(row).score(PICTURES, PROMPTS)
+    state = load_file(tmp_path / "model.safetensors") | {key: torch.arange(77)[None]}
+    save_file(state, tmp_path / "model.safetensors", {"format": "pt"})
+    assert scorers.load(row).score(PICTURES, PROMPTS) == before
