@@ -1,0 +1,328 @@
+"""Protocols on samples with known answers: every figure below was worked out by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from evidence import prompts, protocols, run
+from evidence.answers import Answers
+from evidence.plan import Ask, Cast, Given, Plan, Source, build
+from evidence.protocols import PROTOCOLS, Study
+from evidence.run import Order, Rows
+from evidence.store import Store, key_of, pixel_digest
+from evidence.work import open_rgb
+from ledger.problems import InputError
+from ledger.schema import Document
+
+Scores = Callable[[str, Source, str], object]  # scorer, picture, prompt -> score; None: missing
+
+
+class Bench:
+    """Writes samples whose scores a test knows, and tabulates them."""
+
+    def __init__(self, folder: Path, rows: Rows) -> None:
+        self.folder, self.rows, self.store = folder, rows, Store(folder / "samples")
+
+    def study(self, *models: str, lines: list[dict[str, object]], judges: bool = False, **told: object) -> Study:
+        file = self.folder / "set.jsonl"
+        file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        cast = run.cast_of(Order(models=models or ("small",)), self.rows)
+        if judges:
+            cast = dataclasses.replace(cast, judges={"j": Rows().scorers["llm-judge"]})
+        seeds = told.pop("seeds", (0,))
+        return Study("t", cast, prompts.load(str(file)), seeds, told)  # type: ignore[arg-type]
+
+    def measure(
+        self, protocol: str, study: Study, scores: Scores, verdicts: Mapping[str, int] | None = None
+    ) -> Document:
+        module = protocols.load(protocol)
+        plan = build(study.cast, module.wants(study))
+        self.fill(plan, study.cast, scores, verdicts or {})
+        return module.tabulate(study, Answers(study.cast, self.store))
+
+    def fill(self, plan: Plan, cast: Cast, scores: Scores, verdicts: Mapping[str, int]) -> None:
+        pixels: dict[str, tuple[Source, str]] = {}
+        for number, (key, job) in enumerate(plan.pictures.items()):
+            noise = np.random.default_rng(number).integers(0, 255, (8, 8, 3), dtype=np.uint8)
+            record = self.store.put_picture(key, job.identity, Image.fromarray(noise), {})
+            pixels[key] = job.ask, record.result["pixels"]
+        for reference, path in plan.given.items():
+            pixels[reference] = Given(path), pixel_digest(open_rgb(Given(path)))
+        for reference, wanted in plan.scorings.items():
+            for scorer, prompt in wanted:
+                source, digest = pixels[reference]
+                if (value := scores(scorer, source, prompt)) is not None:
+                    identity = cast.score(scorer, digest, prompt)
+                    self.store.put(
+                        key_of("score", identity), "score", identity, {"score": value, "truncated": False}, {}
+                    )
+        for one in plan.comparisons:
+            a, b = (pixels[cast.reference(s) or ""][1] for s in (one.a, one.b))
+            identity = cast.verdict(one.judge, a, b, one.prompt)
+            result = {"verdict": verdicts[one.prompt], "order": identity["order"]}
+            self.store.put(key_of("judge", identity), "judge", identity, result, {})
+
+    def picture(self, name: str, shade: int) -> str:
+        Image.linear_gradient("L").point(lambda v: (v + shade) % 256).resize((16, 16)).save(self.folder / name)
+        return name
+
+
+@pytest.fixture
+def bench(tmp_path: Path, small_rows: Rows) -> Bench:
+    return Bench(tmp_path, small_rows)
+
+
+PAIRS: list[dict[str, object]] = [
+    {"id": f"p{n}", "plain": f"o{n}", "wide": f"d{n}", "tags": ["intentional_blur", "muted_faded"]} for n in range(4)
+]
+FOUR = {  # picture's prompt and scoring prompt -> the score of prompt 0..3
+    ("o", "o"): (10.0, 11.0, 12.0, 13.0),
+    ("o", "d"): (9.0, 9.0, 9.0, 9.0),
+    ("d", "o"): (8.0, 12.0, 9.0, 9.0),
+    ("d", "d"): (9.0, 9.5, 8.0, 11.0),
+}
+
+
+def four_way(scorer: str, source: Source, prompt: str) -> object:
+    assert isinstance(source, Ask)
+    if scorer == "small-labels":
+        blurred = 0.9 if source.arm == "wide" and source.prompt != "d3" else 0.1
+        return {"intentional_blur": blurred, "muted_faded": 0.2, "film_artifacts": 0.6}
+    return FOUR[source.prompt[0], prompt[0]][int(prompt[1])]
+
+
+def test_the_pair_benchmark_by_hand(bench: Bench) -> None:
+    found = bench.measure("pairs", bench.study(lines=PAIRS), four_way)
+    cell = {key.removeprefix("t."): value for key, value in found.values.items()}
+    delta = cell["pairs.small.delta_small-clip"]
+    assert delta.value == pytest.approx(-2.0) and delta.n == 4  # mean of -2, 1, -3, -4
+    assert delta.sd == pytest.approx(math.sqrt(3.5)) and delta.interval is not None
+    assert delta.interval[0] < -2.0 < delta.interval[1] and delta.interval[0] >= -4
+    assert cell["pairs.small.after_small-clip"].value == 9.5
+    assert cell["pairs.small.picks_small-clip"].value == 0.5, "equal scores are no pick"
+    assert cell["four-way.small.falls_small-clip"].value == 0.75
+    assert [cell[f"four-way.small.{way}_small-clip"].value for way in ("oiop", "oidp", "didp")] == [11.5, 9.0, 9.375]
+    assert cell["pairs.small.follow_small-labels"].value == pytest.approx(0.375)  # 3 of 4 prompts, half of the tags
+    assert cell["pairs.small.unasked_small-labels"].value == 0.0
+    assert cell["pairs.small.delta_small-labels"].value == pytest.approx(0.6)  # sums: 3 x 1.7, 1 x 0.9 minus 0.9
+    assert all(value.source.kind == "measured" and value.source.where == "run-t" for value in cell.values())
+
+
+def test_a_missing_score_takes_its_pair_out_and_is_told(bench: Bench) -> None:
+    """Never an unpaired mean: without diop of prompt 1 the delta is that of the other three."""
+
+    def holed(scorer: str, source: Source, prompt: str) -> object:
+        lost = isinstance(source, Ask) and source.arm == "wide" and prompt == "o1"
+        return None if lost else four_way(scorer, source, prompt)
+
+    delta = bench.measure("pairs", bench.study(lines=PAIRS), holed).values["t.pairs.small.delta_small-clip"]
+    assert delta.value == -3.0 and delta.n == 3 and delta.caveat == "1 of 4 are missing: failed or not run"
+
+
+def test_an_aligned_generator_is_tested_against_its_base(bench: Bench) -> None:
+    lines = [{"id": f"p{n}", "plain": f"o{n}", "wide": f"d{n}"} for n in range(8)]
+
+    def higher(scorer: str, source: Source, prompt: str) -> object:
+        assert isinstance(source, Ask)
+        number = int(prompt[1]) if prompt else 0
+        return float(number + (source.model == "small-aligned") * (1 if number < 7 else -0.5))
+
+    study = bench.study("small", "small-aligned", lines=lines, judges=True)
+    found = bench.measure("pairs", study, higher, {f"d{n}": n % 2 for n in range(8)})
+    test = found.values["t.tests.small-aligned.small-clip"]
+    assert test.value == pytest.approx((35 - 1) / 36) and test.p == pytest.approx(2 / 256) and test.n == 8
+    assert found.values["t.tests.small-aligned.j"].p == 1.0 and found.values["t.pairs.small.win_j"].value == 0.5
+
+
+def test_repeats_widen_the_grid_and_not_the_claim(bench: Bench) -> None:
+    """With two seeds the interval covers prompts and seeds; n counts all pairs."""
+    delta = bench.measure("pairs", bench.study(lines=PAIRS, seeds=(0, 1)), four_way).values[
+        "t.pairs.small.delta_small-clip"
+    ]
+    assert delta.n == 8 and delta.value == pytest.approx(-2.0)
+
+
+def test_both_readings_of_the_classifier_table(bench: Bench) -> None:
+    """Four pairs, verdicts 1, 0, 1, tie; under the wide prompt I_a wins only where it is 9.5 to 9 and 11 to 9."""
+    study = bench.study(lines=PAIRS, judges=True)
+    found = bench.measure("classifiers", study, four_way, {"d0": 1, "d1": 0, "d2": 1, "d3": -1})
+    loose = {k.split(".")[-1]: v for k, v in found.values.items() if "-non-tie.small-clip" in k}
+    strict = {k.split(".")[-1]: v for k, v in found.values.items() if "-success-only.small-clip" in k}
+    # non-tie: pairs 0, 1, 2 have labels 1, 0, 1 and guesses 0 (equal), 1, 0
+    assert loose["accuracy"].value == 0.0 and loose["f1"].value == 0.0 and loose["accuracy"].n == 3
+    assert loose["negatives"].value == pytest.approx(1 / 3) and loose["balanced"].value == 0.0
+    assert loose["auroc"].value == 0.0  # differences 0, 0.5, -1: the one negative is ranked first
+    # success-only: pairs 0 and 2, labels 1 and 1
+    assert strict["accuracy"].value == 0.0 and strict["accuracy"].n == 2 and strict["negatives"].value == 0.0
+    assert strict["auroc"].value is None and "positives and negatives" in strict["auroc"].source.where
+    assert strict["auroc_flat"].value == pytest.approx(0.25)  # I_a 9, 8 against I_o 9, 9: two ties of four
+    assert "reading: success-only" in (strict["accuracy"].caveat or "")
+
+
+def test_on_success_only_f1_follows_from_accuracy(bench: Bench) -> None:
+    """The law 2a/(1+a) that gives the published rows away."""
+    found = bench.measure("classifiers", bench.study(lines=PAIRS, judges=True, reading="success-only"), four_way,
+                          dict.fromkeys(("d0", "d1", "d2", "d3"), 1))  # fmt: skip
+    accuracy = found.values["t.classifiers-success-only.small-clip.accuracy"].value
+    assert accuracy == 0.5 and found.values["t.classifiers-success-only.small-clip.f1"].value == pytest.approx(
+        2 * 0.5 / 1.5
+    )
+    assert not any("non-tie" in key for key in found.values)
+
+
+def test_a_judge_of_labels_can_confirm_pairs_instead(bench: Bench) -> None:
+    lines = [{**line, "tags": ["intentional_blur"]} for line in PAIRS]
+    found = bench.measure("classifiers", bench.study(lines=lines, confirm="small-labels"), four_way)
+    value = found.values["t.classifiers-success-only.small-clip.accuracy"]
+    assert value.n == 3 and value.value == pytest.approx(1 / 3)  # prompt 3 is not confirmed; of the others, prompt 1
+
+
+def test_classifiers_without_a_judge_are_refused(bench: Bench) -> None:
+    with pytest.raises(InputError, match="needs a pairwise judge"):
+        protocols.load("classifiers").wants(bench.study(lines=PAIRS))
+
+
+def test_a_reading_nobody_knows_is_refused(bench: Bench) -> None:
+    with pytest.raises(InputError, match="none of non-tie, success-only"):
+        protocols.load("classifiers").wants(bench.study(lines=PAIRS, judges=True, reading="both"))
+
+
+def test_the_named_emotion_against_the_happy_face(bench: Bench) -> None:
+    """Given faces and generated ones; a tie is wrong."""
+    said = {"sad": "a sad man", "happy": "a happy man"}
+    files = {"sad": bench.picture("sad.png", 3), "happy": bench.picture("happy.png", 90)}
+    lines: list[dict[str, object]] = [
+        {"id": "given", "plain": "a man", "prompts": said, "images": files},
+        *({"id": f"made{n}", "plain": "a man", "prompts": {k: f"{v} {n}" for k, v in said.items()}} for n in range(3)),
+    ]
+
+    def score(scorer: str, source: Source, prompt: str) -> object:
+        if scorer == "small-labels":
+            return {"x": 0.0}
+        if isinstance(source, Given):
+            return 2.0 if source.path.name == "sad.png" else 1.0
+        return {"a sad man 0": 2.0, "a sad man 1": 1.0, "a sad man 2": 0.0}.get(source.prompt, 1.0)
+
+    found = bench.measure("emotion-choice", bench.study(lines=lines), score).values
+    assert found["t.emotion-choice-given.small-clip.sad"].value == 1.0
+    made = found["t.emotion-choice-small.small-clip.sad"]
+    assert made.value == pytest.approx(1 / 3) and made.n == 3
+
+
+def test_emotions_of_generated_faces(bench: Bench) -> None:
+    lines: list[dict[str, object]] = [
+        {"id": f"f{n}", "plain": "x", "prompts": {"sad": f"sad {n}"}, "statements": {"sad": f"is sad {n}"}}
+        for n in range(2)
+    ]
+
+    def score(scorer: str, source: Source, prompt: str) -> object:
+        return {"sad": 0.25} if scorer == "small-labels" else {"is sad 0": 0.2, "is sad 1": 0.6}[prompt]
+
+    found = bench.measure("emotion-generation", bench.study(lines=lines), score).values
+    assert found["t.emotion-generation.small.sad_small-clip"].value == pytest.approx(0.4)
+    assert found["t.emotion-generation.small.sad_small-labels"].value == 0.25
+
+
+def test_photographs_against_clean_pictures(bench: Bench) -> None:
+    lines: list[dict[str, object]] = [
+        {"id": n, "plain": f"clean {n}", "wide": f"w{n}", "image": bench.picture(f"{n}.png", ord(n)), "tags": [tag]}
+        for n, tag in (("a", "film_artifacts"), ("b", "film_artifacts"), ("c", "light_leak"))
+    ]
+
+    def score(scorer: str, source: Source, prompt: str) -> object:
+        if scorer == "small-labels":
+            return {"x": 0.0}
+        return -1.0 if isinstance(source, Given) else {"wa": 1.0, "wb": 3.0, "wc": 8.0}[prompt]
+
+    found = bench.measure("real-photos", bench.study(lines=lines), score).values
+    cells = {key.split(".")[2]: value.value for key, value in found.items()}
+    assert cells == {"all": 5.0, "film_artifacts": 3.0, "light_leak": 9.0}
+
+
+def test_real_art_finds_its_place(bench: Bench) -> None:
+    lines: list[dict[str, object]] = [{"id": "a", "plain": "a field", "image": bench.picture("a.png", 1)}]
+
+    def score(scorer: str, source: Source, prompt: str) -> object:
+        if isinstance(source, Given):
+            return 4.0
+        return 10.0 if source.model == "small" else 2.0
+
+    found = bench.measure("leaderboard", bench.study("small", "small-aligned", lines=lines), score).values
+    assert found["t.leaderboard.real-art.rank_small-clip"].value == 2
+    assert found["t.leaderboard.real-art.relative_small-clip"].value == 0.25
+    alone = bench.measure("leaderboard", bench.study("small", lines=lines), score).values
+    assert alone["t.leaderboard.real-art.rank_small-clip"].source.kind == "pending"
+
+
+def test_political_subjects(bench: Bench) -> None:
+    lines: list[dict[str, object]] = [
+        {"id": f"c{n}", "plain": f"c{n}", "topic": ["war", "waste"][n % 2]} for n in range(6)
+    ]
+
+    def score(scorer: str, source: Source, prompt: str) -> object:
+        assert isinstance(source, Ask)
+        return {"x": 0.0} if scorer == "small-labels" else float(source.model == "small") * (1 if prompt < "c4" else -1)
+
+    found = bench.measure("critical", bench.study("small", "small-aligned", lines=lines), score).values
+    start = "t.critical-small-small-aligned.small-clip"
+    assert found[f"{start}.all"].value == pytest.approx(4 / 6) and found[f"{start}.war"].value == pytest.approx(2 / 3)
+    assert found[f"{start}.r"].value == pytest.approx(1 / 3)  # six equal ranks, four of them positive
+    with pytest.raises(InputError, match="name at least two"):
+        protocols.load("critical").wants(bench.study("small", lines=lines))
+
+
+def test_what_an_edit_cleans_up(bench: Bench) -> None:
+    def score(scorer: str, source: Source, prompt: str) -> object:
+        assert isinstance(source, Ask)
+        edited = source.source is not None
+        if scorer == "small-labels":
+            return {"intentional_blur": 0.1 if edited else 0.9, "muted_faded": 0.8}
+        return 3.0 if edited else 1.0
+
+    found = bench.measure("image-to-image", bench.study("small", "small-aligned", lines=PAIRS), score).values
+    assert found["t.image-to-image.small-aligned.delta_small-clip"].value == 2.0
+    assert found["t.image-to-image.small-aligned.left_small-labels"].value == 0.5
+    assert not any(".small." in key for key in found), "the first generator only makes the input"
+    with pytest.raises(InputError, match="did you mean 'small'"):
+        protocols.load("image-to-image").wants(bench.study(lines=PAIRS, source="smal"))
+
+
+def test_a_sweep_has_a_row_for_every_strength(bench: Bench) -> None:
+    names = ("small@method=vsf,vsf_scale=1", "small@method=vsf,vsf_scale=2")
+
+    def score(scorer: str, source: Source, prompt: str) -> object:
+        assert isinstance(source, Ask)
+        strength = 1.0 if source.model.endswith("1") else 2.0
+        return {"a": strength, "b": 0.0} if scorer == "small-labels" else strength * (10 if source.arm == "wide" else 1)
+
+    document = bench.measure("sweep", bench.study(*names, lines=PAIRS), score)
+    (table,) = document.tables.values()
+    assert [row.id for row in table.rows] == ["small-method-vsf-vsf_scale-1", "small-method-vsf-vsf_scale-2"]
+    second = "t.sweep.small-method-vsf-vsf_scale-2"
+    assert document.values[f"{second}.wide_small-clip"].value == 20.0
+    assert document.values[f"{second}.plain_small-clip"].value == 2.0
+    assert document.values[f"{second}.wide_small-labels"].value == 1.0, "a mean over labels, not a sum"
+
+
+def test_words_of_polish_reach_only_those_who_read_them(bench: Bench) -> None:
+    lines = [{**PAIRS[0], "negative": "sharp, bright"}]
+    study = bench.study("small", "small@method=nag", "small@negative=true", lines=lines)
+    asks = protocols.load("sweep").wants(study).scorings
+    told = {(one.picture.model, one.picture.arm): one.picture.negative for one in asks if isinstance(one.picture, Ask)}
+    assert told[("small", "wide")] == "" and told[("small@method=nag", "wide")] == "sharp, bright"
+    assert told[("small@negative=true", "wide")] == "sharp, bright" and told[("small@method=nag", "plain")] == ""
+
+
+def test_every_protocol_says_what_it_is_for() -> None:
+    for name, purpose in PROTOCOLS.items():
+        module = protocols.load(name)
+        assert purpose and callable(module.wants) and callable(module.tabulate)
+        assert module.PROMPTS in ("", *prompts.names())
