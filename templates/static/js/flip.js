@@ -11,7 +11,7 @@
     for (const part of document.querySelectorAll("[data-section],[data-exhibit],[data-claim],[data-table],[data-chart]")) {
       const box = part.getBoundingClientRect();
       if (box.height === 0 || box.top > line || box.bottom < 0) continue;
-      if (!best || box.top >= best.top) best = { part, top: box.top };
+      if (!best || box.top > best.top + 40 || best.part.contains(part)) best = { part, top: box.top };
     }
     if (!best) return null;
     const mark = marks.find((one) => best.part.hasAttribute(one) && (one !== "id" || best.part.hasAttribute("data-section")));

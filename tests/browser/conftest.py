@@ -1,0 +1,163 @@
+"""A real build, served over loopback, driven by the system's Chromium.
+
+The project is copied, so that nothing a test needs can touch the real one. Where the ledger has no pictures for the knob or
+the wall yet, the copy gets a few drawn ones: the parts are tested either way.
+"""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a fresh build of the project's own content."""
+    from pages.build import build
+
+    root = tmp_path_factory.mktemp("project")
+    for name in ("content", "results", "templates"):
+        shutil.copytree(ROOT / name, root / name)
+    if (ROOT / ".cache/pictures").is_dir():  # encoded pictures are named by what they are made of: reuse is safe
+        shutil.copytree(ROOT / ".cache/pictures", root / ".cache/pictures")
+    for kind in ("knob", "wall"):
+        if not _shown(root, kind):
+            _hang(root, kind)
+    _open_catalogue(root)
+    out = root / "site"
+    build(root, out, checked=False)
+    return out
+
+
+def _shown(root: Path, kind: str) -> bool:
+    documents = (json.loads(file.read_text()) for file in (root / "results").glob("*.json"))
+    return any(kind in exhibit["sets"] for one in documents for exhibit in one.get("exhibits", {}).values())
+
+
+def _open_catalogue(root: Path) -> None:
+    """Gives the catalogue a photograph where the page has not chosen one."""
+    page = root / "content/page.toml"
+    if "[catalogue]" not in page.read_text():
+        page.write_text(page.read_text() + '\n[catalogue]\nexhibit = "photo-coffee"\npicture = "as-taken"\n')
+
+
+def _hang(root: Path, kind: str) -> None:
+    """Two drawn exhibits of the set `kind`: a prompt at three strengths of two algorithms."""
+    from PIL import Image
+
+    folder = root / "content/pictures"
+    exhibits = {}
+    for number, prompt in enumerate(("a penguin at night", "a tree in fog")):
+        pictures = []
+        for arm in ("draft", "dpo"):
+            for strength in (0.0, 0.5, 1.5):
+                name = f"{kind}-{number}-{arm}-{strength}.png"
+                level = round(40 + 120 * strength / 1.5)
+                Image.new("RGB", (64, 64), (level, 60 + 90 * number, 30 if arm == "dpo" else 160)).save(folder / name)
+                pictures.append(
+                    {
+                        "id": f"{arm}-{strength}",
+                        "label": f"{arm} {strength}",
+                        "alt": f"Drawn stand-in for {prompt} at strength {strength}",
+                        "file": f"content/pictures/{name}",
+                        "prompt": prompt,
+                        "axes": {"arm": arm, "alignment": strength, "emotion": "crying" if number else "plain"},
+                        "verdicts": [] if strength else ["night"],
+                        "scores": {
+                            "reward": {
+                                "label": f"Reward of {name}",
+                                "value": round(0.2 + strength / 3, 3),
+                                "unit": "",
+                                "digits": 3,
+                                "source": {"kind": "reported", "where": "a stand-in of the tests"},
+                            }
+                        },
+                    }
+                )
+        exhibits[f"{kind}-stand-in-{number}"] = {
+            "title": f"Stand-in {number}",
+            "kind": "series",
+            "caption": "Drawn by the tests.",
+            "credit": "The tests",
+            "licence": "CC0 1.0",
+            "pictures": pictures,
+            "tags": ["intentional_blur" if number else "atmospheric_distress"],
+            "sets": [kind],
+        }
+    (root / f"results/stand-in-{kind}.json").write_text(json.dumps({"exhibits": exhibits}))
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def address(site: Path) -> Iterator[str]:
+    """The site under a sub-path, as GitHub Pages serves it."""
+    (site.parent / "served").mkdir()
+    (site.parent / "served/project").symlink_to(site)
+    handler = functools.partial(_Quiet, directory=str(site.parent / "served"))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/project"
+    server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    chromium = next(
+        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+    )
+    with sync_playwright() as play:
+        started = play.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def wrong() -> list[str]:
+    """What went wrong in the pages of a test: console errors, policy violations, requests to elsewhere."""
+    return []
+
+
+@pytest.fixture
+def visit(browser: Browser, address: str, wrong: list[str]) -> Iterator[Any]:
+    """`visit(path, **context options)` opens a page of the site in a fresh profile and waits until it is loaded."""
+    opened: list[BrowserContext] = []
+
+    def open_page(path: str, **options: Any) -> Page:
+        options.setdefault("viewport", {"width": 1280, "height": 800})
+        context = browser.new_context(**options)
+        context.set_default_timeout(8000)
+        opened.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("request", lambda request: wrong.append(request.url) if not request.url.startswith(address) else None)
+        page.goto(f"{address}/{path}", wait_until="load")
+        return page
+
+    yield open_page
+    for context in opened:
+        context.close()

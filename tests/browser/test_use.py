@@ -1,0 +1,245 @@
+"""What a visitor can do in both copies, by keyboard alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+BOTH = pytest.mark.parametrize("variant", ["clean", "distorted"])
+PLACE = "name => document.querySelector(name).getBoundingClientRect().top"
+
+
+@pytest.fixture(autouse=True)
+def nothing_wrong(wrong: list[str]) -> Any:
+    """Every test here also fails on a console error, a policy violation or a request to another host."""
+    yield
+    unexpected = [line for line in wrong if "favicon" not in line and "404" not in line]
+    assert unexpected == []
+
+
+@pytest.mark.parametrize(("start", "end"), [("clean", "distorted"), ("distorted", "clean")])
+@pytest.mark.parametrize("place", ["[data-table=reward_models]", "[data-exhibit=photo-astronaut]", "#conclusion"])
+def test_f_flips_in_mid_page_and_keeps_the_place(visit: Any, start: str, end: str, place: str) -> None:
+    page = visit(f"{start}/index.html")
+    page.evaluate("name => document.querySelector(name).scrollIntoView({block: 'start'})", place)
+    page.wait_for_timeout(150)
+    before = page.evaluate(PLACE, place)
+    with page.expect_navigation():
+        page.keyboard.press("f")
+    page.wait_for_timeout(500)
+    assert f"/{end}/" in page.url
+    assert abs(page.evaluate(PLACE, place) - before) < 40
+
+
+def test_a_flip_is_remembered_and_the_door_opens_by_itself(visit: Any) -> None:
+    page = visit("clean/index.html")
+    home = page.url.replace("clean/index.html", "index.html")
+    with page.expect_navigation():
+        page.keyboard.press("f")
+    page.goto(home)
+    page.wait_for_url("**/distorted/index.html")
+    page.goto(home + "#door")
+    page.wait_for_timeout(200)
+    assert page.url.endswith("#door"), "the door can be visited all the same"
+
+
+def test_a_choice_at_the_door_is_remembered(visit: Any) -> None:
+    page = visit("index.html")
+    home = page.url
+    page.locator("[data-choose=distorted]").focus()
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    page.goto(home)
+    page.wait_for_url("**/distorted/index.html")
+
+
+@BOTH
+def test_enter_on_a_number_opens_its_source_and_escape_returns_the_focus(visit: Any, variant: str) -> None:
+    page = visit(f"{variant}/index.html")
+    link = page.locator("#numbers .prose > p a.value").first
+    name = link.locator("data").get_attribute("data-ref")
+    link.focus()
+    page.keyboard.press("Enter")
+    dialog = page.locator("dialog.provenance[open]")
+    dialog.wait_for()
+    assert name in dialog.inner_text()
+    assert dialog.locator(".entry-value").inner_text().startswith(link.inner_text())
+    page.keyboard.press("Escape")
+    dialog.wait_for(state="hidden")
+    assert page.evaluate("document.activeElement.querySelector('data')?.dataset.ref") == name
+
+
+@BOTH
+def test_every_kind_of_number_has_a_source_to_open(visit: Any, variant: str) -> None:
+    """A plain value, a table's cell, an exhibit's score and a pending cell lead to an entry that is there."""
+    page = visit(f"{variant}/index.html")
+    entries = page.evaluate(
+        """async () => {
+          const text = await (await fetch('../data/values.html')).text();
+          const there = new Set([...new DOMParser().parseFromString(text, 'text/html').querySelectorAll('[id]')].map(e => e.id));
+          return [...document.querySelectorAll('a.value')].map(a => decodeURIComponent(a.hash.slice(1))).filter(id => !there.has(id));
+        }"""
+    )
+    assert entries == []
+
+
+@BOTH
+def test_a_table_sorts_by_keyboard_and_returns_to_its_order(visit: Any, variant: str) -> None:
+    page = visit(f"{variant}/index.html")
+    table = page.locator("[data-table=generators] table")
+    rows = "table => [...table.tBodies[0].rows].filter(r => !r.hidden).map(r => r.cells[0].textContent.trim())"
+    printed = table.evaluate(rows)
+    button = table.locator("th button.sort").nth(2)
+    button.focus()
+    page.keyboard.press("Enter")
+    numbers = table.evaluate(
+        "table => [...table.tBodies[0].rows].map(r => r.cells[2].querySelector('data')?.value).filter(Boolean).map(Number)"
+    )
+    assert numbers == sorted(numbers)
+    assert table.locator("th").nth(2).get_attribute("aria-sort") == "ascending"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    assert table.evaluate(rows) == printed
+    page.locator("[data-table=generators] input[type=search]").focus()
+    page.keyboard.type("flux")
+    assert all("flux" in row.lower() for row in table.evaluate(rows))
+    assert 0 < len(table.evaluate(rows)) < len(printed)
+
+
+@BOTH
+def test_the_compare_slider_moves_by_arrow_keys(visit: Any, variant: str) -> None:
+    page = visit(f"{variant}/index.html")
+    slider = page.locator("#catalogue .compare-range").first
+    slider.focus()
+    before = slider.evaluate("one => getComputedStyle(one.parentElement).getPropertyValue('--cut')")
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    after = slider.evaluate("one => getComputedStyle(one.parentElement).getPropertyValue('--cut')")
+    assert (before, after) == ("50%", "55%")
+    assert slider.get_attribute("aria-label").startswith("Compare: ")
+
+
+@BOTH
+def test_a_severity_of_the_catalogue_becomes_the_compared_picture(visit: Any, variant: str) -> None:
+    page = visit(f"{variant}/index.html")
+    specimen = page.locator("#catalogue .specimen:has(.strip)").first
+    first = specimen.locator(".strip a").first
+    first.focus()
+    page.keyboard.press("Enter")
+    shown = specimen.locator("[data-treated] img").get_attribute("src")
+    assert shown == first.locator("img").get_attribute("src")
+    assert first.get_attribute("aria-current") == "true"
+
+
+@BOTH
+def test_filters_narrow_the_gallery_and_the_audit(visit: Any, variant: str) -> None:
+    page = visit(f"{variant}/index.html")
+    for place, items in (("[data-set=real]", "figure"), (".audit", "li")):
+        select = page.locator(f"{place} select").first
+        select.focus()
+        page.keyboard.press("ArrowDown")
+        value = select.input_value()
+        shown = page.locator(f"{place} .hangs > {items}:visible")
+        everything = page.locator(f"{place} .hangs > {items}").count()
+        assert value and 0 < shown.count() < everything
+        assert page.locator(f"{place} output").inner_text() == f"{shown.count()} of {everything}"
+
+
+@BOTH
+def test_the_wall_filters_by_what_was_asked(visit: Any, variant: str) -> None:
+    page = visit(f"{variant}/index.html")
+    if not page.locator(".wall").count():
+        pytest.skip("the page has no wall")
+    select = page.locator(".wall select").first
+    select.focus()
+    page.keyboard.press("ArrowDown")
+    shown = page.locator(".wall .hangs > *:visible").count()
+    assert 0 < shown < page.locator(".wall .hangs > *").count()
+
+
+@BOTH
+def test_the_knob_turns_by_arrow_keys_and_picture_and_score_move_together(visit: Any, variant: str) -> None:
+    page = visit(f"{variant}/index.html")
+    knob = page.locator("[data-knob]").first
+    slider = knob.locator("input[type=range]")
+    slider.focus()
+    seen = {(knob.locator(".knob-picture img").get_attribute("src"), knob.locator(".knob-scores").inner_text())}
+    for _ in range(int(slider.get_attribute("max"))):
+        page.keyboard.press("ArrowRight")
+        seen.add((knob.locator(".knob-picture img").get_attribute("src"), knob.locator(".knob-scores").inner_text()))
+    assert len({picture for picture, _ in seen}) > 1
+    assert len({scores for _, scores in seen}) > 1
+    assert slider.get_attribute("aria-valuetext") == knob.locator(".knob-strength").inner_text()
+    before = knob.locator(".knob-picture img").get_attribute("src")
+    knob.locator("select").focus()
+    page.keyboard.press("ArrowDown")
+    assert knob.locator(".knob-picture img").get_attribute("src") != before
+
+
+def test_see_as_filed_shows_the_untreated_picture_and_back(visit: Any) -> None:
+    page = visit("distorted/index.html")
+    plate = page.locator("#numbers [data-treated-plate]").first
+    link = plate.locator("[data-untreated]")
+    link.focus()
+    page.keyboard.press("Enter")
+    assert plate.locator(".look-plain").is_visible() and not plate.locator(".look-full").is_visible()
+    page.keyboard.press("Enter")
+    assert plate.locator(".look-full").is_visible() and not plate.locator(".look-plain").is_visible()
+
+
+def test_the_intensity_control_changes_the_pictures_and_is_remembered(visit: Any) -> None:
+    page = visit("distorted/index.html")
+    page.locator(".menu-display summary").focus()
+    page.keyboard.press("Enter")
+    page.locator("#intensity-full").focus()
+    page.keyboard.press("ArrowDown")
+    assert page.locator("#numbers .look-half").first.is_visible()
+    page.keyboard.press("ArrowDown")
+    assert page.locator("#numbers .look-plain").first.is_visible()
+    page.reload()
+    assert page.locator("#numbers .look-plain").first.is_visible()
+
+
+@BOTH
+def test_question_mark_lists_the_keys_and_arrows_go_between_exhibits(visit: Any, variant: str) -> None:
+    page = visit(f"{variant}/index.html")
+    page.keyboard.press("?")
+    page.locator("#keys-dialog[open]").wait_for()
+    page.keyboard.press("Escape")
+    page.keyboard.press("ArrowRight")
+    first = page.evaluate("document.activeElement.dataset.exhibit")
+    page.keyboard.press("ArrowRight")
+    second = page.evaluate("document.activeElement.dataset.exhibit")
+    assert first and second and first != second
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate("document.activeElement.dataset.exhibit") == first
+
+
+def test_arrows_turn_the_pages_of_single_exhibits_and_f_flips_them(visit: Any) -> None:
+    page = visit("clean/exhibit/photo-cat.html")
+    with page.expect_navigation():
+        page.keyboard.press("f")
+    assert page.url.endswith("/distorted/exhibit/photo-cat.html")
+    with page.expect_navigation():
+        page.keyboard.press("ArrowRight")
+    assert "/distorted/exhibit/" in page.url and "photo-cat" not in page.url
+
+
+def test_the_skip_link_is_the_first_stop_and_leads_to_the_text(visit: Any) -> None:
+    page = visit("clean/index.html")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+
+
+def test_the_dark_gallery_can_be_chosen_without_the_systems_help(visit: Any) -> None:
+    page = visit("clean/index.html", color_scheme="light")
+    paper = "getComputedStyle(document.body).backgroundColor"
+    day = page.evaluate(paper)
+    page.locator(".menu-display summary").focus()
+    page.keyboard.press("Enter")
+    page.locator("#theme-dark").focus()
+    page.keyboard.press("Space")
+    assert page.evaluate(paper) != day
