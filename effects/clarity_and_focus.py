@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from effects import fields, measures
-from effects.light import CODES, DECODE_SCENE, ENCODE_SCENE, Linear, as_codes, decode, encode
+from effects.light import CODES, DECODE, DECODE_SCENE, ENCODE_SCENE, Linear, as_codes, encode
 from effects.treatment import Image, treatment
 
 
@@ -85,7 +85,13 @@ def double_exposure(image: Image, severity: float, rng: np.random.Generator) -> 
     high, wide = max(1, int(height * share)), max(1, int(width * share))
     top, left = int(rng.uniform(0, height - high)), int(rng.uniform(0, width - wide))
     ghost = cv2.resize(cv2.flip(image[top : top + high, left : left + wide], flip), (width, height))
-    return encode(cv2.addWeighted(decode(image), 1 - 0.45 * severity, decode(ghost), 0.85 * severity, 0))
+    first = cv2.LUT(image, _exposed(1 - 0.45 * severity))
+    return encode(cv2.add(first, cv2.LUT(ghost, _exposed(0.85 * severity))))
+
+
+def _exposed(share: float) -> Linear:
+    """Table from code values to a `share` of their linear light."""
+    return np.asarray(DECODE * share, np.uint16)
 
 
 _GRAIN = (
@@ -120,11 +126,10 @@ def _halation(image: Image, severity: float) -> Image:
     """Light scattered back by the film base: a red-orange glow of the highlights, added."""
     height, width = image.shape[:2]
     small_high, small_wide = fields.small_shape(height, width, 128)
-    small = cv2.resize(image, (small_wide, small_high), interpolation=cv2.INTER_AREA)
+    small = fields.shrink(image, small_high, small_wide)
     bright = cv2.LUT(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), _HIGHLIGHT)
-    glow = cv2.GaussianBlur(bright, (0, 0), 3.0)
-    tint = cv2.transform(glow, severity * np.array([[0.55], [0.16], [0.05]], np.float32))
-    return np.asarray(cv2.add(image, cv2.resize(tint, (width, height))), np.uint8)
+    glow = fields.tinted(cv2.GaussianBlur(bright, (0, 0), 3.0), (0.55 * severity, 0.16 * severity, 0.05 * severity))
+    return np.asarray(cv2.add(image, cv2.resize(glow, (width, height))), np.uint8)
 
 
 _HIGHLIGHT = as_codes(np.clip((CODES - 0.72) / 0.28, 0, 1) ** 1.5)
@@ -134,8 +139,7 @@ def _dust(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """White specks and hairs, as dust on a negative prints."""
     height, width = image.shape[:2]
     unit = max(1.0, min(height, width) / 256)
-    specks = rng.random((26, 4))
-    for x, y, size, shade in specks[: round(26 * severity)]:
+    for x, y, size, shade in rng.random((26, 4))[: round(26 * severity)].tolist():
         centre = int(x * width), int(y * height)
         cv2.circle(image, centre, int(unit * (0.3 + 1.1 * size**3)), (int(215 + 40 * shade),) * 3, -1, cv2.LINE_AA)
     hairs = rng.random((4, 5))
@@ -243,16 +247,14 @@ def _time_base(packed: Image, severity: float, torn: int, rng: np.random.Generat
 def digital_artifacts(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """Too many saves: pixels doubled, quality near nothing, macroblocks astray."""
     height, width = image.shape[:2]
-    factor = 1 + round(severity * max(1.6, min(height, width) / 280))
-    size = max(1, width // factor), max(1, height // factor)
-    small = image if factor == 1 else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    coded = _jpeg(small, round(3 + 89 * (1 - severity) ** 3))
+    factor = 2 ** round(severity * max(1.0, np.log2(min(height, width) / 192)))
+    high, wide = -(-height // factor), -(-width // factor)
+    coded = _jpeg(fields.shrink(image, high, wide), round(3 + 89 * (1 - severity) ** 3))
     _astray(coded, severity, rng)
-    return (
-        coded
-        if factor == 1
-        else np.asarray(cv2.resize(coded, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
-    )
+    if factor == 1:
+        return coded
+    lines = cv2.resize(coded, (wide * factor, high), interpolation=cv2.INTER_NEAREST)
+    return np.ascontiguousarray(np.repeat(lines, factor, axis=0)[:height, :width])
 
 
 def _jpeg(image: Image, quality: int) -> Image:
@@ -287,7 +289,7 @@ def bad_or_no_details(image: Image, severity: float, rng: np.random.Generator) -
     height, width = image.shape[:2]
     coarse = max(1.0, min(height, width) / 256)
     size = max(1, round(width / coarse)), max(1, round(height / coarse))
-    small = image if coarse == 1.0 else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    small = fields.shrink(image, size[1], size[0])
     small = _wander(small, 7 * severity, rng)
     brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
     for radius in range(1, 1 + int(np.ceil(5 * severity))):

@@ -10,18 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from effects import fields, measures
-from effects.light import CODES, as_codes, blend_matrix, filter_matrix, mix_matrix
+from effects.light import CODES, LUMA, as_codes, blend_matrix, filter_matrix, mix_matrix
 from effects.treatment import Image, treatment
-
-_LUMA = np.tile(np.array([0.299, 0.587, 0.114]), (3, 1))
 
 
 def _turn_hue(angle: float, gain: float) -> npt.NDArray[np.float64]:
     """3x4 matrix that keeps luma, turns hue by `angle` radians about the grey axis and multiplies chroma by `gain`."""
     axis = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / np.sqrt(3)
     turn = np.eye(3) + np.sin(angle) * axis + (1 - np.cos(angle)) * (axis @ axis)  # Rodrigues
-    colour = gain * turn @ (np.eye(3) - _LUMA)
-    return np.hstack([_LUMA + (np.eye(3) - _LUMA) @ colour, np.zeros((3, 1))])
+    colour = gain * turn @ (np.eye(3) - LUMA)
+    return np.hstack([LUMA + (np.eye(3) - LUMA) @ colour, np.zeros((3, 1))])
 
 
 def _pure(hue: float) -> npt.NDArray[np.float64]:
@@ -107,14 +105,13 @@ def sickly_cast(image: Image, severity: float, rng: np.random.Generator) -> Imag
 def color_inconsistency(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """Warm here, cold there, with visible bands where one turns into the other."""
     height, width = image.shape[:2]
-    high, wide = fields.small_shape(height, width, 160)
-    rows, columns = np.mgrid[0:high, 0:wide].astype(np.float32)
+    high, wide, x, y = fields.grid(height, width, 128)
     angle, phase = rng.uniform(0, 2 * np.pi), rng.uniform(0, 2 * np.pi)
-    across = np.cos(angle) * (columns / wide - 0.5) + np.sin(angle) * (rows / high - 0.5)
-    lamp = np.tanh(4 * (across + 0.5 * (fields.clouds(rng, high, wide, 2) - 0.5)))
-    flicker = 0.35 * np.sin(2 * np.pi * 2.5 * rows / high + phase)
-    warmth = np.rint(3.5 * (lamp + flicker)) / 3.5
-    green = np.rint(3 * np.sin(phase + 5 * across)) / 3
-    gains = np.exp(severity * np.stack([0.42 * warmth, 0.16 * green, -0.55 * warmth], axis=-1))
-    plate = np.clip(np.rint(96 * gains), 0, 255).astype(np.uint8)
+    across = float(np.cos(angle)) * (x - 0.5) + float(np.sin(angle)) * (y - 0.5)
+    lamp = np.tanh(4 * (across + 0.5 * (fields.clouds(rng, high, wide, 2, 3) - 0.5)))
+    warmth = np.rint(3.5 * (lamp + 0.35 * np.sin(5 * np.pi * y[:, :1] + phase)))
+    green = np.rint(3 * np.sin(phase + 5 * across))
+    plate = np.empty((high, wide, 3), np.uint8)
+    for channel, power in enumerate((0.12 * warmth, 0.053 * green, -0.157 * warmth)):
+        plate[..., channel] = np.minimum(96 * np.exp(severity * power) + 0.5, 255)
     return np.asarray(cv2.multiply(image, cv2.resize(plate, (width, height)), scale=1 / 96), np.uint8)

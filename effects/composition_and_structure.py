@@ -18,7 +18,7 @@ Matrix = npt.NDArray[np.float64]
 
 def subject(image: Image) -> tuple[float, float]:
     """(x, y) in 0..1 of the place where detail is densest, with a preference for the middle."""
-    small = cv2.resize(image, (32, 32), interpolation=cv2.INTER_AREA)
+    small = fields.shrink(image, 32, 32)
     luma = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32)
     detail = np.abs(cv2.Sobel(luma, cv2.CV_32F, 1, 0)) + np.abs(cv2.Sobel(luma, cv2.CV_32F, 0, 1))
     weight = (cv2.GaussianBlur(detail, (0, 0), 2.5) + 1) * _MIDDLE
@@ -79,50 +79,46 @@ def unconventional_framing(image: Image, severity: float, rng: np.random.Generat
 def obstructed_cropping(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """The subject cut off or hidden, over up to three quarters of the frame."""
     height, width = image.shape[:2]
-    high, wide = fields.small_shape(height, width, 160)
-    rows, columns = np.mgrid[0:high, 0:wide].astype(np.float32)
-    x, y = (columns + 0.5) / wide, (rows + 0.5) / high
+    high, wide, x, y = fields.grid(height, width, 144)
     centre = subject(image)
     kind, angle = int(rng.integers(0, 3)), rng.uniform(0, 2 * np.pi)
     draw = (_thumb, _bars, _cut)[kind]
     order, soft, colour = draw(x, y, centre, angle, rng)
-    covered = float(np.quantile(order, min(1.0, 0.72 * severity)))
-    mask = np.clip((covered - order) / soft + 0.5, 0, 1)
-    mask = mask[..., None]
-    keep = np.rint(255 * (1 - mask)).astype(np.uint8)
-    cover = np.clip(np.rint(colour * mask), 0, 255).astype(np.uint8)
-    keep = cv2.cvtColor(cv2.resize(keep, (width, height)), cv2.COLOR_GRAY2RGB)
-    return np.asarray(cv2.add(cv2.multiply(image, keep, scale=1 / 255), cv2.resize(cover, (width, height))), np.uint8)
+    mask = np.clip((fields.level_of(order, 0.72 * severity) - order) / soft + 0.5, 0, 1)
+    cover = np.empty((high, wide, 3), np.uint8)
+    for channel, tone in enumerate(colour):
+        cover[..., channel] = tone * mask
+    keep = cv2.resize((255 * (1 - mask)).astype(np.uint8), (width, height))
+    kept = cv2.multiply(image, cv2.cvtColor(keep, cv2.COLOR_GRAY2RGB), scale=1 / 255)
+    return np.asarray(cv2.add(kept, cv2.resize(cover, (width, height))), np.uint8)
 
 
-Cover = tuple[Plane, float, Plane]
+Cover = tuple[Plane, float, tuple[Plane | float, Plane | float, Plane | float]]
 
 
 def _thumb(x: Plane, y: Plane, centre: tuple[float, float], angle: float, rng: np.random.Generator) -> Cover:
     """A finger in front of the lens: a blurred capsule from beyond the frame to the subject, lit through its rim."""
-    along = (x - centre[0]) * np.cos(angle) + (y - centre[1]) * np.sin(angle)
-    across = -(x - centre[0]) * np.sin(angle) + (y - centre[1]) * np.cos(angle)
-    order = np.hypot(np.minimum(along, 0), across)
-    inside = np.clip(1 - order / 0.45, 0, 1)[..., None]
-    skin = np.array([232, 138, 108]) * rng.uniform(0.6, 1.0)
-    return order, 0.16, np.asarray(skin * np.array([0.62, 0.42, 0.38]) ** inside, np.float32)
+    along = (x - centre[0]) * float(np.cos(angle)) + (y - centre[1]) * float(np.sin(angle))
+    across = (y - centre[1]) * float(np.cos(angle)) - (x - centre[0]) * float(np.sin(angle))
+    order = np.sqrt(np.minimum(along, 0) ** 2 + across**2)
+    inside = np.clip(1 - order / 0.45, 0, 1)
+    light = rng.uniform(0.6, 1.0)
+    return order, 0.16, (232 * light * 0.62**inside, 138 * light * 0.42**inside, 108 * light * 0.38**inside)
 
 
 def _bars(x: Plane, y: Plane, centre: tuple[float, float], angle: float, rng: np.random.Generator) -> Cover:
     """A fence out of focus: dark bars, the first through the subject."""
-    lean = 0.25 * np.sin(angle)
-    across = (x - centre[0]) + lean * (y - centre[1])
+    across = (x - centre[0]) + 0.25 * float(np.sin(angle)) * (y - centre[1])
     period = rng.uniform(0.3, 0.42)
-    order = np.abs(across - period * np.rint(across / period))
-    shade = 18 + 26 * (0.5 + 0.5 * np.sin(9 * across))[..., None]
-    return order, 0.035, np.asarray(shade * np.array([1.0, 0.95, 0.88]), np.float32)
+    shade = 31 + 13 * np.sin(9 * across)
+    return np.abs(across - period * np.rint(across / period)), 0.035, (shade, 0.95 * shade, 0.88 * shade)
 
 
 def _cut(x: Plane, y: Plane, centre: tuple[float, float], angle: float, rng: np.random.Generator) -> Cover:
     """The frame ends in the subject: black beyond a straight, slightly crooked edge that comes in from one side."""
-    side = np.rint(angle / (np.pi / 2)) * np.pi / 2 + rng.uniform(-0.12, 0.12)
-    order = (x - centre[0]) * np.cos(side) + (y - centre[1]) * np.sin(side)
-    return order, 0.006, np.full((*x.shape, 1), 9.0, np.float32) * np.ones(3, np.float32)
+    side = float(np.rint(angle / (np.pi / 2))) * np.pi / 2 + rng.uniform(-0.12, 0.12)
+    order = (x - centre[0]) * float(np.cos(side)) + (y - centre[1]) * float(np.sin(side))
+    return order, 0.006, (9.0, 9.0, 9.0)
 
 
 @treatment(
@@ -145,32 +141,34 @@ def scale_inconsistency(image: Image, severity: float, rng: np.random.Generator)
     piece = image[top : top + 2 * reach, left : left + 2 * reach]
     factor = 1 + 1.9 * severity
     size = max(1, round(piece.shape[1] * factor)), max(1, round(piece.shape[0] * factor))
-    large = cv2.resize(piece, size, interpolation=cv2.INTER_CUBIC)
-    out = image.copy()
-    _paste(out, large, (left + piece.shape[1] / 2, top + piece.shape[0] / 2), _scissors(size, rng))
-    return out
+    card = cv2.resize(piece, size, interpolation=cv2.INTER_CUBIC)
+    outline = _scissors(size, rng)
+    cv2.polylines(card, [outline], True, (244, 244, 240), max(1, round(size[0] / 60)), cv2.LINE_AA, 4)
+    mask = np.zeros((size[1], size[0]), np.uint8)
+    cv2.fillPoly(mask, [outline], 255, cv2.LINE_AA, 4)
+    return _paste(image, card, mask, (left + piece.shape[1] / 2, top + piece.shape[0] / 2))
 
 
-def _scissors(size: tuple[int, int], rng: np.random.Generator) -> Plane:
-    """The mask (0..1) of a rough oval cut in straight snips, width x height of `size`."""
+def _scissors(size: tuple[int, int], rng: np.random.Generator) -> npt.NDArray[np.int32]:
+    """A rough oval cut in straight snips, as points in sixteenths of a pixel."""
     angles = np.linspace(0, 2 * np.pi, 22, endpoint=False) + rng.uniform(-0.08, 0.08, 22)
     radius = 0.47 + rng.uniform(-0.035, 0.025, 22)
     points = np.stack([size[0] * (0.5 + radius * np.cos(angles)), size[1] * (0.5 + radius * np.sin(angles))], -1)
-    mask = np.zeros((size[1], size[0]), np.uint8)
-    cv2.fillPoly(mask, [np.rint(points * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-    return np.asarray(mask / 255.0, np.float32)
+    return np.rint(points * 16).astype(np.int32)
 
 
-def _paste(out: Image, piece: Image, centre: tuple[float, float], mask: Plane) -> None:
-    """Write `piece` into `out` around `centre` where `mask` is set, with the white edge of cut paper."""
-    high, wide = piece.shape[:2]
+def _paste(image: Image, card: Image, mask: Image, centre: tuple[float, float]) -> Image:
+    """A copy of `image` with `card` laid around `centre` where `mask` is set, clipped to the frame."""
+    high, wide = card.shape[:2]
     left, top = round(centre[0] - wide / 2), round(centre[1] - high / 2)
     x0, y0 = max(0, left), max(0, top)
-    x1, y1 = min(out.shape[1], left + wide), min(out.shape[0], top + high)
+    x1, y1 = min(image.shape[1], left + wide), min(image.shape[0], top + high)
     inside = np.s_[y0 - top : y1 - top, x0 - left : x1 - left]
-    rim = cv2.erode(mask, np.ones((3, 3), np.uint8), iterations=max(1, round(wide / 130)))[inside][..., None]
-    paper, under = mask[inside][..., None], out[y0:y1, x0:x1]
-    out[y0:y1, x0:x1] = np.rint(under * (1 - paper) + 244 * (paper - rim) + piece[inside] * rim).astype(np.uint8)
+    lies = cv2.cvtColor(mask[inside], cv2.COLOR_GRAY2RGB)
+    out = image.copy()
+    under = cv2.multiply(out[y0:y1, x0:x1], cv2.bitwise_not(lies), scale=1 / 255)
+    out[y0:y1, x0:x1] = cv2.add(under, cv2.multiply(card[inside], lies, scale=1 / 255))
+    return out
 
 
 @treatment(
@@ -200,20 +198,23 @@ def _far(image: Image, scale: float, x: float, y: float) -> Image:
     height, width = image.shape[:2]
     high, wide = max(1, round(height * scale)), max(1, round(width * scale))
     left, top = round((width - wide) * x), round((height - high) * y)
-    small = cv2.resize(image, (wide, high), interpolation=cv2.INTER_AREA)
+    small = fields.shrink(image, high, wide)
     coarse = max(1.0, min(height, width) / 64)
-    thumb = max(1, round(wide / coarse)), max(1, round(high / coarse))
+    thumb = fields.shrink(small, max(1, round(high / coarse)), max(1, round(wide / coarse)))
     above, below, before, behind = (round(v / coarse) for v in (top, height - top - high, left, width - left - wide))
-    void = cv2.resize(small, thumb, interpolation=cv2.INTER_AREA)
-    void = cv2.copyMakeBorder(void, above, below, before, behind, cv2.BORDER_REPLICATE)
-    void = cv2.GaussianBlur(void, (0, 0), 5)
-    out = cv2.resize(void, (width, height), interpolation=cv2.INTER_CUBIC)
-    edge = 0.09 * min(high, wide)
-    ramp = [np.clip((0.5 + np.minimum(np.arange(n), np.arange(n)[::-1])) / max(edge, 0.5), 0, 1) for n in (high, wide)]
-    mask = np.minimum(ramp[0][:, None], ramp[1][None, :])[..., None].astype(np.float32)
-    under = out[top : top + high, left : left + wide]
-    under[:] = np.rint(small * mask + under * (1 - mask)).astype(np.uint8)
-    return np.asarray(out, np.uint8)
+    void = cv2.copyMakeBorder(thumb, above, below, before, behind, cv2.BORDER_REPLICATE)
+    out = np.asarray(
+        cv2.resize(cv2.GaussianBlur(void, (0, 0), 5), (width, height), interpolation=cv2.INTER_CUBIC), np.uint8
+    )
+    edge = max(0.5, 0.09 * min(high, wide))
+    across, down = (
+        np.minimum(np.minimum(np.arange(n), np.arange(n)[::-1]) + 0.5, edge) * 255 / edge for n in (wide, high)
+    )
+    near = np.minimum.outer(down.astype(np.uint8), across.astype(np.uint8))
+    near = cv2.cvtColor(near, cv2.COLOR_GRAY2RGB)
+    around = cv2.multiply(out[top : top + high, left : left + wide], cv2.bitwise_not(near), scale=1 / 255)
+    out[top : top + high, left : left + wide] = cv2.add(around, cv2.multiply(small, near, scale=1 / 255))
+    return out
 
 
 @treatment(

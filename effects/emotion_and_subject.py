@@ -8,24 +8,12 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from effects import fields, measures
 from effects.composition_and_structure import subject
 from effects.light import blend_matrix, mix_matrix
-from effects.treatment import Image, Plane, treatment
-
-
-def _share_below(order: Plane, share: float) -> float:
-    """The value below which a `share` of `order` lies."""
-    return float(np.quantile(order, min(1.0, share)))
-
-
-def _grid(height: int, width: int, long_side: int) -> tuple[int, int, Plane, Plane]:
-    """Height and width of a small grid with the picture's aspect, and x and y on it in units of the long side."""
-    high, wide = fields.small_shape(height, width, min(long_side, max(48, max(height, width) // 2)))
-    rows, columns = np.mgrid[0:high, 0:wide].astype(np.float32)
-    unit = max(high, wide)
-    return high, wide, (columns + 0.5) / unit, (rows + 0.5) / unit
+from effects.treatment import Image, treatment
 
 
 @treatment(
@@ -37,18 +25,18 @@ def _grid(height: int, width: int, long_side: int) -> tuple[int, int, Plane, Pla
 def atmospheric_distress(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """Dread and gloom carried by grade, fog and a closing vignette."""
     height, width = image.shape[:2]
-    high, wide, x, y = _grid(height, width, 96)
+    high, wide, x, y = fields.grid(height, width, 96)
     cold = ((0.4, 0.5, 0.56), (0.46, 0.5, 0.4))[int(rng.random() > 0.6)]
     graded = cv2.transform(image, blend_matrix(mix_matrix(0.72, cold, (2, 5, 7)), severity))
-    depth = 1 - np.abs(y / y.max() - rng.uniform(0.3, 0.5))
-    fog = 1 - np.exp(-severity * 0.9 * depth**2 * (0.25 + 1.3 * fields.clouds(rng, high, wide, 3)))
-    out = np.hypot(x - x.mean(), y - y.mean()) / 0.62
-    vignette = (1 + (1.05 * severity * out) ** 2) ** -2.0
-    keep = np.rint(255 * (1 - fog) * vignette).astype(np.uint8)
-    air = (fog * vignette)[..., None] * np.array([112, 126, 134]) * (np.array(cold) / cold[1])
-    keep = cv2.cvtColor(cv2.resize(keep, (width, height)), cv2.COLOR_GRAY2RGB)
-    air = cv2.resize(np.rint(air).astype(np.uint8), (width, height))
-    return np.asarray(cv2.add(cv2.multiply(graded, keep, scale=1 / 255), air), np.uint8)
+    depth = (1 - np.abs(y - rng.uniform(0.3, 0.5))) ** 2
+    seen = np.exp(-0.9 * severity * depth * (0.25 + 1.3 * fields.clouds(rng, high, wide, 3)))
+    off_axis = ((x - 0.5) ** 2 + (y - 0.5) ** 2) / 0.38
+    vignette = (1 + 1.1 * severity**2 * off_axis) ** -2
+    air = np.empty((high, wide, 3), np.uint8)
+    for channel, colour in enumerate((112 * cold[0], 126 * cold[1], 134 * cold[2])):
+        air[..., channel] = 2 * colour * (1 - seen) * vignette
+    keep = cv2.cvtColor(cv2.resize((255 * seen * vignette).astype(np.uint8), (width, height)), cv2.COLOR_GRAY2RGB)
+    return np.asarray(cv2.add(cv2.multiply(graded, keep, scale=1 / 255), cv2.resize(air, (width, height))), np.uint8)
 
 
 @treatment(
@@ -61,13 +49,13 @@ def decay_and_degradation(image: Image, severity: float, rng: np.random.Generato
     """Stains, scratches, cracks, mould; what flakes off shows the paper."""
     height, width = image.shape[:2]
     faded = cv2.transform(image, blend_matrix(mix_matrix(0.45, (0.74, 0.7, 0.58), (34, 27, 14)), severity))
-    stained = cv2.multiply(faded, cv2.resize(_stains(height, width, severity, rng), (width, height)), scale=1 / 255)
-    spores = fields.window(fields.spore_plate(), rng, height, width, fields.texture_zoom(height, width))
-    eaten = cv2.transform(cv2.LUT(spores, _mould_table(severity)), np.array([[0.78], [0.68], [0.8]], np.float32))
-    out = cv2.subtract(stained, eaten)
-    age = fields.window(fields.crack_plate(), rng, height, width, fields.texture_zoom(height, width))
-    _, open_cracks = cv2.threshold(age, 255 * (1 - 0.95 * severity), 255, cv2.THRESH_BINARY)
-    out = cv2.subtract(out, cv2.transform(open_cracks, np.array([[0.4], [0.42], [0.42]], np.float32)))
+    out = cv2.multiply(faded, cv2.resize(_stains(height, width, severity, rng), (width, height)), scale=1 / 255)
+    zoom = fields.texture_zoom(height, width)
+    spores = cv2.LUT(fields.window(fields.spore_plate(), rng, height, width, zoom), _mould_table(severity))
+    age = fields.window(fields.crack_plate(), rng, height, width, zoom)
+    _, cracks = cv2.threshold(age, 255 * (1 - 0.95 * severity), 255, cv2.THRESH_BINARY)
+    out = cv2.subtract(out, fields.tinted(spores, (0.78, 0.68, 0.8)))
+    out = cv2.subtract(out, fields.tinted(cracks, (0.4, 0.42, 0.42)))
     _flake(out, severity, rng)
     _scratch(out, severity, rng)
     return np.asarray(out, np.uint8)
@@ -81,48 +69,49 @@ def _mould_table(severity: float) -> Image:
 
 def _stains(height: int, width: int, severity: float, rng: np.random.Generator) -> Image:
     """What the paper still reflects: brown puddles with a darker tide-mark where they dried, and a burnt border."""
-    high, wide, x, y = _grid(height, width, 160)
+    high, wide, x, y = fields.grid(height, width, 112)
     warp = fields.clouds(rng, high, wide, 4) - 0.5
     absorbed = np.zeros((high, wide), np.float32)
-    for place_x, place_y, size, force in rng.random((5, 4)):
-        radius = 0.1 + 0.25 * size
-        reach = (np.hypot(x - place_x * x.max(), y - place_y * y.max()) + 0.22 * warp) / radius
-        pool = np.clip((1 - reach) * 9, 0, 1) * 0.45
-        tide = np.exp(-(((reach - 0.97) / 0.055) ** 2))
-        absorbed += severity * (0.5 + 0.5 * force) * (pool + 0.8 * tide)
-    border = np.minimum(np.minimum(x, x.max() - x), np.minimum(y, y.max() - y)) + 0.1 * warp
+    for place_x, place_y, size, force in rng.random((5, 4)).tolist():
+        reach = (np.sqrt((x - place_x) ** 2 + (y - place_y) ** 2) + 0.22 * warp) / (0.1 + 0.25 * size)
+        pool = np.clip(4 - 4 * reach, 0, 0.45)
+        absorbed += severity * (0.5 + 0.5 * force) * (pool + 0.8 * np.exp(-(((reach - 0.97) / 0.055) ** 2)))
+    border = np.minimum(np.minimum(x, 1 - x), np.minimum(y, 1 - y)) + 0.1 * warp
     absorbed += severity * 1.1 * np.exp(-np.maximum(border, 0) / 0.045)
-    dye = np.array([0.28, 0.52, 0.95])
-    return np.asarray(np.rint(255 * np.exp(-absorbed[..., None] * dye)), np.uint8)
+    plate = np.empty((high, wide, 3), np.uint8)
+    for channel, dye in enumerate((0.28, 0.52, 0.95)):
+        plate[..., channel] = 255 * np.exp(-dye * absorbed)
+    return plate
 
 
 def _flake(image: Image, severity: float, rng: np.random.Generator) -> None:
     """Chips gone down to the paper, with a shadow along one side; up to 7 % of the print."""
     height, width = image.shape[:2]
-    high, wide, _, _ = _grid(height, width, 200)
-    order = fields.clouds(rng, high, wide, 7, 5)
-    level = 0.5 + (_share_below(order, 0.07 * severity) - order) * 4
-    depth = cv2.resize(np.rint(255 * np.clip(level, 0, 1)).astype(np.uint8), (width, height))
-    gone = cv2.threshold(depth, 127, 255, cv2.THRESH_BINARY)[1]
+    high, wide, _, _ = fields.grid(height, width, 176)
+    order = fields.clouds(rng, high, wide, 7)
+    depth = np.clip(128 + 1000 * (fields.level_of(order, 0.07 * severity) - order), 0, 255).astype(np.uint8)
+    gone = cv2.threshold(cv2.resize(depth, (width, height)), 127, 255, cv2.THRESH_BINARY)[1]
     step = max(1, min(height, width) // 256)
-    shade = np.roll(gone, (step, step), (0, 1))
-    image[:] = cv2.subtract(image, cv2.transform(shade, np.array([[0.4], [0.4], [0.4]], np.float32)))
-    cv2.copyTo(np.full_like(image, (226, 214, 190)), gone, image)
+    shade = np.zeros_like(gone)
+    shade[step:, step:] = gone[:-step, :-step]
+    image[:] = cv2.subtract(image, fields.tinted(cv2.max(cv2.LUT(shade, _SHADE), gone), (1, 1, 1)))
+    image[:] = cv2.add(image, fields.tinted(gone, (0.89, 0.84, 0.75)))
+
+
+_SHADE = (np.arange(256) * 0.4).astype(np.uint8)
 
 
 def _scratch(image: Image, severity: float, rng: np.random.Generator) -> None:
     """Scratches of the emulsion: long, thin, nearly straight, mostly along the transport."""
     height, width = image.shape[:2]
     thick = max(1, round(min(height, width) / 640))
-    for x, y, turn, long, shade, across in rng.random((34, 6))[: round(34 * severity)]:
+    for x, y, turn, long, shade, across in rng.random((34, 6))[: round(34 * severity)].tolist():
         angle = (np.pi / 2 + 0.5 * (turn - 0.5)) if across < 0.75 else np.pi * turn
         reach = max(height, width) * (0.05 + 0.5 * long**2)
-        start = np.array([x * width, y * height])
-        end = start + reach * np.array([np.cos(angle), np.sin(angle)])
+        start = int(x * width), int(y * height)
+        end = int(x * width + reach * np.cos(angle)), int(y * height + reach * np.sin(angle))
         tone = 150 + 100 * shade
-        cv2.line(
-            image, tuple(map(int, start)), tuple(map(int, end)), (tone, tone * 0.97, tone * 0.88), thick, cv2.LINE_AA
-        )
+        cv2.line(image, start, end, (tone, tone * 0.97, tone * 0.88), thick, cv2.LINE_AA)
 
 
 @treatment(
@@ -134,20 +123,24 @@ def _scratch(image: Image, severity: float, rng: np.random.Generator) -> None:
 def disgust_and_aversion(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """Rot that spreads over the picture: inflamed at the front, slimy and veined behind it, brown in the depth."""
     height, width = image.shape[:2]
-    high, wide, x, y = _grid(height, width, 176)
+    high, wide, x, y = fields.grid(height, width, 160)
     order = np.full((high, wide), 9.0, np.float32)
-    for place_x, place_y, late in rng.random((5, 3), np.float32):
-        order = np.minimum(order, np.hypot(x - place_x * x.max(), y - place_y * y.max()) + 0.25 * late)
-    order = order + 0.34 * fields.clouds(rng, high, wide, 5, 4)
-    behind = (_share_below(order, 0.88 * severity) - order) / 0.3
-    stage = np.rint(np.clip(behind * 170 + 40, 0, 255)).astype(np.uint8)
-    grown = cv2.resize(cv2.cvtColor(stage, cv2.COLOR_GRAY2RGB), (width, height))
-    out = cv2.add(cv2.multiply(image, cv2.LUT(grown, _ROT_KEEPS), scale=1 / 255), cv2.LUT(grown, _ROT_OOZES))
-    wet = cv2.LUT(cv2.resize(stage, (width, height)), _ROT_WET)
+    for place_x, place_y, late in rng.random((5, 3)).tolist():
+        order = np.minimum(order, np.sqrt((x - place_x) ** 2 + (y - place_y) ** 2) + 0.25 * late)
+    order += 0.34 * fields.clouds(rng, high, wide, 5)
+    behind = (fields.level_of(order, 0.88 * severity) - order) / 0.3
+    stage = np.clip(behind * 170 + 40, 0, 255).astype(np.uint8)
+    by_channel = cv2.cvtColor(stage, cv2.COLOR_GRAY2RGB)
+    keeps, oozes = (cv2.resize(cv2.LUT(by_channel, table), (width, height)) for table in (_ROT_KEEPS, _ROT_OOZES))
+    out = cv2.add(cv2.multiply(image, keeps, scale=1 / 255), oozes)
+    wet = cv2.resize(cv2.LUT(stage, _ROT_WET), (width, height))
     veins = fields.window(fields.mottle_plate(), rng, height, width, fields.texture_zoom(height, width))
-    relief = cv2.subtract(veins, np.roll(veins, (2, 2), (0, 1)))
-    out = cv2.subtract(out, cv2.transform(cv2.multiply(veins, wet, scale=1 / 255), _VEIN))
-    return np.asarray(cv2.add(out, cv2.transform(cv2.multiply(relief, wet, scale=1 / 255), _GLINT)), np.uint8)
+    relief = np.zeros_like(veins)
+    cv2.subtract(veins[2:, 2:], veins[:-2, :-2], dst=relief[2:, 2:])
+    out = cv2.subtract(out, fields.tinted(cv2.multiply(veins, wet, scale=1 / 255), (0.24, 0.27, 0.22)))
+    return np.asarray(
+        cv2.add(out, fields.tinted(cv2.multiply(relief, wet, scale=1 / 255), (1.5, 1.45, 0.95))), np.uint8
+    )
 
 
 def _rot_tables() -> tuple[Image, Image, Image]:
@@ -166,8 +159,6 @@ def _rot_tables() -> tuple[Image, Image, Image]:
 
 
 _ROT_KEEPS, _ROT_OOZES, _ROT_WET = _rot_tables()
-_VEIN = np.array([[0.24], [0.27], [0.22]], np.float32)
-_GLINT = np.array([[1.5], [1.45], [0.95]], np.float32)
 
 
 @treatment(
@@ -179,31 +170,26 @@ _GLINT = np.array([[1.5], [1.45], [0.95]], np.float32)
 def unfinished_raw(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """Painted in one place, laid in around it, elsewhere a drawing on bare linen with its construction lines."""
     height, width = image.shape[:2]
-    high, wide, x, y = _grid(height, width, 160)
+    high, wide, x, y = fields.grid(height, width, 160)
     centre = subject(image)
     brush = cv2.resize(rng.random((9, 46), np.float32), (wide, high), interpolation=cv2.INTER_CUBIC)
-    order = (
-        np.hypot(x - centre[0] * x.max(), y - centre[1] * y.max())
-        + 0.16 * brush
-        + 0.3 * fields.clouds(rng, high, wide, 3)
-    )
+    order = np.sqrt((x - centre[0]) ** 2 + (y - centre[1]) ** 2) + 0.16 * brush
+    order += 0.3 * fields.clouds(rng, high, wide, 3)
     linen = fields.window(fields.canvas_plate(), rng, height, width)
-    drawing = _pencil(image, severity)
+    drawing = _pencil(image)
     _construct(drawing, centre)
-    bare = cv2.transform(cv2.multiply(linen, drawing, scale=1 / 205), np.array([[0.98], [0.93], [0.83]], np.float32))
-    wash = cv2.resize(
-        cv2.resize(image, (wide, high), interpolation=cv2.INTER_AREA), (width, height), interpolation=cv2.INTER_CUBIC
-    )
+    bare = fields.tinted(cv2.multiply(linen, drawing, scale=1 / 205), (0.98, 0.93, 0.83))
+    wash = cv2.resize(fields.shrink(image, high, wide), (width, height), interpolation=cv2.INTER_CUBIC)
     wash = cv2.addWeighted(wash, 0.62, bare, 0.38, 0)
     out = image.copy()
     for layer, share in ((wash, 0.95 * severity), (bare, 0.78 * severity)):
-        edge = _share_below(order, 1 - share)
-        mask = cv2.resize(np.rint(127.5 + 127.5 * np.clip((order - edge) * 8, -1, 1)).astype(np.uint8), (width, height))
-        cv2.copyTo(layer, cv2.threshold(mask, 128, 255, cv2.THRESH_BINARY)[1], out)
+        depth = np.clip(128 + 1000 * (order - fields.level_of(order, 1 - share)), 0, 255).astype(np.uint8)
+        _, mask = cv2.threshold(cv2.resize(depth, (width, height)), 128, 255, cv2.THRESH_BINARY)
+        cv2.copyTo(layer, mask, out)
     return out
 
 
-def _pencil(image: Image, severity: float) -> Image:
+def _pencil(image: Image) -> Image:
     """Luma divided by its own blur: lines stay, tones go."""
     luma = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     reach = max(1, round(min(luma.shape) / 60)) * 2 + 1
@@ -244,15 +230,22 @@ def abstract_photo(image: Image, severity: float, rng: np.random.Generator) -> I
     ground = np.full((tall, broad), 255, np.uint8)
     ground[(places[:, 0] * tall).astype(int), (places[:, 1] * broad).astype(int)] = 0
     _, cells = cv2.distanceTransformWithLabels(ground, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    cells = cv2.resize(cells.astype(np.uint16), (wide, high), interpolation=cv2.INTER_NEAREST)
-    small = cv2.resize(image, (wide, high), interpolation=cv2.INTER_AREA)
-    count = np.maximum(np.bincount(cells.ravel()), 1)
-    mean = np.stack([np.bincount(cells.ravel(), small[..., c].ravel()) / count for c in range(3)], -1)
+    mean = _cell_means(fields.shrink(image, *fields.small_shape(height, width, 160)), cells.astype(np.uint16))
     grey = mean.mean(1, keepdims=True)
-    mean = np.clip(np.rint(grey + (1 + 0.7 * severity) * (mean - grey)), 0, 255).astype(np.uint8)
-    planes = cv2.resize(mean[cells], (width, height), interpolation=cv2.INTER_LINEAR)
+    vivid = np.clip(grey + (1 + 0.7 * severity) * (mean - grey), 0, 255).astype(np.uint8)
+    which = cv2.resize(cells.astype(np.float32), (wide, high), interpolation=cv2.INTER_NEAREST)
+    planes = cv2.remap(vivid[None], which, np.zeros_like(which), cv2.INTER_NEAREST)
+    planes = cv2.resize(planes, (width, height), interpolation=cv2.INTER_LINEAR)
     share = min(1.0, 0.45 + 0.75 * severity)
     return np.asarray(cv2.addWeighted(image, 1 - share, planes, share, 0), np.uint8)
+
+
+def _cell_means(small: Image, cells: npt.NDArray[np.uint16]) -> npt.NDArray[np.float64]:
+    """Mean colour of every cell, labels x 3, from a small picture; empty cells get the mean of all."""
+    label = cv2.resize(cells, small.shape[1::-1], interpolation=cv2.INTER_NEAREST).ravel()
+    count = np.bincount(label, minlength=int(cells.max()) + 1)
+    total = np.stack([np.bincount(label, small[..., c].ravel(), len(count)) for c in range(3)], -1)
+    return np.where(count[:, None] > 0, total / np.maximum(count, 1)[:, None], small.mean((0, 1)))
 
 
 @treatment(
@@ -271,7 +264,7 @@ def surrealism(image: Image, severity: float, rng: np.random.Generator) -> Image
 def _droste(image: Image, share: float, x: float, y: float) -> Image:
     """Nested copies, each `share` of the one around it and turned by half a circle, in a black frame."""
     out = image.copy()
-    hole = out
+    hole, copy = out, image
     for level in range(9):
         high, wide = round(hole.shape[0] * share), round(hole.shape[1] * share)
         if min(high, wide) < 4:
@@ -279,10 +272,9 @@ def _droste(image: Image, share: float, x: float, y: float) -> Image:
         top, left = round((hole.shape[0] - high) * y), round((hole.shape[1] - wide) * x)
         hole = hole[top : top + high, left : left + wide]
         rim = max(1, round(min(high, wide) / 48))
-        copy = cv2.resize(image, (wide, high), interpolation=cv2.INTER_AREA)
-        copy = cv2.flip(copy, -1) if level % 2 == 0 else copy
+        copy = fields.shrink(copy, high, wide)
         hole[:] = 14
-        hole[rim:-rim, rim:-rim] = copy[rim:-rim, rim:-rim]
+        hole[rim:-rim, rim:-rim] = (cv2.flip(copy, -1) if level % 2 == 0 else copy)[rim:-rim, rim:-rim]
     return out
 
 

@@ -21,9 +21,36 @@ def generator(key: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=key))
 
 
-def enlarge(field: Plane | Image, height: int, width: int) -> Plane | Image:
-    """`field` resized to height x width, smoothly."""
-    return np.asarray(cv2.resize(field, (width, height), interpolation=cv2.INTER_LINEAR))
+def shrink(image: Image, height: int, width: int) -> Image:
+    """`image` reduced to height x width: exact halvings, fast and free of aliasing, then one bilinear step."""
+    while image.shape[0] >= 2 * height and image.shape[1] >= 2 * width:
+        high, wide = image.shape[0] // 2, image.shape[1] // 2
+        image = cv2.resize(image[: 2 * high, : 2 * wide], (wide, high), interpolation=cv2.INTER_AREA)
+    if image.shape[:2] != (height, width):
+        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+    return image
+
+
+def tinted(plane: Image, colour: tuple[float, float, float]) -> Image:
+    """HxW `plane` as HxWx3, each channel scaled by its share in `colour`."""
+    return np.asarray(
+        cv2.transform(cv2.cvtColor(plane, cv2.COLOR_GRAY2RGB), np.diag(np.asarray(colour, np.float32))), np.uint8
+    )
+
+
+def level_of(order: Plane, share: float) -> float:
+    """The value below which a `share` (0..1) of `order` lies."""
+    ranked = order.ravel()
+    place = min(ranked.size - 1, int(share * ranked.size))
+    return float(np.partition(ranked, place)[place])
+
+
+def grid(height: int, width: int, long_side: int) -> tuple[int, int, Plane, Plane]:
+    """Height and width of a small grid with the picture's aspect, and x and y in 0..1 at its cells, float32."""
+    high, wide = small_shape(height, width, min(long_side, max(48, max(height, width) // 2)))
+    x = (np.arange(wide, dtype=np.float32) + 0.5) / wide
+    y = (np.arange(high, dtype=np.float32) + 0.5) / high
+    return high, wide, np.broadcast_to(x[None, :], (high, wide)), np.broadcast_to(y[:, None], (high, wide))
 
 
 def small_shape(height: int, width: int, long_side: int) -> tuple[int, int]:

@@ -51,6 +51,10 @@ def encode(light: Linear) -> Image:
     return np.asarray(cv2.LUT(light, ENCODE), np.uint8)
 
 
+LUMA = np.tile(np.array([0.299, 0.587, 0.114]), (3, 1))
+_UNITY = np.eye(3, 4)
+
+
 def filter_matrix(gains: tuple[float, float, float]) -> npt.NDArray[np.float64]:
     """3x4 matrix on code values that dims each channel's linear light by `gains` (0..1), as a coloured filter does.
 
@@ -65,12 +69,12 @@ def mix_matrix(
     desaturate: float, rgb_gain: tuple[float, float, float], lift: tuple[float, float, float]
 ) -> npt.NDArray[np.float64]:
     """3x4 matrix: move `desaturate` of the way to Rec. 601 luma, then scale and lift (code values) each channel."""
-    luma = np.tile(np.array([0.299, 0.587, 0.114]), (3, 1))
-    colour = (1 - desaturate) * np.eye(3) + desaturate * luma
-    return np.hstack([np.asarray(rgb_gain)[:, None] * colour, np.asarray(lift, np.float64)[:, None]])
+    matrix = np.empty((3, 4))
+    matrix[:, :3] = ((1 - desaturate) * _UNITY[:, :3] + desaturate * LUMA) * np.array(rgb_gain)[:, None]
+    matrix[:, 3] = lift
+    return matrix
 
 
 def blend_matrix(matrix: npt.NDArray[np.float64], share: float) -> npt.NDArray[np.float32]:
     """The 3x4 `matrix` applied to a `share` of 0..1, as float32 for `cv2.transform`."""
-    identity = np.hstack([np.eye(3), np.zeros((3, 1))])
-    return np.asarray((1 - share) * identity + share * matrix, np.float32)
+    return (_UNITY + share * (matrix - _UNITY)).astype(np.float32)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from effects import fields, measures
-from effects.light import CODES, as_codes, blend_matrix, decode, encode, mix_matrix, to_linear, to_srgb
+from effects.light import CODES, WHITE, as_codes, blend_matrix, decode, encode, mix_matrix, to_linear, to_srgb
 from effects.treatment import Image, Plane, treatment
 
 STOPS = 4.0
@@ -35,21 +35,19 @@ def exposure_extremes(image: Image, severity: float, rng: np.random.Generator) -
 def light_leak(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """A burning edge and two or three streaks, from a seeded side."""
     height, width = image.shape[:2]
-    high, wide = fields.small_shape(height, width, 144)
-    rows, columns = np.mgrid[0:high, 0:wide].astype(np.float32)
-    x, y = (columns + 0.5) / wide, (rows + 0.5) / high
-    side = int(rng.integers(0, 4))
-    depth, along = ((x, y), (1 - x, y), (y, x), (1 - y, x))[side]
-    ragged = 0.35 * fields.clouds(rng, high, wide, 3) + 0.1 * np.sin(
-        2 * np.pi * (along * rng.uniform(0.5, 1.2) + rng.random())
-    )
-    leak = np.exp(-((depth / (0.16 + 0.5 * ragged)) ** 1.3) * 2.2)
-    for place, spread, slant, force in rng.random((3, 4)):
+    high, wide, x, y = fields.grid(height, width, 112)
+    depth, along = ((x, y), (1 - x, y), (y, x), (1 - y, x))[int(rng.integers(0, 4))]
+    wave = np.sin(2 * np.pi * (along * rng.uniform(0.5, 1.2) + rng.random()))
+    ragged = 0.16 + 0.175 * fields.clouds(rng, high, wide, 3, 3) + 0.05 * wave
+    leak = np.exp(-2.2 * (depth / ragged) ** 1.3)
+    fading = np.exp(-1.1 * depth)
+    for place, spread, slant, force in rng.random((3, 4)).tolist():
         centre = 0.12 + 0.75 * place + 0.35 * (slant - 0.5) * depth
-        leak += 0.55 * force * np.exp(-(((along - centre) / (0.015 + 0.05 * spread)) ** 2)) * np.exp(-1.1 * depth)
-    leak = 1.5 * leak * severity
-    light = np.stack([1.25 * leak, 0.42 * leak**1.6 + 0.05 * leak, 0.16 * leak**2.6], axis=-1)
-    plate = np.clip(np.rint(65535 * light), 0, 65535).astype(np.uint16)
+        leak += 0.55 * force * fading * np.exp(-(((along - centre) / (0.015 + 0.05 * spread)) ** 2))
+    leak = np.minimum(1.5 * severity * leak, 2)
+    plate = np.empty((high, wide, 3), np.uint16)
+    for channel, light in enumerate((1.25 * leak, leak * (0.05 + 0.42 * leak**0.6), 0.16 * leak**2.6)):
+        plate[..., channel] = np.minimum(WHITE * light, WHITE)
     return encode(cv2.add(decode(image), cv2.resize(plate, (width, height))))
 
 
@@ -64,11 +62,10 @@ def flat_lighting(image: Image, severity: float, rng: np.random.Generator) -> Im
     del rng  # nothing here is left to chance
     height, width = image.shape[:2]
     high, wide = fields.small_shape(height, width, 64)
-    luma = cv2.cvtColor(cv2.resize(image, (wide, high), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+    luma = cv2.cvtColor(fields.shrink(image, high, wide), cv2.COLOR_RGB2GRAY)
     light = cv2.GaussianBlur(luma.astype(np.float32), (0, 0), max(high, wide) / 14) + 8
     target = 0.35 * float(light.mean()) + 0.65 * 138
-    gains = np.clip((target / light) ** (0.95 * severity), 0.3, 4.0)
-    plate = np.rint(60 * gains).astype(np.uint8)
+    plate = np.clip(60 * (target / light) ** (0.95 * severity) + 0.5, 18, 240).astype(np.uint8)
     lit = cv2.multiply(image, cv2.resize(cv2.merge([plate] * 3), (width, height)), scale=1 / 60)
     dull = mix_matrix(0.2, (0.55, 0.55, 0.55), (62, 62, 62))
     return np.asarray(cv2.transform(lit, blend_matrix(dull, severity)), np.uint8)
@@ -90,20 +87,19 @@ def harsh_or_insufficient_flash(image: Image, severity: float, rng: np.random.Ge
 
 def flash_light(shape: tuple[int, ...], x: float, y: float, harsh: bool) -> tuple[Plane, Plane]:
     """Stops and reflected linear light (0..1) of a flash aimed at (x, y) in 0..1, on a small grid."""
-    high, wide = fields.small_shape(shape[0], shape[1], 96)
-    rows, columns = np.mgrid[0:high, 0:wide].astype(np.float32)
-    distance = np.hypot((columns + 0.5) / wide - x, (rows + 0.5) / high - y)
-    falloff = -1.5 * np.log2(1 + (distance / 0.25) ** 2)
-    if harsh:
-        return np.maximum(2.4 + falloff, -5.0), 0.9 * np.exp(-((distance / 0.13) ** 2))
-    return np.maximum(-0.6 + 1.2 * falloff, -6.5), 0.05 * np.exp(-((distance / 0.1) ** 2))
+    _, _, across, down = fields.grid(shape[0], shape[1], 96)
+    distance = np.asarray(np.sqrt((across - x) ** 2 + (down - y) ** 2), np.float32)
+    falloff = np.asarray(-1.5 * np.log2(1 + (distance / 0.25) ** 2), np.float32)
+    stops, strength, reach = (2.4 + falloff, 0.9, 0.13) if harsh else (1.2 * falloff - 0.6, 0.05, 0.1)
+    glare = strength * np.exp(-((distance / reach) ** 2))
+    return np.maximum(stops, -6.0).astype(np.float32), glare.astype(np.float32)
 
 
 def relight(image: Image, stops: Plane, added: Plane) -> Image:
     """`image` exposed by `stops` and lit by `added`, both small grids that are enlarged to the picture."""
     height, width = image.shape[:2]
-    gains = np.clip(np.rint(_GAIN_ONE * 2.0**stops), 0, 65535).astype(np.uint16)
-    extra = np.clip(np.rint(65535 * added), 0, 65535).astype(np.uint16)
+    gains = np.minimum(_GAIN_ONE * np.exp2(stops), WHITE).astype(np.uint16)
+    extra = np.minimum(WHITE * added, WHITE).astype(np.uint16)
     gain_plate, extra_plate = (
         cv2.cvtColor(cv2.resize(grid, (width, height)), cv2.COLOR_GRAY2RGB) for grid in (gains, extra)
     )

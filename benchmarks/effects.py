@@ -1,0 +1,305 @@
+"""How fast the treatments are, as ratios taken in one run on one core; prints a Markdown table.
+
+    python benchmarks/effects.py                     # 768x768, every treatment
+    python benchmarks/effects.py --side 256 --only film_artifacts,light_leak
+
+Every treatment runs at severity 0.6 beside
+- the OpenCV calls it is made of, recorded during one run and replayed with their own arguments ("bare"),
+- a copy of the picture ("floor"),
+- the nearest effect of albumentations, kornia and imagecorruptions, where those are installed, at the same strength.
+
+Optional installs, in an environment of their own because they pull in other OpenCV builds:
+    python -m venv bench
+    bench/bin/pip install opencv-python-headless kornia torch scikit-image numba scipy pyyaml pydantic
+    bench/bin/pip install --no-deps albumentations==2.0.8 albucore==0.0.24 stringzilla simsimd eval-type-backport
+    bench/bin/pip install --no-deps imagecorruptions
+
+Times are medians of CPU time of this process with OpenCV and torch on one thread; the candidates of one row take turns,
+so that a busy machine slows them alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import platform
+import statistics
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import cv2
+import numpy as np
+
+import effects
+from effects.fields import clouds, generator
+
+SEVERITY = 0.6
+Work = Callable[[], object]
+
+
+def photograph(side: int) -> np.ndarray:
+    """A picture with the spectrum of a photograph and some hard edges, uint8 side x side x 3."""
+    rng = generator(1)
+    planes = [clouds(rng, side, side, 3, 7) for _ in range(3)]
+    shared = clouds(rng, side, side, 4, 7)
+    picture = np.rint(255 * (0.3 * np.dstack(planes) + 0.7 * shared[..., None])).astype(np.uint8)
+    cv2.circle(picture, (side // 3, side // 2), side // 5, (200, 60, 40), -1, cv2.LINE_AA)
+    cv2.rectangle(picture, (side * 5 // 9, side // 4), (side * 8 // 9, side * 3 // 4), (40, 90, 190), -1)
+    return picture
+
+
+@contextmanager
+def recorded() -> Iterator[list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any]]]]:
+    """Collect every call of an OpenCV function, its arrays copied, until the block ends."""
+    calls: list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any]]] = []
+    originals = {name: value for name, value in vars(cv2).items() if inspect.isbuiltin(value)}
+
+    def keep(value: object) -> object:
+        return value.copy() if isinstance(value, np.ndarray) else value
+
+    def wrap(function: Callable[..., object]) -> Callable[..., object]:
+        def call(*args: Any, **kwargs: Any) -> object:
+            calls.append((function, tuple(map(keep, args)), {key: keep(value) for key, value in kwargs.items()}))
+            return function(*args, **kwargs)
+
+        return call
+
+    try:
+        for name, value in originals.items():
+            setattr(cv2, name, wrap(value))
+        yield calls
+    finally:
+        for name, value in originals.items():
+            setattr(cv2, name, value)
+
+
+def bare(run: Work) -> Work:
+    """The OpenCV calls of `run` alone."""
+    with recorded() as calls:
+        run()
+
+    def replay() -> None:
+        for function, args, kwargs in calls:
+            function(*args, **kwargs)
+
+    return replay
+
+
+def medians(candidates: dict[str, Work], seconds: float) -> dict[str, float]:
+    """Median CPU seconds of every candidate that works; they take turns until `seconds` each are spent."""
+    times: dict[str, list[float]] = {}
+    for name, work in candidates.items():
+        try:
+            work()
+            times[name] = []
+        except Exception as error:  # a competitor that breaks is a row with a gap, not the end of the run
+            print(f"{name} fails: {type(error).__name__}: {str(error)[:110]}", file=sys.stderr)
+    end = time.perf_counter() + seconds * len(times)
+    while time.perf_counter() < end or any(len(taken) < 5 for taken in times.values()):
+        for name, taken in times.items():
+            candidates[name]()  # untimed: what ran before must not decide whose memory is warm
+            start = time.process_time_ns()
+            candidates[name]()
+            taken.append((time.process_time_ns() - start) / 1e9)
+    return {name: statistics.median(taken) for name, taken in times.items()}
+
+
+def albumentations_effects(image: np.ndarray) -> dict[str, dict[str, Work]]:
+    """{treatment: {"albumentations X": run}}"""
+    import albumentations as A
+
+    side = image.shape[0]
+    odd = round(0.16 * SEVERITY * side) | 1
+    radius = round(0.05 * SEVERITY * side)
+    pale = A.HueSaturationValue((0, 0), (-90, -90), (0, 0), p=1)
+    chosen = {
+        "intentional_blur (motion)": [A.MotionBlur(blur_limit=(odd, odd), p=1)],
+        "intentional_blur (defocus)": [A.Defocus(radius=(radius, radius), p=1)],
+        "film_artifacts": [A.GaussNoise(std_range=(0.1, 0.1), p=1), A.ISONoise(p=1)],
+        "digital_artifacts": [A.ImageCompression(quality_range=(9, 9), p=1)],
+        "bad_or_no_details": [A.MedianBlur(blur_limit=(11, 11), p=1), A.Superpixels(p=1)],
+        "clashing_disharmony": [A.HueSaturationValue((120, 120), (80, 80), (0, 0), p=1)],
+        "chromatic_aberration": [A.ChromaticAberration((0.05, 0.05), (0.05, 0.05), p=1)],
+        "muted_faded": [A.Compose([pale, A.RandomBrightnessContrast((0.1, 0.1), (-0.4, -0.4), p=1)])],
+        "sickly_cast": [A.RGBShift((-40, -40), (20, 20), (-60, -60), p=1), A.PlanckianJitter(p=1)],
+        "exposure_extremes": [A.RandomBrightnessContrast((0.6, 0.6), (0, 0), p=1)],
+        "light_leak": [A.RandomSunFlare(p=1)],
+        "harsh_or_insufficient_flash": [A.Illumination(mode="gaussian", p=1)],
+        "low_contrast_oppressive": [A.RandomBrightnessContrast((0, 0), (-0.6, -0.6), p=1)],
+        "unconventional_framing": [A.Affine(rotate=(16, 16), shear=(6, 6), fit_output=False, p=1)],
+        "unconventional_scale": [A.Affine(scale=(0.29, 0.29), p=1)],
+        "atmospheric_distress": [A.RandomFog(p=1)],
+        "decay_and_degradation": [A.Spatter(p=1)],
+        "abstract_photo": [A.Superpixels(p_replace=(1, 1), n_segments=(60, 60), p=1)],
+        "surrealism (melting)": [A.ElasticTransform(p=1)],
+    }
+    return {
+        name: {f"albumentations {type(t).__name__}": (lambda t=t: t(image=image)["image"]) for t in transforms}
+        for name, transforms in chosen.items()
+    }
+
+
+def kornia_effects(image: np.ndarray) -> dict[str, dict[str, Work]]:
+    """{treatment: {"kornia X": run}}, uint8 in and out."""
+    import kornia.augmentation as K
+    import torch
+
+    torch.set_num_threads(1)
+    side = image.shape[0]
+    odd = round(0.16 * SEVERITY * side) | 1
+    chosen = {
+        "intentional_blur (motion)": [K.RandomMotionBlur((odd, odd), 30.0, 0.0, p=1)],
+        "intentional_blur (defocus)": [K.RandomGaussianBlur((odd // 2 * 2 + 1,) * 2, (8.0, 8.0), p=1)],
+        "double_exposure": [K.RandomMixUpV2(lambda_val=(0.4, 0.4), p=1)],
+        "film_artifacts": [K.RandomGaussianNoise(0.0, 0.1, p=1)],
+        "digital_artifacts": [K.RandomJPEG((9.0, 9.0), p=1)],
+        "bad_or_no_details": [K.RandomMedianBlur((5, 5), p=1)],
+        "clashing_disharmony": [K.ColorJiggle(0, 0, (2.0, 2.0), (0.4, 0.4), p=1)],
+        "muted_faded": [K.RandomSaturation((0.2, 0.2), p=1)],
+        "sickly_cast": [K.RandomRGBShift(p=1), K.RandomPlanckianJitter(p=1)],
+        "exposure_extremes": [K.RandomBrightness((1.6, 1.6), p=1)],
+        "light_leak": [K.RandomPlasmaBrightness(p=1), K.RandomLinearIllumination(p=1)],
+        "harsh_or_insufficient_flash": [K.RandomGaussianIllumination(p=1)],
+        "low_contrast_oppressive": [K.RandomContrast((0.4, 0.4), p=1)],
+        "unconventional_framing": [K.RandomAffine((16.0, 16.0), shear=(6.0, 6.0), p=1)],
+        "unconventional_scale": [K.RandomAffine(0.0, scale=(0.29, 0.29), p=1)],
+        "surrealism (melting)": [K.RandomElasticTransform(p=1)],
+    }
+
+    def run(transform: Any) -> np.ndarray:
+        batch = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
+        if isinstance(transform, K.RandomMixUpV2):
+            batch = batch.repeat(2, 1, 1, 1)
+            out = transform(batch, torch.zeros(2))[0]
+        else:
+            out = transform(batch)
+        return (out[0].permute(1, 2, 0).clamp(0, 1) * 255).round().byte().numpy()
+
+    return {
+        name: {f"kornia {type(t).__name__}": (lambda t=t: run(t)) for t in transforms}
+        for name, transforms in chosen.items()
+    }
+
+
+def imagecorruptions_effects(image: np.ndarray) -> dict[str, dict[str, Work]]:
+    """{treatment: {"imagecorruptions x": run}}"""
+    from imagecorruptions import corrupt
+
+    chosen = {
+        "intentional_blur (motion)": ["motion_blur"],
+        "intentional_blur (defocus)": ["defocus_blur"],
+        "film_artifacts": ["gaussian_noise", "shot_noise"],
+        "digital_artifacts": ["jpeg_compression", "pixelate"],
+        "clashing_disharmony": ["saturate"],
+        "exposure_extremes": ["brightness"],
+        "low_contrast_oppressive": ["contrast"],
+        "atmospheric_distress": ["fog"],
+        "decay_and_degradation": ["spatter"],
+        "surrealism (melting)": ["elastic_transform"],
+    }
+    return {
+        name: {
+            f"imagecorruptions {c}": (lambda c=c: corrupt(image, corruption_name=c, severity=3)) for c in corruptions
+        }
+        for name, corruptions in chosen.items()
+    }
+
+
+VARIANTS = {  # seeds that choose each variant of the treatments that have more than one
+    "intentional_blur": {"motion": 2, "defocus": 0},
+    "surrealism": {"Droste": 0, "melting": 2},
+    "unconventional_scale": {"far": 0, "near": 2},
+    "obstructed_cropping": {"thumb": 0, "bars": 1, "cut": 7},
+}
+
+
+def rows(only: list[str]) -> Iterator[tuple[str, str, int]]:
+    """(row, treatment, seed)."""
+    for name in only or effects.TREATMENTS:
+        if name in VARIANTS:
+            yield from ((f"{name} ({variant})", name, seed) for variant, seed in VARIANTS[name].items())
+        else:
+            yield name, name, 1
+
+
+def competitors(image: np.ndarray) -> tuple[dict[str, dict[str, Work]], list[str]]:
+    """All competitors' runs by row, and the versions of what is installed."""
+    found: dict[str, dict[str, Work]] = {}
+    versions = []
+    for library, collect in (
+        ("albumentations", albumentations_effects),
+        ("kornia", kornia_effects),
+        ("imagecorruptions", imagecorruptions_effects),
+    ):
+        try:
+            runs = collect(image)
+        except ImportError as error:
+            versions.append(f"{library} not installed ({error.name})")
+            continue
+        from importlib.metadata import version
+
+        versions.append(f"{library} {version(library)}")
+        for name, candidates in runs.items():
+            found.setdefault(name, {}).update(candidates)
+    return found, versions
+
+
+def processor() -> str:
+    """The processor's own name, where the system tells."""
+    listing = Path("/proc/cpuinfo")
+    lines = listing.read_text().splitlines() if listing.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--side", type=int, default=768, help="pixels a side (default 768)")
+    parser.add_argument("--only", default="", help="treatments, separated by commas (default: all)")
+    parser.add_argument("--seconds", type=float, default=0.35, help="time for each candidate (default 0.35)")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    cv2.setNumThreads(1)
+    image = photograph(options.side)
+    megapixels = options.side**2 / 1e6
+    rivals, versions = competitors(image)
+    print(f"{options.side}x{options.side} RGB, severity {SEVERITY}, one thread, median CPU time. {processor()}.")
+    print(
+        f"Python {platform.python_version()}, OpenCV {cv2.__version__}, numpy {np.__version__}; {', '.join(versions)}.\n"
+    )
+    print(
+        "| treatment | ms | MP/s | bare OpenCV calls, ms | times bare | times floor | fastest competitor, MP/s | gain |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
+    target = np.empty_like(image)
+    for row, name, seed in rows([n for n in options.only.split(",") if n]):
+
+        def treat(name: str = name, seed: int = seed) -> object:
+            return effects.apply(image, name, SEVERITY, seed)
+
+        treat()
+        candidates = {
+            "ours": treat,
+            "bare": bare(treat),
+            "floor": lambda: np.copyto(target, image),
+            **rivals.get(row, {}),
+        }
+        taken = medians(candidates, options.seconds)
+        rival = min(
+            (name for name in taken if name not in ("ours", "bare", "floor")), key=taken.__getitem__, default=""
+        )
+        ours, copy = taken["ours"], taken["floor"]
+        theirs = f"{rival}, {megapixels / taken[rival]:.0f} | {taken[rival] / ours:.1f}x" if rival else "none |"
+        speed = f"{ours * 1e3:.2f} | {megapixels / ours:.0f} | {taken['bare'] * 1e3:.2f} | {ours / taken['bare']:.2f}"
+        print(f"| {row} | {speed} | {ours / copy:.0f} | {theirs} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
