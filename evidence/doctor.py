@@ -45,6 +45,7 @@ def examine(rows: Rows, device_gib: float | None = None) -> Iterator[tuple[str, 
             yield name, [*_packages(("openai",)), *_key(str(getattr(scorer, "key_env", "")))]
         else:
             found = [*_packages(SCORER_PACKAGES), *_weights(scorer, scorer.files, scorer.gated)]
+            found += [Lack(f"file: {f}", mend) for f, mend in scorer.beside.items() if not (ROOT / f).exists()]
             yield name, found + list(_memory(scorer.memory_gib, memory))
 
 
@@ -72,7 +73,7 @@ def _weights(row: ModelRow | ScorerRow, files: Sequence[str], gated: bool | None
             name, _, revision = repository.partition("@")
             if _cached(name):
                 continue
-            wanted = [rest] if rest else list(files) if place == 0 else []
+            wanted = [rest] if rest else list(files if place == 0 else getattr(row, "base_files", ()))
             found.append(Lack(f"weights: {name} is not in the cache", _download(name, revision, wanted)))
             if gated and place == 0 and not signed_in():
                 page = f"https://huggingface.co/{name}"

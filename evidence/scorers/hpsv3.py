@@ -68,7 +68,7 @@ class Hpsv3Scorer(LocalScorer):
     def __init__(self, row: Hpsv3Row, device: str = "cpu") -> None:
         super().__init__(row, device)
         base = base_of(row)
-        self.template = read_template(ROOT / row.template, row.template_sha256, row.reward_token)
+        self.template = read_template(row)
         self.chat = ChatInput(base, [row.reward_token])
         self.reward_token, self.reward = row.reward_token, self.chat.token(row.reward_token)
         self.model = open_hpsv3(file_of(row, row.checkpoint), base)
@@ -123,20 +123,20 @@ def _renamed(key: str) -> str:
     return key
 
 
-def read_template(path: Path, digest: str, reward_token: str) -> str:
+def read_template(row: Hpsv3Row) -> str:
     """The instruction with `{text_prompt}` and the reward token in it, from the official wheel or from a text file.
 
     The constants of the wheel's data collator are parsed, not imported. Raises Unavailable with the command that
     fetches the wheel, or where the text is not the one whose sha256 the row gives."""
+    path = ROOT / row.template
     if not path.exists():
-        command = f"pip download --no-deps hpsv3==1.0.0 -d {path.parent.relative_to(ROOT)}"
-        raise Unavailable(f"the instruction of HPSv3 is not at {path.name}", command)
+        raise Unavailable(f"the instruction of {row.label} is not at {row.template}", row.beside[row.template])
     text = _from_wheel(path) if path.suffix == ".whl" else path.read_text("utf-8")
     found = hashlib.sha256(text.encode()).hexdigest()
-    if digest and found != digest:
+    if row.template_sha256 and found != row.template_sha256:
         raise Unavailable(f"{path.name} holds another instruction (sha256 {found[:12]}) than the row expects")
-    if text.count("{text_prompt}") != 1 or text.count(reward_token) != 1:
-        raise Unavailable(f"{path.name} must hold {{text_prompt}} and {reward_token} once each")
+    if text.count("{text_prompt}") != 1 or text.count(row.reward_token) != 1:
+        raise Unavailable(f"{path.name} must hold {{text_prompt}} and {row.reward_token} once each")
     return text
 
 

@@ -7,7 +7,7 @@ known name. A fact that no source gives stays out of the row and is named in its
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints, field_validator
@@ -65,6 +65,11 @@ class ScorerRow(Row):
     @property
     def remote(self) -> bool:
         return not self.weights
+
+    @property
+    def beside(self) -> Mapping[str, str]:
+        """Files that it needs beside weights and base, each with the command that brings it."""
+        return {}
 
     @property
     def revision(self) -> str:
@@ -129,6 +134,14 @@ class Hpsv3Row(ScorerRow):
     reward_token: str
     template: str
     template_sha256: str = Field(pattern=r"^([0-9a-f]{64})?$")
+
+    @property
+    def beside(self) -> Mapping[str, str]:
+        path = PurePosixPath(self.template)
+        if path.suffix != ".whl":
+            return {self.template: f"write the instruction into {path}"}
+        package, version, *_ = path.name.split("-")
+        return {self.template: f"pip download --no-deps {package}=={version} -d {path.parent}"}
 
 
 class JudgeRow(ScorerRow):

@@ -385,30 +385,32 @@ def test_a_prompt_with_a_control_token_is_refused(tmp_path: Path) -> None:
             scorer.score([PICTURES[0]], [bad])
 
 
-def wheel(path: Path, text: str) -> Path:
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("hpsv3/dataset/data_collator_qwen.py", text)
-    return path
+def from_wheel(path: Path, text: str = "", digest: str = "") -> str:
+    """The instruction read from a wheel with this data collator, or from none where the text is empty."""
+    if text:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("hpsv3/dataset/data_collator_qwen.py", text)
+    row: Any = ROWS["hpsv3"].model_copy(update={"template": str(path), "template_sha256": digest})
+    return read_template(row)
 
 
 def test_the_instruction_is_read_from_the_official_wheel_without_running_it(tmp_path: Path) -> None:
     mark = tmp_path / "it-ran"
     code = f'open({str(mark)!r}, "w")\nINSTRUCTION = "Ask {{text_prompt}}. "\n'
     code += 'prompt_with_special_token = "Say <|Reward|>"\n'
-    assert read_template(wheel(tmp_path / "x.whl", code), "", "<|Reward|>") == "Ask {text_prompt}. Say <|Reward|>"
+    assert from_wheel(tmp_path / "x.whl", code) == "Ask {text_prompt}. Say <|Reward|>"
     assert not mark.exists()
 
 
 def test_another_instruction_than_the_expected_one_is_refused(tmp_path: Path) -> None:
     code = 'INSTRUCTION = "Ask {text_prompt}. "\nprompt_with_special_token = "Say <|Reward|>"\n'
     with pytest.raises(Unavailable, match="holds another instruction"):
-        read_template(wheel(tmp_path / "x.whl", code), "0" * 64, "<|Reward|>")
+        from_wheel(tmp_path / "x.whl", code, "0" * 64)
 
 
 def test_a_missing_instruction_is_told_with_the_command_that_fetches_it() -> None:
-    path = Path(__file__).parents[2] / ".cache/nowhere/hpsv3-1.0.0-py3-none-any.whl"
     with pytest.raises(Unavailable, match=r"pip download --no-deps hpsv3==1\.0\.0 -d \.cache/nowhere"):
-        read_template(path, "", "<|Reward|>")
+        from_wheel(Path(".cache/nowhere/hpsv3-1.0.0-py3-none-any.whl"))
 
 
 @pytest.mark.parametrize(
