@@ -36,7 +36,7 @@ LAYOUTS: dict[str, Callable[[Path], Path]] = {
         folder / "checkpoint-ema-300-0" / "diffusion_pytorch_model.safetensors"
     ),
     "stabilityai/stable-diffusion-xl-base-1.0": repositories.sdxl,
-    "playgroundai/playground-v2.5-1024px-aesthetic": lambda folder: repositories.sdxl(folder, playground=True),
+    "playgroundai/playground-v2.5-1024px-aesthetic": repositories.playground,
     "stabilityai/stable-diffusion-3.5-medium": repositories.sd3,
     "yandex/stable-diffusion-3.5-large-alchemist": repositories.sd3,
     "jieliu/SD3.5M-FlowGRPO-GenEval": repositories.peft_lora,
@@ -225,6 +225,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
             {"variant": "fp16", "negative_prompt": "sharp"},
             {"guidance_scale": 3.5, "negative_prompt": "sharp"},
         ),
+        ("sdxl", "playground", "StableDiffusionXLPipeline", {"variant": "fp16"}, {"guidance_scale": 3.5}),
+        (
+            "sdxl",
+            "sdxl",
+            "StableDiffusionXLPipeline",
+            {"variant": "fp16", "dtype": "float16"},
+            {"guidance_scale": 3.5, "dtype": torch.float16},
+        ),
         ("sd3", "sd3", "StableDiffusion3Pipeline", {}, {"guidance_scale": 3.5}),
         ("z-image", "z_image", "ZImagePipeline", {}, {"guidance_scale": 3.5}),
         ("flux2-klein", "flux2_klein", "Flux2KleinPipeline", {}, {"guidance_scale": 1.0}),
@@ -241,9 +249,10 @@ def test_an_adapter_gives_the_bytes_of_the_stock_pipeline(
     adapter: str, kind: str, pipeline: str, ours: Any, theirs: Any, folder: Callable[[str], Path]
 ) -> None:
     generator = generators.load(row(adapter, folder(kind), **ours))
-    given = theirs | ({"max_sequence_length": 512} if adapter in ("z-image", "flux2-klein") else {})
+    given = dict(theirs) | ({"max_sequence_length": 512} if adapter in ("z-image", "flux2-klein") else {})
     source = {"variant": "fp16"} if adapter == "sdxl" else {}
-    pipe = getattr(diffusers, pipeline).from_pretrained(folder(kind), dtype=torch.float32, **source)
+    dtype = given.pop("dtype", torch.float32)
+    pipe = getattr(diffusers, pipeline).from_pretrained(folder(kind), dtype=dtype, **source)
     pipe.set_progress_bar_config(disable=True)
     settings = {"width": SIDE, "height": SIDE, "num_inference_steps": 2} | given
     expected = pipe(prompt=PLAIN.prompt, generator=torch.Generator().manual_seed(7), **settings).images[0]

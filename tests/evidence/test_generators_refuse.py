@@ -70,6 +70,14 @@ def test_a_few_stars_are_a_picture() -> None:
     assert reason_to_refuse(Image.fromarray(sky)) == ""
 
 
+def test_a_handful_of_faint_stars_is_a_picture() -> None:
+    """A dozen dim pixels leave the standard deviation of a whole picture below half a grey level."""
+    sky = np.zeros((256, 256, 3), np.uint8)
+    sky[np.arange(10, 250, 20), np.arange(10, 250, 20)] = 30
+    assert sky.std() < 0.5
+    assert reason_to_refuse(Image.fromarray(sky)) == ""
+
+
 def test_fog_of_three_grey_levels_is_a_picture() -> None:
     """The faintest gradient that a reader could still make out on a good screen."""
     fog = np.tile(np.linspace(200, 206, 256).round().astype(np.uint8)[:, None, None], (1, 256, 3))

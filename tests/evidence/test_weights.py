@@ -53,10 +53,11 @@ def test_the_first_run_pins_commit_and_files(hub: Hub, lock: Path) -> None:
     assert not (got.path / "vae/weights.bin").exists(), "only what the row names is fetched"
 
 
-def test_later_runs_ask_for_the_pinned_commit_though_the_hub_moved_on(hub: Hub, lock: Path) -> None:
+def test_later_runs_ask_for_the_pinned_commit_though_the_hub_moved_on(hub: Hub, lock: Path, repository: Path) -> None:
     fetch(ADDRESS, FILES, lock=lock)
     before = lock.read_text()
     hub.versions[NAME] = 2
+    (repository / "vae" / "weights.safetensors").write_bytes(b"second")
     assert fetch(ADDRESS, FILES, lock=lock).revision == commit_of(NAME, 1)
     assert lock.read_text() == before
 

@@ -212,7 +212,11 @@ def sd3(folder: Path) -> Path:
     return folder
 
 
-def peft_lora(folder: Path, *, rank: int = 4, alpha: int = 8) -> Path:
+def playground(folder: Path) -> Path:
+    return sdxl(folder, playground=True)
+
+
+def peft_lora(folder: Path, *, rank: int = 4, alpha: int = 12) -> Path:
     """FlowGRPO: PEFT's folder, `adapter_config.json` and `adapter_model.safetensors` with `base_model.model.` names."""
     from peft import LoraConfig, get_peft_model
 
