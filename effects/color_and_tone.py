@@ -79,7 +79,13 @@ def muted_faded(image: Image, severity: float, rng: np.random.Generator) -> Imag
     return np.asarray(cv2.transform(image, blend_matrix(faded, severity)), np.uint8)
 
 
-_SICKLY = ((0.62, 0.95, 0.16), (0.38, 1.0, 0.42), (0.85, 0.78, 0.08))  # jaundice, ward light, sodium lamp
+def _lamp(gains: tuple[float, float, float]) -> npt.NDArray[np.float64]:
+    """3x4 matrix: half the colour gone, then a filter that lets `gains` of the linear light through."""
+    tint, pale = filter_matrix(gains), mix_matrix(0.55, (1, 1, 1), (0, 0, 0))
+    return np.hstack([tint[:, :3] @ pale[:, :3], tint[:, 3:]])
+
+
+_SICKLY = (_lamp((0.62, 0.95, 0.16)), _lamp((0.38, 1.0, 0.42)), _lamp((0.85, 0.78, 0.08)))  # jaundice, ward, sodium
 
 
 @treatment(
@@ -90,10 +96,8 @@ _SICKLY = ((0.62, 0.95, 0.16), (0.38, 1.0, 0.42), (0.85, 0.78, 0.08))  # jaundic
 )
 def sickly_cast(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """An unhealthy tint over everything: jaundice, ward light or sodium, as the seed has it."""
-    tint = filter_matrix(_SICKLY[int(rng.integers(0, len(_SICKLY)))])
-    pale = mix_matrix(0.55, (1, 1, 1), (0, 0, 0))
-    both = np.hstack([tint[:, :3] @ pale[:, :3], tint[:, 3:]])
-    return np.asarray(cv2.transform(image, blend_matrix(both, severity)), np.uint8)
+    lamp = _SICKLY[int(rng.integers(0, len(_SICKLY)))]
+    return np.asarray(cv2.transform(image, blend_matrix(lamp, severity)), np.uint8)
 
 
 @treatment(
@@ -105,7 +109,7 @@ def sickly_cast(image: Image, severity: float, rng: np.random.Generator) -> Imag
 def color_inconsistency(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """Warm here, cold there, with visible bands where one turns into the other."""
     height, width = image.shape[:2]
-    high, wide, x, y = fields.grid(height, width, 128)
+    high, wide, x, y = fields.grid(height, width, 112)
     angle, phase = rng.uniform(0, 2 * np.pi), rng.uniform(0, 2 * np.pi)
     across = float(np.cos(angle)) * (x - 0.5) + float(np.sin(angle)) * (y - 0.5)
     lamp = np.tanh(4 * (across + 0.5 * (fields.clouds(rng, high, wide, 2, 3) - 0.5)))

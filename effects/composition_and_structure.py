@@ -79,7 +79,7 @@ def unconventional_framing(image: Image, severity: float, rng: np.random.Generat
 def obstructed_cropping(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """The subject cut off or hidden, over up to three quarters of the frame."""
     height, width = image.shape[:2]
-    high, wide, x, y = fields.grid(height, width, 144)
+    high, wide, x, y = fields.grid(height, width, 128)
     centre = subject(image)
     kind, angle = int(rng.integers(0, 3)), rng.uniform(0, 2 * np.pi)
     draw = (_thumb, _bars, _cut)[kind]
@@ -233,18 +233,42 @@ def amateur_snapshot_energy(image: Image, severity: float, rng: np.random.Genera
     aim = 0.5 + severity * miss * 0.5
     tilted = look_through(image, filled(rotation(angle * severity), image.shape, (float(aim[0]), float(aim[1]))))
     stops, glare = flash_light(image.shape, hour, 0.42, True)
-    out = relight(tilted, 0.55 * severity * (stops + 0.4), 0.25 * severity * glare)
+    out = relight(tilted, 0.75 * severity * (stops + 0.2), 0.25 * severity * glare)
     return _date(out, f"'98 {month:2d} {day:2d}", severity, height, width)
 
 
 def _date(image: Image, text: str, severity: float, height: int, width: int) -> Image:
-    """The date in orange light-emitting segments at the lower right."""
-    size = max(0.2, min(height, width) / 520)
-    thick = max(1, round(1.6 * size))
-    (wide, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_PLAIN, 1.9 * size, thick)
+    """The date in orange seven-segment figures at the lower right, added as the light of the camera's own diodes."""
+    size = max(1.0, min(height, width) / 42)
     stamp = np.zeros_like(image)
-    at = max(0, round(width * 0.95) - wide), round(height * 0.94)
+    left, top = 0.95 * width - 1.6 * size * len(text), 0.95 * height - 2 * size
     bright = min(1.0, 2 * severity)
-    colour = (255 * bright, 140 * bright, 30 * bright)
-    cv2.putText(stamp, text, at, cv2.FONT_HERSHEY_PLAIN, 1.9 * size, colour, thick, cv2.LINE_AA)
+    for place, figure in enumerate(text):
+        for segment in _FIGURES.get(figure, ""):
+            ends = _SEGMENTS[segment] * size + (left + 1.6 * size * place, top)
+            start, end = ((round(16 * x), round(16 * y)) for x, y in ends.tolist())
+            colour = (255 * bright, 128 * bright, 20 * bright)
+            cv2.line(stamp, start, end, colour, max(1, round(0.24 * size)), cv2.LINE_AA, 4)
     return np.asarray(cv2.add(image, stamp), np.uint8)
+
+
+_SEGMENTS = {  # ends in units of a figure's width; a figure is two units high and leans a little
+    name: np.array([(x0 + 0.16 - 0.08 * y0, y0), (x1 + 0.16 - 0.08 * y1, y1)])
+    for name, ((x0, y0), (x1, y1)) in {
+        "a": ((0.1, 0.0), (0.9, 0.0)),
+        "b": ((1.0, 0.1), (1.0, 0.9)),
+        "c": ((1.0, 1.1), (1.0, 1.9)),
+        "d": ((0.1, 2.0), (0.9, 2.0)),
+        "e": ((0.0, 1.1), (0.0, 1.9)),
+        "f": ((0.0, 0.1), (0.0, 0.9)),
+        "g": ((0.1, 1.0), (0.9, 1.0)),
+        "'": ((0.6, 0.0), (0.6, 0.4)),
+    }.items()
+}
+_FIGURES = dict(
+    zip(
+        "0123456789'",
+        ["abcdef", "bc", "abged", "abgcd", "fgbc", "afgcd", "afgcde", "abc", "abcdefg", "abcdfg", "'"],
+        strict=True,
+    )
+)
