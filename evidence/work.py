@@ -205,9 +205,10 @@ class Bench:
         retry_failed: bool,
         names: Sequence[str],
         unavailable: Callable[[str, Exception], None],
+        load: Callable[..., Scorer] = scorers.load,
     ) -> None:
         self.plan, self.store, self.device, self.retry_failed = plan, store, device, retry_failed
-        self.names, self.unavailable = names, unavailable
+        self.names, self.unavailable, self._load = names, unavailable, load
         self.loaded: dict[str, Scorer | None] = {}
         self.sources = sources(plan)
 
@@ -255,7 +256,7 @@ class Bench:
         if name not in self.loaded:
             try:
                 with STILL:
-                    self.loaded[name] = scorers.load(self.plan.cast.scorers[name], self.device)
+                    self.loaded[name] = self._load(self.plan.cast.scorers[name], self.device)
             except Exception as error:
                 self.loaded[name] = None
                 self.unavailable(name, error)

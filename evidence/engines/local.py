@@ -11,7 +11,7 @@ import gc
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
@@ -21,7 +21,7 @@ from evidence.generators import ADAPTERS, Arm
 from evidence.plan import Cast, Comparison, PictureJob, Plan
 from evidence.provenance import made_here
 from evidence.store import Store, without_secrets
-from evidence.types import GenerationFailed, Generator, Judge, Staged
+from evidence.types import GenerationFailed, Generator, Judge, Scorer, Staged
 from evidence.work import (
     STILL,
     Bench,
@@ -38,26 +38,42 @@ IN_FLIGHT = 4  # batches between the sampler and the disk
 ASSUMED_GIB = 4.0  # of a row that does not say what it needs
 
 
-def run(plan: Plan, store: Store, options: Options, report: Reporter) -> Tally:
-    """Does what of the plan is not in the store yet."""
+def run(
+    plan: Plan,
+    store: Store,
+    options: Options,
+    report: Reporter,
+    *,
+    load: Callable[..., Generator] = generators.load,
+    load_scorer: Callable[..., Scorer] = scorers.load,
+) -> Tally:
+    """Does what of the plan is not in the store yet. `load` and `load_scorer` are called as those of `generators` and
+    `scorers` are."""
     tally = Tally()
     store.sweep()
     beside, after = residents(plan, options.device)
-    _make(plan, store, options, report, tally, beside)
+
+    def bench(names: Sequence[str]) -> Bench:
+        def tell(name: str, error: Exception) -> None:
+            unavailable(name, error, tally, report)
+
+        return Bench(plan, store, options.device, options.retry_failed, names, tell, load_scorer)
+
+    _make(plan, store, Studio(plan.cast, options, load), bench(beside), report, tally)
     free()
     for name in after:
-        bench = _bench(plan, store, options, report, tally, [name])
+        alone = bench([name])
         for references in batched([*plan.pictures, *plan.given], TOGETHER):
-            report.advance("score", bench.score(references))
-        del bench
+            report.advance("score", alone.score(references))
+        del alone
         free()
     _compare(plan, store, options, report, tally)
     return tally
 
 
-def _make(plan: Plan, store: Store, options: Options, report: Reporter, tally: Tally, beside: list[str]) -> None:
+def _make(plan: Plan, store: Store, studio: Studio, bench: Bench, report: Reporter, tally: Tally) -> None:
     """All pictures, and the scores of the scorers that are loaded beside the generators."""
-    bench, studio = _bench(plan, store, options, report, tally, beside), Studio(plan.cast, options)
+    options = studio.options
     bench.prepare()
     pending: list[Future[None]] = []
 
@@ -81,13 +97,6 @@ def _make(plan: Plan, store: Store, options: Options, report: Reporter, tally: T
         pending += [scoring.submit(score, references) for references in batched(list(plan.given), TOGETHER)]
         for future in pending:
             future.result()
-
-
-def _bench(plan: Plan, store: Store, options: Options, report: Reporter, tally: Tally, names: Sequence[str]) -> Bench:
-    def tell(name: str, error: Exception) -> None:
-        unavailable(name, error, tally, report)
-
-    return Bench(plan, store, options.device, options.retry_failed, names, tell)
 
 
 def batched(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
@@ -121,8 +130,8 @@ def memory_gib(device: str) -> float:
 class Studio:
     """The generator at hand. One that differs only in sampling settings takes over the weights of the one before."""
 
-    def __init__(self, cast: Cast, options: Options) -> None:
-        self.cast, self.options = cast, options
+    def __init__(self, cast: Cast, options: Options, load: Callable[..., Generator] = generators.load) -> None:
+        self.cast, self.options, self._load = cast, options, load
         self.weights: dict[str, Any] = {}
         self.generator: Generator | None = None
 
@@ -133,7 +142,7 @@ class Studio:
             free()
         row, profile = self.cast.members[model].row, self.cast.profile
         with STILL:
-            made = generators.load(row, profile, self.options.device, arm=arm, sharing=self.generator)
+            made = self._load(row, profile, self.options.device, arm=arm, sharing=self.generator)
         self.weights, self.generator = weights, made
         return made
 
