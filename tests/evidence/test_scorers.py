@@ -357,6 +357,22 @@ def test_the_match_probability_of_blip_is_index_1(tmp_path: Path) -> None:
         assert p == pytest.approx(1 / (1 + np.exp(pair["mismatch"] - pair["match"])), abs=1e-6)
 
 
+def test_blip_agrees_with_the_forward_pass_of_its_stock_class(tmp_path: Path) -> None:
+    """Ours goes through the towers itself, because the stock pass makes a mask on the CPU wherever the model is."""
+    scorer: Any = scorers.load(MAKERS["blip-l"](tmp_path))
+    inputs = scorer.tokenizer(PROMPTS, padding=True, return_tensors="pt")
+    pixels = scorer.processor(images=PICTURES, return_tensors="pt").pixel_values
+    stock = scorer.model(inputs.input_ids, pixels, attention_mask=inputs.attention_mask).itm_score
+    assert torch.allclose(scorer.logits(PICTURES, PROMPTS), stock, atol=1e-6)
+
+
+def test_clip_agrees_with_the_logits_of_its_stock_class(tmp_path: Path) -> None:
+    scorer: Any = scorers.load(MAKERS["pickscore"](tmp_path))
+    pixels = scorer.processor(images=PICTURES, return_tensors="pt").pixel_values
+    stock = scorer.model(input_ids=scorer.text.ids(PROMPTS), pixel_values=pixels).logits_per_image.diagonal()
+    assert np.allclose(scorer.score(PICTURES, PROMPTS), stock.numpy(), rtol=1e-5)
+
+
 def test_a_classifier_gives_every_label_a_share_of_its_own(tmp_path: Path) -> None:
     """Sigmoids, not a softmax: a picture may be blurred and grainy."""
     scorer = scorers.load(MAKERS["image-classifier"](tmp_path))

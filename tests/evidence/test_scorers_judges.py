@@ -63,6 +63,21 @@ def questions_alone(judge: DigitJudge, image: Image.Image) -> np.ndarray:
         return np.concatenate([judge.probabilities(judge.chat.turns([square], [text])).numpy() for text in texts])
 
 
+def test_a_question_alone_answers_as_the_stock_class_does(judge: DigitJudge) -> None:
+    """The logits of the whole forward pass at the last token, over the digits 0, 1 and 2 and nothing else."""
+    square = PICTURES[0].resize((judge.side, judge.side))
+    text = f"<|im_start|>user\n{judge.questions[3]}<|vision_start|><|image_pad|><|vision_end|><|im_end|>\n"
+    turn = judge.chat.turns([square], [text + "<|im_start|>assistant\n"])
+    with torch.inference_mode():
+        stock = judge.model(
+            input_ids=turn.ids, mm_token_type_ids=turn.kinds, pixel_values=turn.patches, image_grid_thw=turn.grid
+        ).logits[0, -1]
+    zero_one_two = stock[[judge.chat.tokenizer.convert_tokens_to_ids(d) for d in "012"]].softmax(-1).numpy()
+    (score,) = judge.score([PICTURES[0]], [""])
+    assert isinstance(score, dict)
+    assert score[DIMENSIONS[3]] == pytest.approx(zero_one_two[1] + 2 * zero_one_two[2], abs=2e-6)
+
+
 def test_padding_does_not_touch_the_answer(judge: DigitJudge) -> None:
     """Questions differ in length, so all but the longest are padded: each must read as it does alone."""
     with torch.inference_mode():
