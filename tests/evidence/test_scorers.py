@@ -46,7 +46,7 @@ def flat(scores: list[Any]) -> np.ndarray:
 
 def test_every_local_row_is_run_from_its_published_layout() -> None:
     """A row without a tiny folder of its own would never have been loaded before somebody pays for the GPU."""
-    assert {row.id for row in ROWS.values() if not row.remote} <= set(MAKERS)
+    assert {row.id for row in ROWS.values() if not row.remote and row.family != "miniature"} <= set(MAKERS)
     assert {row.adapter for row in ROWS.values()} | {"image-classifier"} == set(ROW_TYPES) == set(scorers.ADAPTERS)
 
 

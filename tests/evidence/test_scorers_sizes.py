@@ -125,7 +125,8 @@ def test_rows_state_the_parameters_and_the_memory_of_what_is_built(name: str) ->
 
 
 def test_every_local_row_has_an_architecture_here() -> None:
-    assert {row.id for row in ROWS.values() if not row.remote} - {"blip-l-logits"} == set(ARCHITECTURES)
+    published = {row.id for row in ROWS.values() if not row.remote and row.family != "miniature"}
+    assert published - {"blip-l-logits"} == set(ARCHITECTURES)
 
 
 @pytest.mark.parametrize(
