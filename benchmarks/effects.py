@@ -270,7 +270,7 @@ def main() -> None:
     rivals, versions = competitors(image)
     print(f"{options.side}x{options.side} RGB, severity {SEVERITY}, one thread, median CPU time. {processor()}.")
     print(
-        f"Python {platform.python_version()}, OpenCV {cv2.__version__}, numpy {np.__version__}; {', '.join(versions)}.\n"
+        f"Python {platform.python_version()}, OpenCV {cv2.__version__}, numpy {np.__version__}; {', '.join(versions)}\n"
     )
     print("| treatment | ms | MP/s | bare calls, ms | times bare | times floor | fastest competitor, MP/s | gain |")
     print("|---|---|---|---|---|---|---|---|")
@@ -293,7 +293,7 @@ def main() -> None:
         )
         ours, copy = taken["ours"], taken["floor"]
         theirs = f"{rival}, {megapixels / taken[rival]:.0f} | {taken[rival] / ours:.1f}x" if rival else "none |"
-        speed = f"{ours * 1e3:.2f} | {megapixels / ours:.0f} | {taken['bare'] * 1e3:.2f} | {ours / taken['bare']:.2f}"
+        speed = f"{ours * 1e3:.3f} | {megapixels / ours:.0f} | {taken['bare'] * 1e3:.3f} | {ours / taken['bare']:.2f}"
         print(f"| {row} | {speed} | {ours / copy:.0f} | {theirs} |", flush=True)
 
 

@@ -74,9 +74,12 @@ def chromatic_aberration(image: Image, severity: float, rng: np.random.Generator
 )
 def muted_faded(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """Desaturated, washed out, one-tone."""
-    warmth = rng.uniform(-6, 10)
-    faded = mix_matrix(0.9, (0.52, 0.52, 0.5), (98 + warmth, 94 + warmth / 3, 86 - warmth))
+    faded = _FADED + rng.uniform(-6, 10) * _WARMER
     return np.asarray(cv2.transform(image, blend_matrix(faded, severity)), np.uint8)
+
+
+_FADED = mix_matrix(0.9, (0.52, 0.52, 0.5), (98, 94, 86))
+_WARMER = mix_matrix(0, (0, 0, 0), (1, 1 / 3, -1))
 
 
 def _lamp(gains: tuple[float, float, float]) -> npt.NDArray[np.float64]:

@@ -188,9 +188,12 @@ def unconventional_scale(image: Image, severity: float, rng: np.random.Generator
 
 def _near(image: Image, share: float) -> Image:
     """The `share` of the frame around the subject, enlarged to fill it."""
-    half = np.array([image.shape[1] - 1, image.shape[0] - 1]) / 2
-    middle = np.clip(2 * half * subject(image), share * half, (2 - share) * half)
-    return look_through(image, np.hstack([share * np.eye(2), (middle - share * half)[:, None]]))
+    height, width = image.shape[:2]
+    high, wide = max(1, round(height * share)), max(1, round(width * share))
+    x, y = subject(image)
+    left, top = (int(np.clip(p * n - m / 2, 0, n - m)) for p, n, m in ((x, width, wide), (y, height, high)))
+    cut = image[top : top + high, left : left + wide]
+    return np.asarray(cv2.resize(cut, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
 def _far(image: Image, scale: float, x: float, y: float) -> Image:
@@ -199,12 +202,12 @@ def _far(image: Image, scale: float, x: float, y: float) -> Image:
     high, wide = max(1, round(height * scale)), max(1, round(width * scale))
     left, top = round((width - wide) * x), round((height - high) * y)
     small = fields.shrink(image, high, wide)
-    coarse = max(1.0, min(height, width) / 64)
+    coarse = max(1.0, min(height, width) / 40)
     thumb = fields.shrink(small, max(1, round(high / coarse)), max(1, round(wide / coarse)))
     above, below, before, behind = (round(v / coarse) for v in (top, height - top - high, left, width - left - wide))
     void = cv2.copyMakeBorder(thumb, above, below, before, behind, cv2.BORDER_REPLICATE)
     out = np.asarray(
-        cv2.resize(cv2.GaussianBlur(void, (0, 0), 5), (width, height), interpolation=cv2.INTER_CUBIC), np.uint8
+        cv2.resize(cv2.GaussianBlur(void, (0, 0), 3), (width, height), interpolation=cv2.INTER_CUBIC), np.uint8
     )
     edge = max(0.5, 0.09 * min(high, wide))
     across, down = (
@@ -265,10 +268,16 @@ _SEGMENTS = {  # ends in units of a figure's width; a figure is two units high a
         "'": ((0.6, 0.0), (0.6, 0.4)),
     }.items()
 }
-_FIGURES = dict(
-    zip(
-        "0123456789'",
-        ["abcdef", "bc", "abged", "abgcd", "fgbc", "afgcd", "afgcde", "abc", "abcdefg", "abcdfg", "'"],
-        strict=True,
-    )
-)
+_FIGURES = {
+    "0": "abcdef",
+    "1": "bc",
+    "2": "abged",
+    "3": "abgcd",
+    "4": "fgbc",
+    "5": "afgcd",
+    "6": "afgcde",
+    "7": "abc",
+    "8": "abcdefg",
+    "9": "abcdfg",
+    "'": "'",
+}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from effects import fields, measures
 from effects.light import CODES, WHITE, as_codes, blend_matrix, decode, encode, mix_matrix, to_linear, to_srgb
@@ -114,6 +113,9 @@ def relight(image: Image, stops: Plane, added: Plane) -> Image:
 )
 def low_contrast_oppressive(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """Grey, heavy, little separation."""
-    grey: npt.NDArray[np.float64] = 66 + rng.uniform(-5, 5, 3)
-    pressed = mix_matrix(0.45, (0.1, 0.1, 0.1), (float(grey[0]), float(grey[1]), float(grey[2])))
+    pressed = _PRESSED.copy()
+    pressed[:, 3] += rng.uniform(-5, 5, 3)
     return np.asarray(cv2.transform(image, blend_matrix(pressed, severity)), np.uint8)
+
+
+_PRESSED = mix_matrix(0.45, (0.1, 0.1, 0.1), (66, 66, 66))
