@@ -39,7 +39,6 @@ class LocalScorer(ABC):
         self.row, self.device = row, torch.device(device)
         self.dtype = torch.float32 if self.device.type == "cpu" else getattr(torch, row.dtype)
         self.batch = 1 if self.device.type == "cpu" else row.batch
-        self.revision = row.revision
 
     def place(self, module: Any, dtype: torch.dtype | None = None) -> Any:
         """The module where it computes. On a CPU every tensor is copied to memory of its own: a file's tensors lie at
@@ -79,10 +78,6 @@ class LocalScorer(ABC):
         if not self.text_window:
             return [False] * len(prompts)
         return [self.token_count(prompt) > self.text_window for prompt in prompts]
-
-    def settings(self) -> dict[str, str | int | float | bool | None]:
-        """What determined the scores beside pictures and prompts, for the record."""
-        return {"scorer": self.row.id, "dtype": str(self.dtype).removeprefix("torch."), "device": self.device.type}
 
 
 def weights_of(row: ScorerRow) -> Path:

@@ -98,10 +98,6 @@ class Hpsv3Scorer(LocalScorer):
         written = self.chat.tokenizer(self.text(prompt), verbose=False).input_ids
         return len(written) - 1 + pictures
 
-    def settings(self) -> dict[str, str | int | float | bool | None]:
-        digest = hashlib.sha256(self.template.encode()).hexdigest()
-        return super().settings() | {"pixels": self.pixels, "template_sha256": digest}
-
 
 def open_hpsv3(path: Path, base: Path) -> Hpsv3:
     """Backbone and head of a checkpoint with the keys of transformers 4.45; the architecture from `base`. The tokenizer

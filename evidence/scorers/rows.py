@@ -136,12 +136,23 @@ class Hpsv3Row(ScorerRow):
     template_sha256: str = Field(pattern=r"^([0-9a-f]{64})?$")
 
     @property
+    def revision(self) -> str:
+        """That of the weights; where the row does not say which instruction it expects, a digest of the one it has."""
+        return super().revision if self.template_sha256 else with_words(super().revision, self.template)
+
+    @property
     def beside(self) -> Mapping[str, str]:
         path = PurePosixPath(self.template)
         if path.suffix != ".whl":
             return {self.template: f"write the instruction into {path}"}
         package, version, *_ = path.name.split("-")
         return {self.template: f"pip download --no-deps {package}=={version} -d {path.parent}"}
+
+
+def with_words(revision: str, file: str) -> str:
+    """A revision of weights, joined with the digest of the words they are asked with."""
+    path = ROOT / file
+    return UNPINNED if revision == UNPINNED or not path.exists() else f"{revision}+{digest(path)}"
 
 
 class JudgeRow(ScorerRow):
@@ -161,10 +172,7 @@ class JudgeRow(ScorerRow):
     @property
     def revision(self) -> str:
         """That of the weights and a digest of the guideline: other words are another judge."""
-        weights, path = super().revision, ROOT / self.guideline
-        if weights == UNPINNED or not path.exists():
-            return UNPINNED
-        return f"{weights}+{digest(path)}"
+        return with_words(super().revision, self.guideline)
 
 
 class ClassifierRow(ScorerRow):
