@@ -117,6 +117,11 @@ class Row(rows.Row):
         return [] if self.remote else [a for a in (self.weights, self.transformer, self.lora) if a]
 
     @property
+    def needs(self) -> tuple[object, ...]:
+        """What must be loaded for it: rows that need the same may share it."""
+        return self.adapter, self.weights, self.transformer, self.lora, self.files
+
+    @property
     def revision(self) -> str:
         """Commits or digests of all weights, joined by `+`; `unpinned` while any of them is."""
         if self.remote:
@@ -195,7 +200,9 @@ def _profile_defects(row: Row, profile: str) -> list[tuple[tuple[str, ...], str]
     if said.get("method", "none") != "none":
         guidance = "guidance" if row.adapter == "sd3" else "true_cfg_scale"
         if said.get(guidance, 0.0) > 1:
-            found.append((("method",), f"'{said['method']}' replaces classifier-free guidance: {guidance} must be at most 1"))
+            found.append(
+                (("method",), f"'{said['method']}' replaces classifier-free guidance: {guidance} must be at most 1")
+            )
     if row.distilled and profile == CONTROLLED and said.get("guidance", 0.0) > 0 and row.adapter == "z-image":
         found.append((("guidance",), "a distilled Z-Image is sampled with guidance 0.0: anything above turns CFG on"))
     return list(dict.fromkeys(found))

@@ -121,12 +121,13 @@ def load(
     """A generator under one profile of its row.
 
     `arm` chooses between the settings for the plain and the wide-spectrum picture, which differ only in `as-published`
-    profiles of some rows. `sharing` is a generator of the same row, loaded before, whose weights are used again.
+    profiles of some rows. `sharing` is a generator loaded before: its weights are used again where they are those of
+    this row, also for another strength of its LoRA.
     Raises rows.Unavailable, weights.WeightsChanged, or KeyError for an unknown profile.
     """
     adapter = ADAPTERS[row.adapter]
     made = getattr(importlib.import_module(f"evidence.generators.{adapter.module}"), adapter.name)
     settings = row.settings(profile, arm)
-    if sharing is not None and isinstance(sharing, made):
-        return sharing.under(settings)  # type: ignore[no-any-return, attr-defined]
+    if isinstance(sharing, made) and sharing.row.needs == row.needs:
+        return sharing.under(settings, row)  # type: ignore[no-any-return]
     return made(row, settings, device)  # type: ignore[no-any-return]

@@ -48,11 +48,13 @@ class Local(ABC):
         self.pipe = self._load(settings)
         self._arrange(settings)
 
-    def under(self, settings: dict[str, Setting]) -> Self:
-        """The same weights under other settings; loaded again only where the settings say which weights."""
+    def under(self, settings: dict[str, Setting], row: Row | None = None) -> Self:
+        """The same weights under other settings, or for a row that differs in the strength of its LoRA; loaded again
+        only where the settings say which weights."""
         if any(self.settings.get(k) != settings.get(k) for k in ("dtype", "variant", "compile")):
-            return type(self)(self.row, settings, self.device)
+            return type(self)(row or self.row, settings, self.device)
         other = copy.copy(self)
+        other.row = row or self.row
         other._arrange(settings)
         return other
 
@@ -82,7 +84,7 @@ class Local(ABC):
         made = getattr(diffusers, self.pipeline)
         pipe = made.from_pretrained(folder, dtype=dtype, local_files_only=True, **parts)
         if self.row.lora:
-            add_lora(pipe, self._fetch(self.row.lora), self.row.lora_scale)
+            add_lora(pipe, self._fetch(self.row.lora))
         pipe.set_progress_bar_config(disable=True)
         pipe.to(self.device)
         if settings.get("compile"):
@@ -120,6 +122,8 @@ class Local(ABC):
     def _batches(self, requests: list[Request]) -> Iterator[list[Request]]:
         for request in requests:
             self._check(request)
+        if self.row.lora:  # before each sampling, since the weights may be shared with a row of another strength
+            self.pipe.set_adapters(["lora"], [self.row.lora_scale])
         size = int(self.settings.get("batch") or 1)
         yield from (requests[start : start + size] for start in range(0, len(requests), size))
 
@@ -233,8 +237,8 @@ def _shapes(embedded: dict[str, Tensor]) -> list[torch.Size]:
     return [part.shape for part in embedded.values()]
 
 
-def add_lora(pipe: Any, folder: Path, scale: float) -> None:
-    """Adds a LoRA in one of its two published forms, at `scale` times its own strength.
+def add_lora(pipe: Any, folder: Path) -> None:
+    """Adds a LoRA named `lora` in one of its two published forms.
 
     PEFT's folder (`adapter_config.json`, `adapter_model.safetensors`) or diffusers' single file. A file of the second
     form that does not say its alpha is refused: reading would take the rank for it, and halve or double the strength.
@@ -243,7 +247,6 @@ def add_lora(pipe: Any, folder: Path, scale: float) -> None:
         _add_peft(pipe, config)
     else:
         _add_diffusers(pipe, folder)
-    pipe.set_adapters(["lora"], [scale])
 
 
 def _add_peft(pipe: Any, config: Path) -> None:

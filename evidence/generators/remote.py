@@ -43,8 +43,8 @@ class Remote(ABC):
         self._arrange(settings)
         self._key()
 
-    def under(self, settings: dict[str, Setting]) -> Self:
-        return type(self)(self.row, settings)
+    def under(self, settings: dict[str, Setting], row: Row | None = None) -> Self:
+        return type(self)(row or self.row, settings)
 
     def generate(self, requests: list[Request]) -> list[Image.Image]:
         """One RGB picture for each request, in order. Raises GenerationFailed."""

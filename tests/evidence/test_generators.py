@@ -374,9 +374,24 @@ def test_a_saved_lora_comes_back_at_its_strength(adapted: tuple[Path, Any]) -> N
     base = generators.load(row("flux", root / "flux", max_sequence_length=40)).generate([PLAIN])[0]
     gone = known.model_copy(update={"lora_scale": 0.0})
     assert same(generators.load(gone).generate([PLAIN])[0], base)
-    half = generators.load(known.model_copy(update={"lora_scale": 0.5}))
-    assert not same(half.generate([PLAIN])[0], base)
-    assert half.recipe.settings["lora_scale"] == 0.5
+
+
+def test_one_lora_serves_several_strengths_at_once(adapted: tuple[Path, Any]) -> None:
+    """A sweep loads the weights once; whichever strength sampled last does not leak into the next picture."""
+    root, pipe = adapted
+    repositories.diffusers_lora(root / "lora", pipe.transformer)
+    full = row("flux", root / "flux", lora=root / "lora", max_sequence_length=40)
+    half = full.model_copy(update={"lora_scale": 0.5})
+    whole: Any = generators.load(full)
+    part: Any = generators.load(half, sharing=whole)
+    assert part.pipe is whole.pipe
+    assert (whole.recipe.settings["lora_scale"], part.recipe.settings["lora_scale"]) == (1.0, 0.5)
+    first, second, third = (g.generate([PLAIN])[0] for g in (whole, part, whole))
+    assert same(first, third)
+    assert not same(first, second)
+    assert same(second, generators.load(half).generate([PLAIN])[0])
+    other = full.model_copy(update={"lora": ""})
+    assert generators.load(other, sharing=whole).pipe is not whole.pipe  # type: ignore[attr-defined]
 
 
 def test_a_lora_without_metadata_would_be_halved_and_is_refused(adapted: tuple[Path, Any]) -> None:
@@ -416,7 +431,7 @@ def test_a_peft_lora_acts_as_when_merged(tmp_path: Path) -> None:
 
 def test_a_folder_without_lora_is_told(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="holds no LoRA"):
-        add_lora(None, tmp_path, 1.0)
+        add_lora(None, tmp_path)
 
 
 def test_dance_flux_replaces_the_whole_transformer(loaded: Callable[[str], Any], hub: Hub) -> None:
