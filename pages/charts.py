@@ -345,7 +345,8 @@ def _dots(
         [dot.value for line in lines for dot in line.dots]
         + [end for line in lines for dot in line.dots for end in dot.interval or ()]
     )
-    scale = _scale(low, high)
+    # figures stand left of the marks of linked rows: room for the longest beside the longest label
+    scale = _scale(low, high, left=LEFT + 52 if any(line.link for line in lines) else LEFT)
     body, y, group = [], 34.0, lines[0].group
     for line in lines:
         if line.group != group:

@@ -152,8 +152,11 @@ def _rows(site: Site, table: str) -> Sequence[Any]:
 
 
 def _plain_words(markdown: str) -> str:
-    """The running words of a section's text: no functions, no markup."""
-    text = re.sub(r"\{\{.*?\}\}|\{:.*?\}|<[^>]+>|\]\((?:[^()]|\([^()]*\))*\)|[#>*`\[\]|_]|^-+$", " ", markdown, flags=re.S | re.M)
+    """The running words of a section's text: no functions, no markup, no symbols with subscripts."""
+    markdown = re.sub(r",?\s*\*\w\*<sub>\w</sub>(?=[,.;:]?)", "", markdown)
+    text = re.sub(
+        r"\{\{.*?\}\}|\{:.*?\}|<[^>]+>|\]\((?:[^()]|\([^()]*\))*\)|[#>*`\[\]|_]|^-+$", " ", markdown, flags=re.S | re.M
+    )
     return " ".join(text.split())
 
 
@@ -189,7 +192,15 @@ def draw_stamp(root: Path, inputs: Mapping[str, Any]) -> Array:
     size = 128
     while sheet.width_of(word, SANS, size, 600, 6) > 500:
         size -= 2
-    sheet.text((360 - sheet.width_of(word, SANS, size, 600, 6) / 2, 196 - size * 0.62), word, SANS, size, (255, 255, 255), 600, 6)
+    sheet.text(
+        (360 - sheet.width_of(word, SANS, size, 600, 6) / 2, 196 - size * 0.62),
+        word,
+        SANS,
+        size,
+        (255, 255, 255),
+        600,
+        6,
+    )
     turned = sheet.image.rotate(7, resample=3).convert("L").filter(ImageFilter.GaussianBlur(0.8))
     rng = np.random.default_rng(1863)
     pad = np.asarray(_cloud(rng, height, width, 26))
@@ -292,7 +303,10 @@ class Sheet:
         if border:
             print_ = ImageOps.expand(print_, (border, border, border, border * 3), (246, 245, 238))
         mask = Image.new("L", print_.size, 255)
-        print_, mask = print_.rotate(turn, Image.Resampling.BICUBIC, True), mask.rotate(turn, Image.Resampling.BICUBIC, True)
+        print_, mask = (
+            print_.rotate(turn, Image.Resampling.BICUBIC, True),
+            mask.rotate(turn, Image.Resampling.BICUBIC, True),
+        )
         self.image.paste(print_, (left - border, top - border), mask)
 
 
@@ -320,12 +334,16 @@ def _wall(sheet: Sheet, inputs: Mapping[str, Any]) -> None:
     """The two places at the entrance, empty, with their verdicts."""
     sheet.ground((214, 212, 204))
     sheet.draw.rectangle((0, 352, sheet.width, sheet.height), (150, 147, 138))
-    for (left, top, right, bottom), score in zip(((110, 36, 420, 330), (600, 70, 1130, 318)), inputs["scores"], strict=False):
+    for (left, top, right, bottom), score in zip(
+        ((110, 36, 420, 330), (600, 70, 1130, 318)), inputs["scores"], strict=False
+    ):
         sheet.draw.rectangle((left - 14, top - 14, right + 14, bottom + 14), (84, 66, 40))
         sheet.draw.rectangle((left, top, right, bottom), (96, 92, 86))
         size = min((right - left) / 2.35, 210)
         wide = sheet.width_of(score, DISPLAY, size, 340)
-        sheet.text(((left + right - wide) / 2, (top + bottom) / 2 - size * 0.62), score, DISPLAY, size, (236, 233, 224), 340)
+        sheet.text(
+            ((left + right - wide) / 2, (top + bottom) / 2 - size * 0.62), score, DISPLAY, size, (236, 233, 224), 340
+        )
 
 
 def _dial(sheet: Sheet, inputs: Mapping[str, Any]) -> None:
@@ -360,8 +378,22 @@ def _drawing(sheet: Sheet, inputs: Mapping[str, Any]) -> None:
         sheet.draw.line((x, 0, x, sheet.height), (178, 170, 204), 2)
     for row in range(0, sheet.height, 46):
         sheet.draw.line((0, row, sheet.width, row), (222, 216, 232), 1)
-    sheet.draw.text((40, -70), str(inputs["number"]), (255, 255, 255), sheet.font(DISPLAY, 470, 300), stroke_width=3, stroke_fill=BRUISE)
-    sheet.draw.text((330, 60), str(inputs["title"]), (255, 255, 255), sheet.font(DISPLAY, 118, 340), stroke_width=2, stroke_fill=BRUISE)
+    sheet.draw.text(
+        (40, -70),
+        str(inputs["number"]),
+        (255, 255, 255),
+        sheet.font(DISPLAY, 470, 300),
+        stroke_width=3,
+        stroke_fill=BRUISE,
+    )
+    sheet.draw.text(
+        (330, 60),
+        str(inputs["title"]),
+        (255, 255, 255),
+        sheet.font(DISPLAY, 118, 340),
+        stroke_width=2,
+        stroke_fill=BRUISE,
+    )
     sheet.draw.ellipse((700, 120, 1180, 600), outline=BRUISE, width=2)
     sheet.draw.line((300, 420, 1240, 90), BRUISE, 2)
     sheet.lines((330, 240), str(inputs["words"]), 560, 6, TEXT, 23, BRUISE)
@@ -396,7 +428,9 @@ def _contact_sheet(sheet: Sheet, inputs: Mapping[str, Any]) -> None:
             sheet.text((left + 30, top + 217), f"{strip * 5 + frame + 11}A", SANS, 16, SODIUM, 500)
     for box in ((205, 60, 455, 215), (776, 352, 1010, 478)):
         for shift in (0, 3, -2):
-            sheet.draw.rectangle(tuple(one + shift * (1 + turn % 2) for turn, one in enumerate(box)), outline=(214, 30, 34), width=4)
+            sheet.draw.rectangle(
+                tuple(one + shift * (1 + turn % 2) for turn, one in enumerate(box)), outline=(214, 30, 34), width=4
+            )
     sheet.draw.line((520, 332, 740, 486), (214, 30, 34), 7)
     sheet.draw.line((736, 330, 524, 490), (214, 30, 34), 7)
 
@@ -449,7 +483,9 @@ def _tray(sheet: Sheet, inputs: Mapping[str, Any]) -> None:
 
     print_ = Sheet(sheet.root, 980, 380, PAPER)
     _opening_page(print_, inputs)
-    turned = ImageOps.mirror(ImageOps.invert(print_.image)).rotate(-2.4, Image.Resampling.BICUBIC, True, fillcolor=(96, 98, 70))
+    turned = ImageOps.mirror(ImageOps.invert(print_.image)).rotate(
+        -2.4, Image.Resampling.BICUBIC, True, fillcolor=(96, 98, 70)
+    )
     sheet.ground((42, 42, 34))
     sheet.draw.rounded_rectangle((40, 16, 1240, 520), 40, (96, 98, 70))
     sheet.draw.rounded_rectangle((40, 16, 1240, 520), 40, outline=(160, 160, 128), width=10)
@@ -460,7 +496,9 @@ def _snapshots(sheet: Sheet, inputs: Mapping[str, Any]) -> None:
     """Prints on a table, as they fell."""
     sheet.ground((34, 30, 28))
     places = ((-30, 60, 9.0), (250, 20, -6.0), (520, 110, 4.0), (770, 10, -11.0), (1010, 120, 7.0))
-    for (left, top, turn), file in zip(places, list(inputs["photographs"])[3:] + list(inputs["photographs"])[:3], strict=False):
+    for (left, top, turn), file in zip(
+        places, list(inputs["photographs"])[3:] + list(inputs["photographs"])[:3], strict=False
+    ):
         sheet.photograph(file, (left, top, left + 300, top + 260), turn, 16)
 
 

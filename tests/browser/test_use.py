@@ -133,9 +133,9 @@ def test_a_severity_of_the_catalogue_becomes_the_compared_picture(visit: Any, va
 
 
 @BOTH
-def test_filters_narrow_the_gallery_and_the_audit(visit: Any, variant: str) -> None:
+def test_filters_narrow_the_gallery(visit: Any, variant: str) -> None:
     page = visit(f"{variant}/index.html")
-    for place, items in (("[data-set=real]", "figure"), (".audit", "li")):
+    for place, items in (("[data-set=real]", "figure"), ("[data-set=photographs]", "figure")):
         select = page.locator(f"{place} select").first
         select.focus()
         page.keyboard.press("ArrowDown")
