@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,6 +106,22 @@ def test_a_gated_repository_says_where_to_accept_its_licence(hub: Hub, lock: Pat
     with pytest.raises(Unavailable, match="accept its licence at") as caught:
         fetch(ADDRESS, FILES, lock=lock)
     assert "hf auth login" in caught.value.mend
+
+
+@pytest.mark.parametrize("trouble", ["gated", "absent", "unreachable"])
+def test_no_error_shows_the_token_of_the_hub(
+    trouble: str, hub: Hub, lock: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_aVerySecretTokenOfSomeone")
+    if trouble == "gated":
+        hub.gated.add(NAME)
+    elif trouble == "absent":
+        hub.folders.clear()
+    else:
+        monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(Unavailable) as caught:
+        fetch(ADDRESS, FILES, lock=lock)
+    assert "SecretToken" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_repository_that_is_not_there_is_one_clear_line(hub: Hub, lock: Path) -> None:
