@@ -1,0 +1,54 @@
+"""The same tiny rows on an accelerator, where there is one: the noise is the CPU's, and text encoders leave the device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from evidence import generators
+from evidence.types import Request
+from tests.evidence.tiny import repositories
+from tests.evidence.tiny.rows import row
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no accelerator on this machine")
+
+WANTED = [Request("a murky pond, badly lit", 7), Request("a sharp and vivid street", 8)]
+KINDS: list[tuple[str, str, dict[str, Any]]] = [
+    ("flux", "flux", {"max_sequence_length": 40}),
+    ("flux", "flux", {"max_sequence_length": 40, "method": "vsf", "vsf_scale": 2.0}),
+    ("sdxl", "playground", {"variant": "fp16"}),
+    ("sd3", "sd3", {}),
+    ("z-image", "z_image", {}),
+    ("flux2-klein", "flux2_klein", {}),
+    ("longcat", "longcat", {}),
+    ("qwen-image", "qwen_image", {"true_cfg_scale": 4.0, "guidance": None}),
+]
+
+
+@pytest.mark.parametrize(("adapter", "kind", "settings"), KINDS)
+def test_an_accelerator_makes_the_picture_of_the_cpu(
+    adapter: str, kind: str, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    known = row(adapter, getattr(repositories, kind)(tmp_path / kind), **settings)
+    wanted = [Request(r.prompt, r.seed, "sharp") for r in WANTED] if settings.get("method") else WANTED
+    here, there = (generators.load(known, device=device) for device in ("cpu", "cuda"))
+    for one, other in zip(here.generate(wanted), there.generate(wanted), strict=True):
+        assert np.abs(np.asarray(one, int) - np.asarray(other, int)).mean() < 3
+
+
+@pytest.mark.parametrize(("adapter", "kind", "settings"), [KINDS[0], KINDS[2], KINDS[3]])
+def test_encoding_ahead_frees_the_accelerator_of_the_text_encoders(
+    adapter: str, kind: str, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    known = row(adapter, getattr(repositories, kind)(tmp_path / kind), **settings)
+    generator: Any = generators.load(known, device="cuda")
+    whole = generator.generate(WANTED)
+    before = torch.cuda.memory_allocated()
+    generator.encode(WANTED)
+    assert torch.cuda.memory_allocated() < before
+    for one, other in zip(whole, generator.decode(generator.denoise(WANTED)), strict=True):
+        assert np.array_equal(one, other)
