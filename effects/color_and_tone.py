@@ -54,12 +54,12 @@ def clashing_disharmony(image: Image, severity: float, rng: np.random.Generator)
     source="Lateral chromatic aberration: the lens magnifies red more and blue less than green, about its axis.",
 )
 def chromatic_aberration(image: Image, severity: float, rng: np.random.Generator) -> Image:
-    """Red scaled up and blue down about a point near the middle, by at most 4.5 %; green is untouched."""
+    """Red scaled up and blue down about a point near the middle, by at most 6.5 %; green is untouched."""
     height, width = image.shape[:2]
     centre = (width - 1) * rng.uniform(0.42, 0.58), (height - 1) * rng.uniform(0.42, 0.58)
     red, green, blue = cv2.split(image)
     planes = []
-    for plane, scale in ((red, 1 + 0.045 * severity), (blue, 1 - 0.045 * severity)):
+    for plane, scale in ((red, 1 + 0.065 * severity), (blue, 1 - 0.065 * severity)):
         back = np.array([[1 / scale, 0, centre[0] * (1 - 1 / scale)], [0, 1 / scale, centre[1] * (1 - 1 / scale)]])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         planes.append(cv2.warpAffine(plane, back, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE))
