@@ -25,21 +25,20 @@
   // The catalogue: a severity of the strip becomes the treated picture of the slider above it.
   for (const strip of document.querySelectorAll(".specimen .strip")) {
     const treated = strip.closest(".specimen").querySelector("[data-treated]");
-    const label = treated.querySelector(".plate-label");
+    const label = strip.closest(".specimen").querySelector("[data-severity-shown]");
     const links = [...strip.querySelectorAll("a[data-severity]")];
     const choose = (link) => {
       const picture = link.querySelector("picture").cloneNode(true);
       const image = picture.querySelector("img");
-      picture.querySelectorAll("source").forEach((source) => { source.sizes = "(min-width: 60rem) 22rem, 94vw"; });
+      picture.querySelectorAll("source").forEach((source) => { source.sizes = "(min-width: 60rem) 15rem, 45vw"; });
       image.loading = "eager";
       treated.querySelector(".frame").replaceChildren(picture);
       treated.querySelector(".frame").href = link.href;
-      label.textContent = label.textContent.replace(/ [\d.]+, seed/, ` ${link.dataset.severity}, seed`);
+      label.textContent = link.dataset.severity;
       links.forEach((one) => one.removeAttribute("aria-current"));
       link.setAttribute("aria-current", "true");
     };
-    const shown = label.textContent.match(/ ([\d.]+), seed/);
-    links.find((link) => shown && link.dataset.severity === shown[1])?.setAttribute("aria-current", "true");
+    links.find((link) => link.dataset.severity === label.textContent)?.setAttribute("aria-current", "true");
     strip.addEventListener("click", (event) => {
       const link = event.target.closest("a[data-severity]");
       if (!link || event.metaKey || event.ctrlKey || event.shiftKey) return;
