@@ -1,4 +1,4 @@
-"""The same tiny rows on an accelerator, where there is one: the noise is the CPU's, and text encoders leave the device."""
+"""The same tiny rows on an accelerator, where there is one: noise is the CPU's, and text encoders leave the device."""
 
 from __future__ import annotations
 
