@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -348,7 +349,9 @@ def _run(missing: list[Work], root: Path, cache: Path, jobs: int) -> Iterable[tu
     from concurrent.futures import ProcessPoolExecutor, as_completed
     from multiprocessing import get_context
 
-    context = get_context("fork" if sys.platform == "linux" else "spawn")
+    # A fork of a process that has threads, as OpenCV starts them, can wait for a lock that nobody holds any more.
+    alone = sys.platform == "linux" and "cv2" not in sys.modules and threading.active_count() == 1
+    context = get_context("fork" if alone else "spawn")
     with ProcessPoolExecutor(min(jobs, len(missing)), mp_context=context) as pool:
         waiting = {pool.submit(encode, work, root, cache): work for work in missing}
         for future in as_completed(waiting):

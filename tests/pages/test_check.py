@@ -174,7 +174,8 @@ def test_pages_are_read_with_void_and_self_closed_elements():
     """The scanner keeps its place: what follows an unclosed <br> is still prose, what follows </section> is not."""
     facts = read_page(
         '<section id="a" data-section><div data-prose><p>one 1<br>two 2 <data data-ref="x" value="3">3</data>'
-        '<svg aria-hidden="true"><path d="M4 4"/><text>4</text></svg> 5</p><!--part t--><p>6</p><!--/part--></div> 7</section> 8'
+        '<svg aria-hidden="true"><path d="M4 4"/><text>4</text></svg> 5</p><!--part t--><p>6</p><!--/part--></div> 7'
+        "</section> 8"
     )
     assert [number for _, number, _ in facts.numbers] == ["1", "2", "5"]
     assert facts.values == [("x", "3", "3", 1)]
