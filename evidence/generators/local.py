@@ -66,9 +66,9 @@ class Local(ABC):
                 made += self._kept(self._paint(batch))
         return made
 
+    @abstractmethod
     def truncated(self, prompts: list[str]) -> list[bool]:
         """Whether the end of each prompt reaches no text encoder at all."""
-        raise NotImplementedError
 
     @abstractmethod
     def _paint(self, requests: list[Request]) -> list[Image]: ...
@@ -107,7 +107,8 @@ class Local(ABC):
             "lora": self.row.lora,
             "lora_scale": self.row.lora_scale if self.row.lora else None,
         }
-        told = {k: v for k, v in settings.items() if k not in apart} | {k: v for k, v in weights.items() if v}
+        told = {k: v for k, v in settings.items() if k not in apart}
+        told |= {k: v for k, v in weights.items() if v not in ("", None)}
         self.recipe = Recipe(
             model=self.row.weights,
             revision="+".join(self._revisions),

@@ -373,7 +373,9 @@ def test_a_saved_lora_comes_back_at_its_strength(adapted: tuple[Path, Any]) -> N
     assert same(generators.load(known).generate([PLAIN])[0], trained(pipe))
     base = generators.load(row("flux", root / "flux", max_sequence_length=40)).generate([PLAIN])[0]
     gone = known.model_copy(update={"lora_scale": 0.0})
-    assert same(generators.load(gone).generate([PLAIN])[0], base)
+    without = generators.load(gone)
+    assert same(without.generate([PLAIN])[0], base)
+    assert without.recipe.settings["lora_scale"] == 0.0
 
 
 def test_one_lora_serves_several_strengths_at_once(adapted: tuple[Path, Any]) -> None:
