@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import pickle
 import time
 import traceback
@@ -257,6 +258,20 @@ def test_a_chat_answer_that_repeats_the_key_is_blotted(connected: Any) -> None:
     error, _ = failure("nano-banana", [says(service.chat(None, f"your key is {KEY}"))], connected)
     assert not [s for s in stretches(KEY) if s in error.reason]
     assert "█" in error.reason
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_no_log_holds_the_key_even_at_its_most_talkative(
+    row: str, connected: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Loggers of the clients and of what they stand on included."""
+    for name in ("", "openai", "httpx", "httpx2", "httpcore", "httpcore2", "replicate"):
+        caplog.set_level(logging.DEBUG, name)
+    with Service(good(row)) as played:
+        connected(row, played).generate([WANTED])
+    failure(row, [says({"error": {"message": "no"}, "detail": "no"}, 401)], connected)
+    assert caplog.records, "nothing was logged at all: the test looks at the wrong place"
+    assert KEY not in caplog.text
 
 
 @pytest.mark.parametrize("row", ROWS)
