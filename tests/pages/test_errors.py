@@ -26,11 +26,9 @@ def _line(small, path: str, part: str) -> int:
 
 def test_a_misspelt_picture_is_answered_with_the_right_name(small):
     small.replace("results/exhibits.json", "garden-clean.jpg", "garden-cleen.jpg")
-    line = _line(small, "results/exhibits.json", "garden-cleen")
-    assert _problems(small) == [
-        f"results/exhibits.json:{line} exhibits.garden.pictures[0].file: no such picture 'garden-cleen.jpg', "
-        + "did you mean 'garden-clean.jpg'?"
-    ]
+    place = f"results/exhibits.json:{_line(small, 'results/exhibits.json', 'garden-cleen')}"
+    said = "no such picture 'garden-cleen.jpg', did you mean 'garden-clean.jpg'?"
+    assert _problems(small) == [f"{place} exhibits.garden.pictures[0].file: {said}"]
 
 
 def test_an_unknown_value_is_named_at_its_line_of_markdown(small):
@@ -62,10 +60,8 @@ def test_a_wrong_name_in_a_text_is_named_at_its_line(small, old, new, said):
 
 def test_an_unknown_treatment_is_named_at_its_badge(small):
     small.replace("content/sections/01-first/section.toml", "intentional_blur", "intentional_blurr")
-    assert _problems(small) == [
-        "content/sections/01-first/section.toml:2 badge[0]: no treatment 'intentional_blurr', "
-        + "did you mean 'intentional_blur'?"
-    ]
+    said = "no treatment 'intentional_blurr', did you mean 'intentional_blur'?"
+    assert _problems(small) == [f"content/sections/01-first/section.toml:2 badge[0]: {said}"]
 
 
 def test_an_unknown_key_is_answered_with_the_nearest(small):
@@ -137,7 +133,7 @@ def test_two_exhibits_with_one_id_are_refused(small):
     assert "results/more.json" in problem and "exhibits.json" in problem
 
 
-# -- pictures that are not what they say --------------------------------------------------------------------------------
+# -- pictures that are not what they say -----------------------------------------------------------------
 
 
 def _picture(small, content: bytes) -> str:
@@ -205,7 +201,7 @@ def test_a_link_that_leads_out_of_the_tree_is_refused(small, tmp_path):
     assert "leads out of the project" in problem
 
 
-# -- what people or machines could smuggle in ---------------------------------------------------------------------------
+# -- what people or machines could smuggle in ------------------------------------------------------------
 
 
 @pytest.mark.parametrize("field", ["prompt", "label", "alt"])
