@@ -35,22 +35,16 @@ def _smear(light: Linear, length: float, angle: float) -> Linear:
     Pass k shifts by 2**k steps, so that n passes average 2**n points of the segment; a direct sum would take 2**n.
     """
     passes = max(1, int(np.ceil(np.log2(length + 1))))
-    shifts = [
-        np.rint(length / 2**passes * 2**k * np.array([np.cos(angle), np.sin(angle)])).astype(int) for k in range(passes)
-    ]
-    reach = np.abs(shifts).sum(0)
-    left, top = (int(r) // 2 for r in reach)
-    right, bottom = int(reach[0]) - left, int(reach[1]) - top
-    light = cv2.copyMakeBorder(light, top, bottom, left, right, cv2.BORDER_REFLECT_101)
+    step = length / 2**passes * np.array([np.cos(angle), np.sin(angle)])
+    shifts = np.rint(step * 2 ** np.arange(passes)[:, None]).astype(int).tolist()
+    reach_x, reach_y = (sum(abs(shift[axis]) for shift in shifts) for axis in (0, 1))
+    left, top = reach_x // 2, reach_y // 2
+    light = cv2.copyMakeBorder(light, top, reach_y - top, left, reach_x - left, cv2.BORDER_REFLECT_101)
     for across, down in shifts:
-        first, second = light, light
-        if across:
-            first, second = (
-                (first[:, :-across], second[:, across:]) if across > 0 else (first[:, -across:], second[:, :across])
-            )
-        if down:
-            first, second = (first[:-down], second[down:]) if down > 0 else (first[-down:], second[:down])
-        light = cv2.addWeighted(first, 0.5, second, 0.5, 0)
+        high, wide = light.shape[0] - abs(down), light.shape[1] - abs(across)
+        x, y = max(0, -across), max(0, -down)
+        here, there = light[y : y + high, x : x + wide], light[y + down :, x + across :][:high, :wide]
+        light = cv2.addWeighted(here, 0.5, there, 0.5, 0)
     return light
 
 
@@ -65,11 +59,7 @@ def _defocus(light: Linear, radius: float) -> Linear:
     rows, columns = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     kernel = np.clip(disc + 0.5 - np.hypot(rows, columns), 0, 1).astype(np.float32)
     small = cv2.filter2D(small, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REFLECT_101)
-    return (
-        small
-        if coarse == 1.0
-        else np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint16)
-    )
+    return np.asarray(small if coarse == 1.0 else cv2.resize(small, (width, height)), np.uint16)
 
 
 @treatment(
@@ -94,9 +84,8 @@ def _exposed(share: float) -> Linear:
     return np.asarray(DECODE * share, np.uint16)
 
 
-_GRAIN = (
-    0.22 + (4 * CODES * (1 - CODES)) ** 0.8
-)  # grain against code value: most in the mid-tones, little in clear film
+# grain against code value: most in the mid-tones, little in clear film and in full black
+_GRAIN = 0.22 + (4 * CODES * (1 - CODES)) ** 0.8
 _DENSITY = np.concatenate([[0], np.cumsum(1 / _GRAIN)[:-1]])
 _DENSITY /= _DENSITY[-1]
 TO_GRAIN_SPACE = as_codes(_DENSITY)
@@ -144,15 +133,10 @@ def _dust(image: Image, severity: float, rng: np.random.Generator) -> Image:
         cv2.circle(image, centre, int(unit * (0.3 + 1.1 * size**3)), (int(215 + 40 * shade),) * 3, -1, cv2.LINE_AA)
     hairs = rng.random((4, 5))
     for x, y, turn, bend, long in hairs[: round(4 * severity)]:
-        steps = np.linspace(0, 1, 12)
-        direction = 6.3 * turn + 2.5 * (bend - 0.5) * steps
-        reach = unit * (8 + 22 * long) / 12
-        path = np.stack(
-            [x * width + np.cumsum(np.cos(direction)) * reach, y * height + np.cumsum(np.sin(direction)) * reach], -1
-        )
-        cv2.polylines(
-            image, [np.rint(path).astype(np.int32)], False, (232, 228, 220), max(1, round(0.6 * unit)), cv2.LINE_AA
-        )
+        direction = 6.3 * turn + 2.5 * (bend - 0.5) * np.linspace(0, 1, 12)
+        steps = np.stack([np.cos(direction), np.sin(direction)], -1) * unit * (8 + 22 * long) / 12
+        path = np.rint(np.array([x * width, y * height]) + steps.cumsum(0)).astype(np.int32)
+        cv2.polylines(image, [path], False, (232, 228, 220), max(1, round(0.6 * unit)), cv2.LINE_AA)
     return image
 
 
@@ -173,9 +157,8 @@ def analog_degradation(image: Image, severity: float, rng: np.random.Generator) 
     luma[-torn:] = cv2.add(luma[-torn:], 70 * severity)
     pitch = max(2, round(height / 240) * 2)
     lines = np.where(np.arange(height) % pitch < pitch // 2, 255, round(255 * (1 - 0.38 * severity))).astype(np.uint8)
-    luma = cv2.multiply(
-        luma, cv2.resize(lines[:, None], (width, height), interpolation=cv2.INTER_NEAREST), scale=1 / 255
-    )
+    scan = cv2.resize(lines[:, None], (width, height), interpolation=cv2.INTER_NEAREST)
+    luma = cv2.multiply(luma, scan, scale=1 / 255)
     packed = _time_base(cv2.merge([luma, red, blue]), severity, torn, rng)
     return np.asarray(cv2.cvtColor(packed, cv2.COLOR_YCrCb2RGB), np.uint8)
 
@@ -198,13 +181,10 @@ def _tape_chroma(plane: Image, severity: float, delay: float) -> Image:
     samples = max(1, round(width / (1 + 17 * severity * width / 768)))
     rows = max(1, round(height / (1 + 2 * severity)))
     small = cv2.blur(cv2.resize(plane, (samples, rows), interpolation=cv2.INTER_AREA), (3, 1))
-    late = np.array([[samples / width, 0, -delay * samples / width], [0, rows / height, 0]], np.float32)
-    return np.asarray(
-        cv2.warpAffine(
-            small, late, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
-        ),
-        np.uint8,
-    )
+    back = np.array([[samples / width, 0, -delay * samples / width], [0, rows / height, 0]], np.float32)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    late = cv2.warpAffine(small, back, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(late, np.uint8)
 
 
 def _dropouts(luma: Image, severity: float, rng: np.random.Generator) -> None:
@@ -270,10 +250,11 @@ def _astray(image: Image, severity: float, rng: np.random.Generator) -> None:
     width = image.shape[1]
     before = image.copy()
     rows = rng.permutation(-(-image.shape[0] // 16))
-    lost = zip(rows.tolist(), rng.random((len(rows), 3)), strict=True)
-    for (row, (x, run, jump)), _ in zip(lost, range(round(0.6 * len(rows) * max(0.0, severity - 0.2))), strict=False):
-        left, wide = int(x * width) // 16 * 16, 16 * (1 + int(run * 7))
-        wide = min(width - left, wide)
+    places = rng.random((len(rows), 3))
+    lost = round(0.6 * len(rows) * max(0.0, severity - 0.2))
+    for row, (x, run, jump) in zip(rows[:lost].tolist(), places.tolist(), strict=False):
+        left = int(x * width) // 16 * 16
+        wide = min(width - left, 16 * (1 + int(run * 7)))
         source = int(jump * max(0, width - wide)) // 8 * 8
         image[16 * row : 16 * row + 16, left : left + wide] = before[16 * row : 16 * row + 16, source : source + wide]
 
@@ -309,9 +290,5 @@ def _wander(image: Image, reach: float, rng: np.random.Generator) -> Image:
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
     cells = rng.random((2, 40, 40), np.float32) - 0.5
     aside, down = (cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC) for grid in cells)
-    return np.asarray(
-        cv2.remap(
-            image, columns + reach * aside, rows + reach * down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
-        ),
-        np.uint8,
-    )
+    x, y = columns + reach * aside, rows + reach * down
+    return np.asarray(cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101), np.uint8)

@@ -206,14 +206,12 @@ def _far(image: Image, scale: float, x: float, y: float) -> Image:
     thumb = fields.shrink(small, max(1, round(high / coarse)), max(1, round(wide / coarse)))
     above, below, before, behind = (round(v / coarse) for v in (top, height - top - high, left, width - left - wide))
     void = cv2.copyMakeBorder(thumb, above, below, before, behind, cv2.BORDER_REPLICATE)
-    out = np.asarray(
-        cv2.resize(cv2.GaussianBlur(void, (0, 0), 3), (width, height), interpolation=cv2.INTER_CUBIC), np.uint8
-    )
+    void = cv2.GaussianBlur(void, (0, 0), 3)
+    out = np.asarray(cv2.resize(void, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
     edge = max(0.5, 0.09 * min(high, wide))
-    across, down = (
-        np.minimum(np.minimum(np.arange(n), np.arange(n)[::-1]) + 0.5, edge) * 255 / edge for n in (wide, high)
-    )
-    near = np.minimum.outer(down.astype(np.uint8), across.astype(np.uint8))
+    from_border = (np.minimum(np.arange(n), np.arange(n)[::-1]) + 0.5 for n in (high, wide))
+    down, across = ((np.minimum(distance, edge) * 255 / edge).astype(np.uint8) for distance in from_border)
+    near = np.minimum.outer(down, across)
     near = cv2.cvtColor(near, cv2.COLOR_GRAY2RGB)
     around = cv2.multiply(out[top : top + high, left : left + wide], cv2.bitwise_not(near), scale=1 / 255)
     out[top : top + high, left : left + wide] = cv2.add(around, cv2.multiply(small, near, scale=1 / 255))

@@ -138,18 +138,16 @@ def disgust_and_aversion(image: Image, severity: float, rng: np.random.Generator
     relief = np.zeros_like(veins)
     cv2.subtract(veins[2:, 2:], veins[:-2, :-2], dst=relief[2:, 2:])
     out = cv2.subtract(out, fields.tinted(cv2.multiply(veins, wet, scale=1 / 255), (0.24, 0.27, 0.22)))
-    return np.asarray(
-        cv2.add(out, fields.tinted(cv2.multiply(relief, wet, scale=1 / 255), (1.5, 1.45, 0.95))), np.uint8
-    )
+    gleam = fields.tinted(cv2.multiply(relief, wet, scale=1 / 255), (1.5, 1.45, 0.95))
+    return np.asarray(cv2.add(out, gleam), np.uint8)
 
 
 def _rot_tables() -> tuple[Image, Image, Image]:
     """What rot keeps, what it oozes and how wet it is, by its stage: 40 is the front, 255 the oldest."""
     behind = (np.arange(256)[:, None] - 40) / 170
     rotten, depth = np.clip(behind * 9, 0, 1), np.clip(behind, 0, 1)
-    flesh = (
-        np.array([0.95, 0.42, 0.34]) * (1 - depth) ** 3 + np.array([0.72, 0.74, 0.2]) * 2.6 * depth * (1 - depth) ** 1.5
-    )
+    flesh = np.array([0.95, 0.42, 0.34]) * (1 - depth) ** 3
+    flesh = flesh + np.array([1.87, 1.92, 0.52]) * depth * (1 - depth) ** 1.5
     keeps = 1 - rotten + rotten * np.clip(flesh + np.array([0.4, 0.3, 0.15]) * depth, 0, 1)
     rim = np.exp(-(((behind - 0.06) / 0.05) ** 2)) * np.array([66, 62, 42])
     oozes = rotten * (0.25 + depth) * np.array([38, 40, 10]) + rim

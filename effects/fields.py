@@ -33,9 +33,8 @@ def shrink(image: Image, height: int, width: int) -> Image:
 
 def tinted(plane: Image, colour: tuple[float, float, float]) -> Image:
     """HxW `plane` as HxWx3, each channel scaled by its share in `colour`."""
-    return np.asarray(
-        cv2.transform(cv2.cvtColor(plane, cv2.COLOR_GRAY2RGB), np.diag(np.asarray(colour, np.float32))), np.uint8
-    )
+    scales = np.diag(np.asarray(colour, np.float32))
+    return np.asarray(cv2.transform(cv2.cvtColor(plane, cv2.COLOR_GRAY2RGB), scales), np.uint8)
 
 
 def level_of(order: Plane, share: float) -> float:
@@ -64,8 +63,8 @@ def clouds(rng: np.random.Generator, height: int, width: int, cells: int, octave
     total = np.zeros((height, width), np.float32)
     for octave in range(octaves):
         side = cells * 2**octave + 3
-        grid = rng.random((side, side), np.float32)
-        total += cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC) * 0.5**octave
+        lumps = rng.random((side, side), np.float32)
+        total += cv2.resize(lumps, (width, height), interpolation=cv2.INTER_CUBIC) * 0.5**octave
     low, high = float(total.min()), float(total.max())
     return np.asarray((total - low) / max(high - low, 1e-6), np.float32)
 
@@ -119,6 +118,12 @@ def canvas_plate() -> Image:
     return np.asarray(np.clip(np.rint(200 + 13 * weave), 0, 255), np.uint8)
 
 
+def _wandering(rng: np.random.Generator, cells: int, reach: float) -> Plane:
+    """PLATE x PLATE of smooth displacements from -reach/2 to reach/2, `cells` independent ones along a side."""
+    lumps = rng.random((cells, cells), np.float32) - 0.5
+    return np.asarray(reach * cv2.resize(lumps, (PLATE, PLATE), interpolation=cv2.INTER_CUBIC), np.float32)
+
+
 @cache
 def crack_plate() -> Image:
     """Age at which a craquelure crack opens, PLATE x PLATE, 255 = opens first, 0 = never.
@@ -128,15 +133,13 @@ def crack_plate() -> Image:
     """
     rng = generator(0x6372)
     age = np.zeros((PLATE, PLATE), np.uint8)
-    wander = [
-        cv2.resize(rng.random((70, 70), np.float32) - 0.5, (PLATE, PLATE), interpolation=cv2.INTER_CUBIC) for _ in "xy"
-    ]
+    wander_x, wander_y = (_wandering(rng, 70, 22) for _ in "xy")
     rows, columns = np.mgrid[0:PLATE, 0:PLATE].astype(np.float32)
     for count, first in ((60, 255), (260, 190), (900, 120)):
         ground = np.full((PLATE, PLATE), 255, np.uint8)
         ground[rng.integers(0, PLATE, count), rng.integers(0, PLATE, count)] = 0
         _, cell = cv2.distanceTransformWithLabels(ground, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-        cell = cv2.remap(cell.astype(np.float32), columns + 22 * wander[0], rows + 22 * wander[1], cv2.INTER_NEAREST)
+        cell = cv2.remap(cell.astype(np.float32), columns + wander_x, rows + wander_y, cv2.INTER_NEAREST)
         border = (cell != np.roll(cell, 1, 0)) | (cell != np.roll(cell, 1, 1))
         opens = cv2.resize(rng.random((24, 24), np.float32), (PLATE, PLATE), interpolation=cv2.INTER_CUBIC)
         age = np.maximum(age, np.where(border, np.clip(first * (0.35 + 0.75 * opens), 0, 255), 0).astype(np.uint8))
@@ -164,16 +167,10 @@ def spore_plate() -> Image:
     for x, y, hunger, size, strength in rng.random((5200, 5)):
         place = int(x * PLATE), int(y * PLATE)
         if hunger < 1.6 * float(food[place[1], place[0]]) ** 3:
-            cv2.circle(
-                dots, place, int(1 + min(11, 1.6 / (1 - size) ** 0.5)), float(0.4 + 0.6 * strength), -1, cv2.LINE_AA
-            )
+            radius = int(1 + min(11, 1.6 / (1 - size) ** 0.5))
+            cv2.circle(dots, place, radius, float(0.4 + 0.6 * strength), -1, cv2.LINE_AA)
     rows, columns = np.mgrid[0:PLATE, 0:PLATE].astype(np.float32)
-    fringe = [
-        cv2.resize(rng.random((230, 230), np.float32) - 0.5, (PLATE, PLATE), interpolation=cv2.INTER_CUBIC)
-        for _ in "xy"
-    ]
-    dots = cv2.remap(
-        dots, columns + 14 * fringe[0], rows + 14 * fringe[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
-    )
+    x, y = columns + _wandering(rng, 230, 14), rows + _wandering(rng, 230, 14)
+    dots = cv2.remap(dots, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
     dots = cv2.GaussianBlur(dots, (0, 0), 0.9)
     return np.asarray(np.clip(np.rint(255 * (0.6 * food**1.5 + 0.5 * dots * food)), 0, 255), np.uint8)
