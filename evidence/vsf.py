@@ -5,9 +5,9 @@ N0's keys whose values are multiplied by minus `scale`; image queries alone read
 
     softmax([Q·K_img, Q·K_pos, Q·K_neg] / sqrt(d) - [0, 0, offset]) · [V_img; V_pos; -scale · V_neg]
 
-The offset is taken from the scaled logits, as the released code does; the paper prints it before the division. A scale of
-0 means that the method is off, and is the plain pipeline to the byte. It is not the limit of small scales: there N1 still
-takes its share of the softmax. Refused: classifier-free guidance at the same time.
+The offset is taken from the scaled logits, as the released code does; the paper prints it before the division. A scale
+of 0 means that the method is off, and is the plain pipeline to the byte. It is not the limit of small scales: there N1
+still takes its share of the softmax. Refused: classifier-free guidance at the same time.
 """
 
 from __future__ import annotations
