@@ -1,5 +1,5 @@
-"""Plates: pieces of the clean copy - its title page, headings, numbers, photographs - drawn at build time and put through
-the project's own treatments, for the refused copy to wear.
+"""Plates: pieces of the clean copy - its title page, headings, numbers, photographs - drawn at build time and put
+through the project's own treatments, for the refused copy to wear.
 
 One material and no other: the clean page's fonts, its words, its ledger values, the project's free photographs. Every
 section with a badge gets three plates, `head-ID` (as its badge says), `head-ID-half` (half the severity) and
@@ -178,9 +178,9 @@ def draw(root: Path, inputs: Mapping[str, Any]) -> Array:
 
 
 def draw_stamp(root: Path, inputs: Mapping[str, Any]) -> Array:
-    """uint8 HxWx4: a rubber stamp. The ink's coverage is a grey picture worn by two treatments; the colour is one red."""
+    """uint8 HxWx4: a rubber stamp. Its coverage is a grey picture, unevenly inked and worn by a treatment; one red."""
     import numpy as np
-    from PIL import ImageFilter
+    from PIL import Image, ImageFilter
 
     import effects
 
@@ -201,7 +201,7 @@ def draw_stamp(root: Path, inputs: Mapping[str, Any]) -> Array:
         600,
         6,
     )
-    turned = sheet.image.rotate(7, resample=3).convert("L").filter(ImageFilter.GaussianBlur(0.8))
+    turned = sheet.image.rotate(7, Image.Resampling.BICUBIC).convert("L").filter(ImageFilter.GaussianBlur(0.8))
     rng = np.random.default_rng(1863)
     pad = np.asarray(_cloud(rng, height, width, 26))
     pressed = np.clip(np.asarray(turned, np.float32) * (0.58 + 0.7 * pad) - 26 * rng.random((height, width)), 0, 255)
@@ -213,15 +213,14 @@ def draw_stamp(root: Path, inputs: Mapping[str, Any]) -> Array:
     return ink
 
 
-def _cloud(rng: np.random.Generator, height: int, width: int, cell: int) -> Array:
+def _cloud(rng: np.random.Generator, height: int, width: int, cell: int) -> np.ndarray[Any, np.dtype[np.float32]]:
     """Smooth noise 0..1, HxW: how unevenly a pad gives its ink."""
     import numpy as np
     from PIL import Image
 
     coarse = (rng.random((height // cell + 2, width // cell + 2)) * 255).astype(np.uint8)
     smooth = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
-    found: Array = np.asarray(smooth, np.float32) / 255
-    return found
+    return np.asarray(smooth, np.float32) / np.float32(255)
 
 
 class Sheet:
@@ -463,7 +462,7 @@ def _gloss(sheet: Sheet, inputs: Mapping[str, Any]) -> None:
     lower = Image.new("L", sheet.image.size, 0)
     ImageDraw.Draw(lower).rectangle((0, 120 + round(size * 0.62), sheet.width, sheet.height), fill=255)
     both = Image.fromarray(np.minimum(np.asarray(letters), np.asarray(lower)))
-    sheet.image.paste((255, 168, 150), (0, 0), both)
+    sheet.image.paste((226, 84, 118), (0, 0), both)
 
 
 def _struck_out(sheet: Sheet, inputs: Mapping[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """A real build, served over loopback, driven by the system's Chromium.
 
-The project is copied, so that nothing a test needs can touch the real one. Where the ledger has no pictures for the knob or
-the wall yet, the copy gets a few drawn ones: the parts are tested either way.
+The project is copied, so that nothing a test needs can touch the real one. Where the ledger has no pictures for the
+knob or the wall, the copy gets a few drawn ones: the parts are tested either way.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ import pytest
 AXE = Path(__file__).parent / "node_modules/axe-core/axe.min.js"
 RUN = """async () => {
   const found = await axe.run(document, { resultTypes: ['violations'] });
-  return found.violations.map(v => v.id + ': ' + v.nodes.slice(0, 4).map(n => n.target.join(' ') + ' - ' + (n.any[0]?.message || n.failureSummary)).join(' | '));
+  const said = n => n.target.join(' ') + ' - ' + (n.any[0]?.message || n.failureSummary);
+  return found.violations.map(v => v.id + ': ' + v.nodes.slice(0, 4).map(said).join(' | '));
 }"""
 PLAIN = [
     "index.html",

@@ -77,8 +77,10 @@ def test_every_kind_of_number_has_a_source_to_open(visit: Any, variant: str) -> 
     entries = page.evaluate(
         """async () => {
           const text = await (await fetch('../data/values.html')).text();
-          const there = new Set([...new DOMParser().parseFromString(text, 'text/html').querySelectorAll('[id]')].map(e => e.id));
-          return [...document.querySelectorAll('a.value')].map(a => decodeURIComponent(a.hash.slice(1))).filter(id => !there.has(id));
+          const entries = new DOMParser().parseFromString(text, 'text/html').querySelectorAll('[id]');
+          const there = new Set([...entries].map(e => e.id));
+          const asked = [...document.querySelectorAll('a.value')].map(a => decodeURIComponent(a.hash.slice(1)));
+          return asked.filter(id => !there.has(id));
         }"""
     )
     assert entries == []
@@ -94,7 +96,7 @@ def test_a_table_sorts_by_keyboard_and_returns_to_its_order(visit: Any, variant:
     button.focus()
     page.keyboard.press("Enter")
     numbers = table.evaluate(
-        "table => [...table.tBodies[0].rows].map(r => r.cells[2].querySelector('data')?.value).filter(Boolean).map(Number)"
+        "table => [...table.tBodies[0].querySelectorAll('td:nth-child(3) data')].map(d => d.value).filter(v => v).map(Number)"
     )
     assert numbers == sorted(numbers)
     assert table.locator("th").nth(2).get_attribute("aria-sort") == "ascending"

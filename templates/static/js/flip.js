@@ -1,5 +1,6 @@
 // Flipping keeps the reader's place: the part of the page nearest to the top of the window, and how far it is from there.
-// Both copies have the same sections, exhibits, claims and tables, so the place exists in both.
+// Both copies have the same sections, exhibits, claims and tables, so the place exists in both. Claims beside a text are no
+// landmarks: the clean copy keeps them in its margin.
 (() => {
   const KEY = "reversed-alignment.place";
   const marks = ["data-exhibit", "data-claim", "data-table", "data-chart", "id"];
@@ -8,7 +9,7 @@
   function here() {
     const line = innerHeight * 0.3;
     let best = null;
-    for (const part of document.querySelectorAll("[data-section],[data-exhibit],[data-claim],[data-table],[data-chart]")) {
+    for (const part of document.querySelectorAll("[data-section],[data-exhibit],#audit [data-claim],[data-table],[data-chart]")) {
       const box = part.getBoundingClientRect();
       if (box.height === 0 || box.top > line || box.bottom < 0) continue;
       if (!best || box.top > best.top + 40 || best.part.contains(part)) best = { part, top: box.top };
