@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
+def rest(seconds: float) -> None:
+    time.sleep(seconds)
+
+
 @dataclass(frozen=True)
 class Patience:
     """How often something retryable is tried, and how long is waited: 1, 2, 4, ... seconds, or what the server says."""
@@ -34,7 +38,7 @@ class Patience:
     attempts: int = 5
     first: float = 1.0  # seconds
     longest: float = 120.0  # seconds; a server that asks for more is believed, and not waited for
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] = rest
 
     def wait(self, attempt: int, asked: float | None) -> float | None:
         """Seconds before attempt number `attempt + 1`, or None to give up."""

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 from evidence.engines import Options, Reporter, Tally
 from evidence.plan import Plan
 from evidence.provenance import made_here
-from evidence.store import Store, without_secrets
-from evidence.work import Bench, draw, finished
+from evidence.store import Store, key_of, without_secrets
+from evidence.work import Bench, draw, finished, pixels_of, sources
 from ledger.problems import InputError, Problem
 
 if TYPE_CHECKING:
@@ -93,7 +93,9 @@ def run(plan: Plan, store: Store, options: Options, report: Reporter) -> Tally:
         check(chosen, cpus, gpus)
         shared: dict[str, Any] = {"root": str(store.root), "options": options, "threads": _threads()}
         folder = store.root.parent / "ray"
-        for keys in _waves(plan):
+        for keys in (_due(plan, wave, store, options) for wave in _waves(plan)):
+            if not keys:
+                continue
             _stream(plan, keys, [("generate", Draw), ("score", Score)], shared, chosen, folder, tally, report)
         if plan.comparisons:
             numbers = [str(number) for number in range(len(plan.comparisons))]
@@ -136,6 +138,21 @@ def _waves(plan: Plan) -> Iterator[list[str]]:
         for job in jobs:
             waves.setdefault(job.wave, []).append(job.key)
     yield from (waves[number] for number in sorted(waves) if waves[number])
+
+
+def _due(plan: Plan, keys: Sequence[str], store: Store, options: Options) -> list[str]:
+    """The references with a picture or a score to make. Those of later waves are looked at when it is their turn."""
+    whereabouts = sources(plan)
+
+    def settled(key: str) -> bool:
+        if key in plan.pictures and not finished(store, key, options.retry_failed):
+            return False
+        pixels = pixels_of(whereabouts[key], key, store)
+        wanted = plan.scorings.get(key, ()) if pixels else ()
+        names = (key_of("score", plan.cast.score(scorer, str(pixels), prompt)) for scorer, prompt in wanted)
+        return all(finished(store, name, options.retry_failed) for name in names)
+
+    return [key for key in keys if not settled(key)]
 
 
 def _stream(

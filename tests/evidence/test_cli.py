@@ -1,0 +1,188 @@
+"""The command line: plans, status, doctor, collect; every help with an example; no key in any of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+import build
+from evidence import doctor
+from evidence.cli import evidence
+from evidence.run import Rows
+from ledger.schema import Document
+from tests.evidence import small
+
+ROOT = Path(__file__).resolve().parents[2]
+KEY = "sk-0123456789abcdefghij"
+
+
+@pytest.fixture
+def own(small_rows: Rows) -> str:
+    """The folder with the rows of the small cast."""
+    return str(Path(small_rows.models["small"].weights.removeprefix("local-dir:")).parents[1])
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(evidence, list(arguments))
+
+
+@pytest.mark.parametrize("command", [[], ["status"], ["doctor"], ["collect"]])
+def test_every_help_has_an_example(command: list[str]) -> None:
+    told = invoke(*command, "--help")
+    assert told.exit_code == 0 and "python build.py evidence" in told.output
+
+
+def test_help_loads_nothing_heavy() -> None:
+    script = (
+        "import sys; from click.testing import CliRunner; from evidence.cli import evidence\n"
+        "assert CliRunner().invoke(evidence, ['--help']).exit_code == 0\n"
+        "sys.exit(bool({'torch', 'pydantic', 'numpy', 'cv2', 'ray', 'diffusers'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0
+
+
+def test_it_is_mounted_in_the_projects_command_line() -> None:
+    told = CliRunner().invoke(build.main, ["evidence", "--models", "flux-dev", "--prompts", "2", "--dry-run"])
+    assert told.exit_code == 0 and "flux-dev" in told.output
+
+
+def test_a_dry_run_prints_the_plan_and_makes_nothing(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    asked = "flux-dev,dance-flux,nano-banana"
+    told = invoke("--models", asked, "--prompts", "300", "--judges", "llm-judge", "--dry-run", "--runs", str(runs))
+    assert told.exit_code == 0 and not runs.exists()
+    memory = f"{Rows().models['flux-dev'].memory_gib:.0f}"
+    lines = {line.split()[0]: line.split() for line in told.output.splitlines() if line}
+    assert lines["flux-dev"][1:5] == ["generate", "600", "600", memory] and lines["nano-banana"][-1] == "unknown"
+    assert lines["hpsv3"][1:4] == ["score", "3600", "3600"] and lines["llm-judge"][1:4] == ["judge", "900", "900"]
+    total = next(line for line in told.output.splitlines() if line.startswith("to do:"))
+    assert "1800 pictures" in total and "900 verdicts" in total and f"largest row {memory} GiB" in total
+    assert "unknown: nano-banana" in total and "GB of disk" in total and "and what is unknown" in total
+    assert "guess for one H100: flux-dev, dance-flux" in told.output
+
+
+def test_from_the_first_picture_to_the_ledger(own: str, tmp_path: Path) -> None:
+    prompts = str(small.prompt_file(tmp_path / "p.jsonl"))
+    common = ["--rows", own, "--runs", str(tmp_path)]
+    made = invoke("--models", "small", "--prompt-set", prompts, "--device", "cpu", *common)
+    assert made.exit_code == 0, made.output
+    assert re.search(r"generate +small +6 done\n", made.output) and "evidence collect" in made.output
+    assert re.search(r"score +small-clip +12 done", invoke("status", *common).output)
+    dry = invoke("--models", "small", "--prompt-set", prompts, "--dry-run", *common).output
+    assert re.search(r"small +generate +6 +0", dry) and "timed in this run: small" in dry
+    out = tmp_path / "results" / "measured.json"
+    filed = invoke("collect", "--out", str(out), "--exhibits", "1", *common)
+    assert filed.exit_code == 0, filed.output
+    document = Document.model_validate_json(out.read_text())
+    assert document.values["measured.pairs.small.delta_small-clip"].n == 3
+    assert list((out.parent / "pictures").glob("*.webp"))
+
+
+def test_failures_are_listed_with_their_errors(own: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENROUTER_API_KEY", KEY)
+    monkeypatch.setenv("OPENROUTER_BASE_URL", "http://127.0.0.1:9/api")
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    common = ["--rows", own, "--runs", str(tmp_path)]
+    asked = ["--models", "nano-banana", "--prompts", "1", "--scorers", "small-clip", "--device", "cpu"]
+    made = invoke(*asked, *common)
+    told = invoke("status", "--failures", *common)
+    assert "2 failed" in made.output and told.output.count("(5 attempts)") == 2 and "nano-banana" in told.output
+    written = "".join(path.read_text() for path in tmp_path.rglob("*.json"))
+    assert KEY not in made.output + told.output + written and KEY not in "".join(map(str, tmp_path.rglob("*")))
+
+
+def test_a_run_that_never_was_is_one_line(tmp_path: Path) -> None:
+    told = CliRunner().invoke(build.main, ["evidence", "status", "--run", "nope", "--runs", str(tmp_path)])
+    assert told.exit_code == 1 and "there is no such run" in told.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--models", "flux-dve"], "did you mean 'flux-dev'"),
+        (["--models", "flux-dev", "--protocol", "pair"], "did you mean 'pairs'"),
+        (["--models", "flux-dev", "--scorers", "hpsv4"], "did you mean 'hpsv"),
+        (["--models", "flux-dev", "--protocol", "real-photos"], "needs a prompt set of its own"),
+        (["--models", "flux-dev@step=4"], "did you mean 'steps'"),
+    ],
+)
+def test_a_mistake_is_told_with_the_nearest_name(arguments: list[str], message: str) -> None:
+    told = CliRunner().invoke(build.main, ["evidence", *arguments, "--dry-run"])
+    assert told.exit_code == 1 and message in told.output and "Traceback" not in told.output
+
+
+def test_commas_inside_overrides_do_not_part_names() -> None:
+    told = invoke("--models", "flux-dev@steps=20,guidance=2.5,sdxl", "--prompts", "1", "--dry-run")
+    assert "flux-dev@steps=20,guidance=2.5" in told.output and "\nsdxl" in told.output
+
+
+def test_doctor_names_what_each_row_lacks_and_what_would_mend_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    for name in ("HF_HUB_CACHE", "HF_TOKEN", "OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OPENROUTER_API_KEY", KEY)
+    lacks = dict(doctor.examine(Rows(), device_gib=24.0))
+    flux = {lack.what.split(":")[0]: lack.mend for lack in lacks["flux-dev"]}
+    assert flux["weights"].startswith("hf download black-forest-labs/FLUX.1-dev") and "vae/*" in flux["weights"]
+    assert "hf auth login" in flux["licence"] and "huggingface.co/black-forest-labs/FLUX.1-dev" in flux["licence"]
+    assert "larger GPU" in flux["memory"]
+    assert lacks["nano-banana"] == [] and [lack.mend for lack in lacks["gpt-image-15"]] == ["export OPENAI_API_KEY=..."]
+    assert "memory" not in {lack.what.split(":")[0] for lack in dict(doctor.examine(Rows(), 80.0))["flux-dev"]}
+
+
+def test_doctor_sees_weights_that_are_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
+    snapshot = tmp_path / "hub/models--stabilityai--stable-diffusion-xl-base-1.0/snapshots/abc"
+    snapshot.mkdir(parents=True)
+    (snapshot / "model_index.json").write_text("{}")
+    assert dict(doctor.examine(Rows(), 80.0))["sdxl"] == []
+
+
+def test_doctor_prints_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    told = invoke("doctor")
+    assert told.exit_code == 0 and KEY not in told.output and "hf download" in told.output
+
+
+def test_plain_lines_where_there_is_no_terminal(own: str, tmp_path: Path) -> None:
+    """No escape sequences in a log."""
+    prompts = str(small.prompt_file(tmp_path / "p.jsonl", 1))
+    told = invoke(
+        "--models", "small", "--prompt-set", prompts, "--rows", own, "--runs", str(tmp_path), "--device", "cpu"
+    )
+    assert told.exit_code == 0 and "\x1b" not in told.output and "\r" not in told.output
+
+
+def test_bars_on_a_terminal_keep_lines_apart() -> None:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from evidence.report import Bars
+
+    console = Console(force_terminal=True, width=80, record=True)
+    with Progress(console=console) as progress:
+        bars = Bars({"generate": 2, "score": 0}, progress)
+        bars.say("row: skipped: no [weights]")
+        bars.advance("generate", 2)
+    assert "row: skipped: no [weights]" in console.export_text() and list(bars.tasks) == ["generate"]
+
+
+def test_the_benchmark_runs_at_tiny_size_and_says_so(tmp_path: Path) -> None:
+    """Where there is no GPU its figures must not pass for a measurement."""
+    command = [sys.executable, "benchmarks/generate.py", "--tiny", "--shapes", "flux", "--pictures", "1,2"]
+    told = subprocess.run(
+        [*command, "--out", str(tmp_path / "t.md")], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    table = (tmp_path / "t.md").read_text()
+    assert "**Tiny size" in table and "nothing about speed" in table and told.stdout.startswith("tiny size")
+    lines = [json.loads(line) for line in told.stdout.splitlines() if line.startswith("{")]
+    assert [line["way"] for line in lines] == ["obvious loop, eager", "engine, eager"]

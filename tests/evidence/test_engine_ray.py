@@ -1,0 +1,81 @@
+"""Ray Data on this machine: the same samples as the local engine, and no plan that would hang."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from evidence import run
+from evidence.engines import Options
+from evidence.engines.raydata import Pool, check, pools
+from evidence.report import Plain
+from evidence.run import Order, Rows
+from evidence.store import Store
+from ledger.problems import InputError
+from tests.evidence import small
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[None]:
+    """Two CPUs, shared by fractional actors."""
+    import ray
+
+    path = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    ray.init(num_cpus=2, runtime_env={"env_vars": path}, include_dashboard=False, log_to_driver=False, logging_level=40)
+    yield
+    ray.shutdown()
+
+
+def contents(store: Store) -> dict[str, bytes]:
+    """Every sample, without how it came about; every picture file as it is."""
+    records = {r.key: repr((r.stage, r.identity, r.status, r.result)).encode() for r in store.records()}
+    return records | {path.name: path.read_bytes() for path in store.root.glob("??/*.png")}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_both_engines_make_the_same_bytes(cluster: None, small_rows: Rows, tmp_path: Path) -> None:
+    """Two generators, two scorers and a row that cannot run; then a second run that does nothing."""
+    lost = small_rows.models["small"].model_copy(update={"weights": f"local-dir:{tmp_path}/lost"})
+    rows = Rows({**small_rows.models, "lost": lost}, small_rows.scorers)
+    prompts = str(small.prompt_file(tmp_path / "p.jsonl", 2))
+    order = Order(models=("small", "small-aligned", "lost"), prompt_set=prompts)
+    said: list[str] = []
+
+    def go(engine: str) -> Store:
+        folder = tmp_path / engine
+        plan, tally = run.execute(
+            order, "t", Options(), Plain({}, said.append), engine_name=engine, rows=rows, runs=folder
+        )
+        assert set(tally.unavailable) == {"lost"} and len(plan.pictures) == 8
+        return run.store_of("t", folder)
+
+    first, second = contents(go("local")), contents(go("ray"))
+    assert len(first) == 8 + 8 + 24 and first == second
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "ray/t/samples").rglob("*.*")}
+    go("ray")
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "ray/t/samples").rglob("*.*")} == before
+
+
+def test_actors_that_take_every_cpu_are_refused() -> None:
+    """Reading needs a CPU too; without it Ray waits for ever and says nothing."""
+    with pytest.raises(InputError, match=r"actors would take 2 of 2 CPUs .* the pipeline would hang"):
+        check({"generate": Pool(1, 1.0, 0), "score": Pool(1, 1.0, 0), "judge": Pool(1, 1.0, 0)}, 2.0, 0.0)
+    with pytest.raises(InputError, match="would need 3 GPUs, the cluster has 2"):
+        check({"generate": Pool(2, 1.0, 1), "score": Pool(1, 1.0, 1), "judge": Pool(1, 1.0, 0)}, 16.0, 2.0)
+
+
+@pytest.mark.parametrize(("cpus", "gpus"), [(2, 0), (4, 0), (16, 0), (4, 1), (16, 2), (64, 8)])
+def test_the_actors_chosen_for_a_cluster_always_fit(cpus: float, gpus: float) -> None:
+    chosen = pools(Options(), cpus, gpus)
+    check(chosen, cpus, gpus)
+    assert chosen["generate"].size >= 1 and (gpus < 2 or chosen["generate"].size == gpus - 1)
+
+
+def test_workers_are_what_was_asked_for() -> None:
+    chosen = pools(Options(workers={"generate": 3}, worker_cpus=0.25), 4, 0)
+    assert chosen["generate"] == Pool(3, 0.25, 0.0)
