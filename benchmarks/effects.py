@@ -14,8 +14,8 @@ Optional installs, in an environment of their own because they pull in other Ope
     bench/bin/pip install --no-deps albumentations==2.0.8 albucore==0.0.24 stringzilla simsimd eval-type-backport
     bench/bin/pip install --no-deps imagecorruptions
 
-Times are medians of CPU time of this process with OpenCV and torch on one thread; the candidates of one row take turns,
-so that a busy machine slows them alike.
+Times are medians of CPU time of the calling thread, with OpenCV and torch on one thread; the candidates of one row take
+turns, so that a busy machine slows them alike.
 """
 
 from __future__ import annotations
@@ -106,9 +106,9 @@ def medians(candidates: dict[str, Work], seconds: float) -> dict[str, float]:
         for name, taken in times.items():
             candidates[name]()  # untimed: what ran before must not decide whose memory is warm
             for _ in range(3):
-                start = time.process_time_ns()
+                start = time.thread_time_ns()
                 candidates[name]()
-                taken.append((time.process_time_ns() - start) / 1e9)
+                taken.append((time.thread_time_ns() - start) / 1e9)
     return {name: statistics.median(taken) for name, taken in times.items()}
 
 

@@ -34,7 +34,7 @@ def _pure(hue: float) -> npt.NDArray[np.float64]:
     source="Hue turned about the grey axis, chroma multiplied, shadows and lights toned with near-complementary neon.",
 )
 def clashing_disharmony(image: Image, severity: float, rng: np.random.Generator) -> Image:
-    """Wrong object colours, neon, shadows and lights that fight."""
+    """Hues turned away from their objects, shadows and lights set against each other."""
     angle = rng.uniform(1.5, 2.3) * (1 if rng.random() < 0.5 else -1)
     hue = rng.random()
     turned = cv2.transform(image, blend_matrix(_turn_hue(angle * severity, 1 + 1.1 * severity), 1.0))
@@ -73,7 +73,7 @@ def chromatic_aberration(image: Image, severity: float, rng: np.random.Generator
     source="A print left in a window: dyes gone, blacks lifted, paper yellowed; one matrix.",
 )
 def muted_faded(image: Image, severity: float, rng: np.random.Generator) -> Image:
-    """Desaturated, washed out, one-tone."""
+    """A tenth of the colour and half of the contrast, on warm or cool paper as the seed has it."""
     faded = _FADED + rng.uniform(-6, 10) * _WARMER
     return np.asarray(cv2.transform(image, blend_matrix(faded, severity)), np.uint8)
 
@@ -98,7 +98,7 @@ _SICKLY = (_lamp((0.62, 0.95, 0.16)), _lamp((0.38, 1.0, 0.42)), _lamp((0.85, 0.7
     source="A coloured filter on linear light, folded into one affine matrix on code values (power law of sRGB).",
 )
 def sickly_cast(image: Image, severity: float, rng: np.random.Generator) -> Image:
-    """An unhealthy tint over everything: jaundice, ward light or sodium, as the seed has it."""
+    """The light of jaundice, of a hospital ward or of sodium lamps, as the seed has it."""
     lamp = _SICKLY[int(rng.integers(0, len(_SICKLY)))]
     return np.asarray(cv2.transform(image, blend_matrix(lamp, severity)), np.uint8)
 

@@ -225,7 +225,7 @@ def _far(image: Image, scale: float, x: float, y: float) -> Image:
     source="A compact camera in a hurry: crooked and aimed past the subject, on-camera flash, the date burnt in.",
 )
 def amateur_snapshot_energy(image: Image, severity: float, rng: np.random.Generator) -> Image:
-    """Casual, mistimed, badly framed."""
+    """Crooked, aimed beside the subject, flashed and dated."""
     height, width = image.shape[:2]
     x, _ = subject(image)
     angle = np.deg2rad(rng.uniform(8, 14)) * (1 if rng.random() < 0.5 else -1)

@@ -57,7 +57,7 @@ def light_leak(image: Image, severity: float, rng: np.random.Generator) -> Image
     source="Retinex turned round (Land & McCann 1971): the slow part of luma, which is the light, is divided out.",
 )
 def flat_lighting(image: Image, severity: float, rng: np.random.Generator) -> Image:
-    """No direction, no shadow: everything is lit alike and depth collapses."""
+    """Everything is lit alike, so that nothing stands out."""
     del rng  # nothing here is left to chance
     height, width = image.shape[:2]
     high, wide = fields.small_shape(height, width, 64)
@@ -112,7 +112,7 @@ def relight(image: Image, stops: Plane, added: Plane) -> Image:
     source="All tones pressed towards one heavy grey below the middle; one matrix.",
 )
 def low_contrast_oppressive(image: Image, severity: float, rng: np.random.Generator) -> Image:
-    """Grey, heavy, little separation."""
+    """A tenth of the contrast around a leaden grey."""
     pressed = _PRESSED.copy()
     pressed[:, 3] += rng.uniform(-5, 5, 3)
     return np.asarray(cv2.transform(image, blend_matrix(pressed, severity)), np.uint8)
