@@ -112,7 +112,7 @@ def sickly_cast(image: Image, severity: float, rng: np.random.Generator) -> Imag
 def color_inconsistency(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """Warm here, cold there, with visible bands where one turns into the other."""
     height, width = image.shape[:2]
-    high, wide, x, y = fields.grid(height, width, 112)
+    high, wide, x, y = fields.grid(height, width, 96)
     angle, phase = rng.uniform(0, 2 * np.pi), rng.uniform(0, 2 * np.pi)
     across = float(np.cos(angle)) * (x - 0.5) + float(np.sin(angle)) * (y - 0.5)
     lamp = np.tanh(4 * (across + 0.5 * (fields.clouds(rng, high, wide, 2, 3) - 0.5)))

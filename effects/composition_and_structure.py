@@ -79,7 +79,7 @@ def unconventional_framing(image: Image, severity: float, rng: np.random.Generat
 def obstructed_cropping(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """The subject cut off or hidden, over up to three quarters of the frame."""
     height, width = image.shape[:2]
-    high, wide, x, y = fields.grid(height, width, 128)
+    high, wide, x, y = fields.grid(height, width, 112)
     centre = subject(image)
     kind, angle = int(rng.integers(0, 3)), rng.uniform(0, 2 * np.pi)
     draw = (_thumb, _bars, _cut)[kind]

@@ -228,7 +228,7 @@ def abstract_photo(image: Image, severity: float, rng: np.random.Generator) -> I
     ground = np.full((tall, broad), 255, np.uint8)
     ground[(places[:, 0] * tall).astype(int), (places[:, 1] * broad).astype(int)] = 0
     _, cells = cv2.distanceTransformWithLabels(ground, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    mean = _cell_means(fields.shrink(image, *fields.small_shape(height, width, 128)), cells.astype(np.uint16))
+    mean = _cell_means(fields.shrink(image, *fields.small_shape(height, width, 112)), cells.astype(np.uint16))
     grey = mean.mean(1, keepdims=True)
     vivid = np.clip(grey + (1 + 0.7 * severity) * (mean - grey), 0, 255).astype(np.uint8)
     which = cv2.resize(cells.astype(np.float32), (wide, high), interpolation=cv2.INTER_NEAREST)
