@@ -128,7 +128,7 @@ def memory_gib(device: str) -> float:
 
 
 class Studio:
-    """The generator at hand. One that differs only in sampling settings takes over the weights of the one before."""
+    """The generator at hand. One that differs only in settings or in a LoRA's scale takes over the weights."""
 
     def __init__(self, cast: Cast, options: Options, load: Callable[..., Generator] = generators.load) -> None:
         self.cast, self.options, self._load = cast, options, load
@@ -136,7 +136,7 @@ class Studio:
         self.generator: Generator | None = None
 
     def load(self, model: str, arm: Arm) -> Generator:
-        weights = self.cast.weights(model)
+        weights = {**self.cast.weights(model), "lora_scale": None}  # the adapter sets the scale before each sampling
         if weights != self.weights:
             self.generator = None
             free()
