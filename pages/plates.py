@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import Image, ImageDraw, ImageFont
 
+    from ledger.schema import Exhibit
+
     Array = np.ndarray[Any, np.dtype[np.uint8]]
     Colour = tuple[int, int, int]
 
@@ -46,8 +48,10 @@ def declare(site: Site) -> list[Plate]:
     plates.append(_plate("door-clean", 960, "door", title, []))
     door = [("exposure_extremes", 0.6, 1863), ("decay_and_degradation", 0.35, 1863), ("analog_degradation", 0.5, 1863)]
     plates.append(_plate("door-refused", 960, "door", title, door))
-    for word in ("refused", "audited"):
-        plates.append(_stamp(word))
+    plates += [_stamp("refused", "refused"), _stamp("audited", "audited")]
+    for name, exhibit in site.ledger.exhibits.items():
+        if "canon" in exhibit.sets:
+            plates.append(_stamp(name, "refused", _verdict(exhibit, site)))
     return plates
 
 
@@ -78,9 +82,21 @@ def _plate(
     return Plate(name, WIDTH, height, draw, known, (*fonts, *files))
 
 
-def _stamp(word: str) -> Plate:
-    inputs = {"scene": "stamp", "word": word.upper(), "height": 400}
-    return Plate(f"stamp-{word}", 720, 400, draw_stamp, inputs, (f"{FONTS}/{SANS}.woff2",))
+def _stamp(name: str, word: str, score: str = "") -> Plate:
+    inputs = {"scene": "stamp", "word": word.upper(), "score": score, "height": 400}
+    return Plate(f"stamp-{name}", 720, 400, draw_stamp, inputs, (f"{FONTS}/{SANS}.woff2",))
+
+
+def _verdict(exhibit: Exhibit, site: Site) -> str:
+    """The score that a stamp carries: the first HPSv3 of the exhibit's pictures, or nothing."""
+    import ledger
+
+    for picture in exhibit.pictures:
+        if "hpsv3" in picture.scores:
+            return f"HPSv3 {ledger.show(picture.scores['hpsv3'])}"
+        if "hpsv3" in picture.scores_from:
+            return f"HPSv3 {_shown(site, picture.scores_from['hpsv3'])}"
+    return ""
 
 
 # -- what each section's plate shows -----------------------------------------------------------------------------------
@@ -188,19 +204,13 @@ def draw_stamp(root: Path, inputs: Mapping[str, Any]) -> Array:
     sheet = Sheet(root, width, height, (0, 0, 0))
     sheet.draw.rectangle((60, 90, 660, 310), outline=(255, 255, 255), width=14)
     sheet.draw.rectangle((84, 114, 636, 286), outline=(255, 255, 255), width=4)
-    word = str(inputs["word"])
-    size = 128
-    while sheet.width_of(word, SANS, size, 600, 6) > 500:
-        size -= 2
-    sheet.text(
-        (360 - sheet.width_of(word, SANS, size, 600, 6) / 2, 196 - size * 0.62),
-        word,
-        SANS,
-        size,
-        (255, 255, 255),
-        600,
-        6,
-    )
+    score = str(inputs["score"])
+    rows = [(str(inputs["word"]), 124, 132 if score else 158)] + ([(score, 62, 222)] if score else [])
+    for text, size, top in rows:
+        while sheet.width_of(text, SANS, size, 600, 6) > 500:
+            size -= 2
+        left = 360 - sheet.width_of(text, SANS, size, 600, 6) / 2
+        sheet.text((left, top - size * 0.25), text, SANS, size, (255, 255, 255), 600, 6)
     turned = sheet.image.rotate(7, Image.Resampling.BICUBIC).convert("L").filter(ImageFilter.GaussianBlur(0.8))
     rng = np.random.default_rng(1863)
     pad = np.asarray(_cloud(rng, height, width, 26))

@@ -81,7 +81,8 @@ def test_nothing_moves_when_the_reader_wants_no_motion(visit: Any, variant: str)
 def test_loading_pictures_and_fonts_shifts_nothing(visit: Any, variant: str) -> None:
     page = visit(f"{variant}/index.html")
     page.evaluate(
-        "window.shift = 0; new PerformanceObserver(list => list.getEntries().forEach(e => { window.shift += e.value; }))"
+        "window.shift = 0;"
+        "new PerformanceObserver(list => list.getEntries().forEach(e => { window.shift += e.value; }))"
         ".observe({type: 'layout-shift', buffered: true})"
     )
     for part in range(8):
