@@ -165,7 +165,7 @@ def leaderboard(ledger: Ledger) -> Chart | None:
             (one for one in values if one is not None and one.value is not None and "rank" not in one.label), None
         )
         if value is not None and value.value is not None:
-            kind = "art" if "lapis" in row.id or "art" in row.kind else "base"
+            kind = "art" if "lapis" in (row.id + row.label).lower() else "base"
             lines.append(Line(row.label, (Dot(value.value, kind, value.interval, _text(value)),)))
     if not lines:
         return None
@@ -522,7 +522,7 @@ def _ticks(low: float, high: float) -> list[float]:
     """Four to eight round numbers between the ends."""
     step = next(s for s in (0.1, 0.2, 0.25, 0.5, 1, 2, 2.5, 5, 10, 20, 50, 100, 1e3, 1e6) if (high - low) / s <= 8)
     first = -(-low // step)
-    return [round(step * (first + i), 6) for i in range(int((high - step * first) // step) + 1)]
+    return [round(step * (first + i), 6) for i in range(int((high - step * first) / step + 1e-9) + 1)]
 
 
 def _plain(number: float) -> str:
