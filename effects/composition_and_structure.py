@@ -32,13 +32,11 @@ _MIDDLE = _NEAR[:, None] * _NEAR[None, :]
 
 def filled(turn: Matrix, shape: tuple[int, ...], centre: tuple[float, float] = (0.5, 0.5)) -> Matrix:
     """2x3 map from output to input pixels: the 2x2 `turn` about `centre`, shrunk until no corner looks outside."""
-    height, width = shape[:2]
-    half = np.array([max(width - 1, 1) / 2, max(height - 1, 1) / 2])
-    corners = np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]]) * half
-    middle = np.array([centre[0] * (width - 1), centre[1] * (height - 1)])
-    room = np.minimum(middle, np.array([width - 1, height - 1]) - middle)
-    needed = np.abs(corners @ turn.T).max(0)
-    turn = turn * min(1.0, float((np.maximum(room, 0.5) / needed).min()))
+    half = np.array([max(shape[1] - 1, 1) / 2, max(shape[0] - 1, 1) / 2])
+    middle = 2 * half * centre
+    room = np.maximum(np.minimum(middle, 2 * half - middle), 0.5)
+    reached = np.abs(turn) @ half
+    turn = turn * min(1.0, float((room / reached).min()))
     return np.hstack([turn, (middle - turn @ half)[:, None]])
 
 
