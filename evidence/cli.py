@@ -116,6 +116,12 @@ runs_option = click.option("--runs", type=click.Path(path_type=Path, file_okay=F
 @click.option(
     "--run", "name", default=DEFAULT_RUN, show_default=True, help="Name of the run; its samples lie below runs/NAME."
 )
+@click.option(
+    "--batch", default="", help="Pictures sampled together: a number, or auto for what fits.  [default: the row's]"
+)
+@click.option(
+    "--compile", "compiled", is_flag=True, help="Compile the denoiser on a GPU; recorded, since it moves pixels."
+)
 @click.option("--retry-failed", is_flag=True, help="Try again also what failed for good.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and its cost, and make nothing.")
 @rows_option
@@ -139,6 +145,8 @@ def evidence(
     address: str,
     device: str,
     name: str,
+    batch: str,
+    compiled: bool,
     retry_failed: bool,
     dry_run: bool,
     rows: Path | None,
@@ -154,10 +162,13 @@ def evidence(
     """
     if context.invoked_subcommand is not None:
         return
-    from evidence.run import Order, rows_of
+    from evidence.doctor import gpu_gib
+    from evidence.run import Order, rows_of, tuned
 
+    found = rows_of(rows)
+    gpu = gpu_gib() if batch == "auto" or compiled else None
     order = Order(
-        models=models,
+        models=tuple(tuned(models, found, profile, batch=batch, compiled=compiled, gpu_gib=gpu)),
         protocol=protocol,
         prompt_set=prompt_set,
         prompts=prompts,
@@ -169,7 +180,7 @@ def evidence(
         sweep=sweep,
     )
     if dry_run:
-        _dry_run(order, rows_of(rows), name, _runs(runs))
+        _dry_run(order, found, name, _runs(runs))
         return
     from evidence.engines import Options
 
@@ -180,7 +191,7 @@ def evidence(
         workers={stage: int(size) for stage, size in workers.items()},
         worker_cpus=worker_cpus,
     )
-    _execute(order, rows_of(rows), name, _runs(runs), engine, chosen)
+    _execute(order, found, name, _runs(runs), engine, chosen)
 
 
 def _dry_run(order: Order, rows: Rows, name: str, runs: Path) -> None:
@@ -270,7 +281,7 @@ def doctor(rows: Path | None) -> None:
 
     found = rows_of(rows)
     memory = memory_gib()
-    click.echo(f"memory: {memory:.0f} GiB; {lock_note(found)}" if memory else lock_note(found))
+    click.echo(f"memory: {memory:.0f} GiB; {lock_note(found)}")
     able = []
     for name, lacks in examine(found, memory):
         if not lacks:

@@ -34,7 +34,7 @@ class Lack:
 
 def examine(rows: Rows, device_gib: float | None = None) -> Iterator[tuple[str, list[Lack]]]:
     """Every generator and scorer with what it lacks; an empty list means that it can run."""
-    memory = device_gib if device_gib is not None else memory_gib()
+    memory = memory_gib() if device_gib is None else device_gib
     for name, row in rows.models.items():
         adapter = ADAPTERS[row.adapter]
         found = list(_packages(adapter.packages))
@@ -105,20 +105,23 @@ def _memory(need: float | None, there: float | None) -> Iterator[Lack]:
         yield Lack(f"memory: needs {need:g} GiB, the largest device has {there:.0f}", "use a larger GPU")
 
 
-def memory_gib() -> float | None:
-    """Memory of the largest GPU in GiB, of the machine where there is none. torch is not asked: it takes seconds."""
-    if shutil.which("nvidia-smi"):
-        told = subprocess.run(
-            ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"],
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=False,
-        )
-        sizes = [int(line) / 1024 for line in told.stdout.split() if line.isdigit()]
-        if sizes:
-            return max(sizes)
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+def gpu_gib() -> float | None:
+    """Memory of the largest GPU in GiB. torch is not asked: it takes seconds."""
+    if not shutil.which("nvidia-smi"):
+        return None
+    told = subprocess.run(
+        ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    return max((int(line) / 1024 for line in told.stdout.split() if line.isdigit()), default=None)
+
+
+def memory_gib() -> float:
+    """Memory of the largest GPU in GiB, of the machine where there is none."""
+    return gpu_gib() or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
 
 
 def lock_note(rows: Rows) -> str:

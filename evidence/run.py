@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from pydantic import Field
 from evidence import prompts, protocols, weights
 from evidence import scorers as scoring
 from evidence.engines import Engine, Options, Reporter, Tally, engine
+from evidence.generators import ADAPTERS
 from evidence.models import CONTROLLED
 from evidence.models import Row as ModelRow
 from evidence.models import load as read_models
@@ -96,6 +97,40 @@ def expand(names: Iterable[str], rows: Rows) -> list[str]:
     if problems:
         raise InputError(problems)
     return list(found)
+
+
+ACTIVATIONS_GIB = 3.0  # of one more picture of a megapixel in a batch
+MEGAPIXELS = 4.0  # in a batch at most: larger ones fill the card no better
+
+
+def tuned(
+    names: Sequence[str], rows: Rows, profile: str, *, batch: str = "", compiled: bool = False, gpu_gib: float | None
+) -> list[str]:
+    """Names with a batch size (a number, or `auto`: as many as fit beside the weights) and compilation added as
+    overrides, where an adapter reads them. Both move pictures by some grey levels: that is why they stand in the name,
+    in the recipe and in the key, and why neither is chosen behind anyone's back."""
+    found = []
+    for name in expand(names, rows):
+        one = member(name, rows.models)
+        reads = ADAPTERS[one.row.adapter].settings
+        settings = one.row.settings(profile)
+        extra = {}
+        if batch and "batch" in reads:
+            extra["batch"] = str(fitting(one.row, settings, gpu_gib)) if batch == "auto" else batch
+        if compiled and "compile" in reads and gpu_gib:
+            extra["compile"] = "true"
+        told = ",".join(f"{key}={value}" for key, value in extra.items() if str(settings.get(key)).lower() != value)
+        found.append(f"{name}{',' if '@' in name else '@'}{told}" if told else name)
+    return found
+
+
+def fitting(row: ModelRow, settings: Mapping[str, object], gpu_gib: float | None) -> int:
+    """How many pictures a batch may hold on a GPU of this memory; one without a GPU, or where the need is unknown."""
+    if not gpu_gib or row.memory_gib is None:
+        return 1
+    megapixels = int(str(settings["width"])) * int(str(settings["height"])) / 2**20
+    room = gpu_gib * 0.9 - row.memory_gib
+    return max(1, min(int(1 + room / (ACTIVATIONS_GIB * megapixels)), int(MEGAPIXELS / megapixels)))
 
 
 def points(name: str, sweep: Mapping[str, tuple[str, ...]]) -> list[str]:

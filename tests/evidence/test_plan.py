@@ -174,3 +174,20 @@ def test_a_plan_needs_no_torch() -> None:
         "sys.exit(bool({'torch', 'transformers', 'diffusers', 'openai', 'ray'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(("gib", "size"), [(None, 1), (24.0, 1), (40.0, 1), (80.0, 4)])
+def test_a_batch_holds_what_fits_beside_the_weights(gib: float | None, size: int) -> None:
+    """FLUX at a megapixel: one without a GPU, four at most, since more fill the card no better."""
+    row = Rows().models["flux-dev"].model_copy(update={"memory_gib": 34.0})
+    assert run.fitting(row, row.settings(), gib) == size
+
+
+def test_batch_and_compilation_stand_in_the_name_because_they_move_pixels() -> None:
+    rows = Rows()
+    told = run.tuned(
+        ["flux-dev", "glm-image", "nano-banana"], rows, "controlled", batch="2", compiled=True, gpu_gib=80.0
+    )
+    assert told == ["flux-dev@batch=2,compile=true", "glm-image@compile=true", "nano-banana"]
+    assert run.tuned(["flux-dev"], rows, "controlled", batch="auto", compiled=True, gpu_gib=None) == ["flux-dev"]
+    assert run.tuned(["sdxl@steps=4"], rows, "controlled", batch="2", gpu_gib=None) == ["sdxl@steps=4,batch=2"]
