@@ -8,11 +8,11 @@ operations were counted, they follow from tera-operations per step at 45 % of an
 from __future__ import annotations
 
 import statistics
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from evidence.plan import Plan
+from evidence.run import progress
 from evidence.store import Record, Store
 
 TFLOP_PER_STEP = {"flux": 74.4, "sdxl": 13.5, "sd3": 17.8}  # at 1024 x 1024; guided ones count both branches
@@ -38,35 +38,33 @@ class Line:
 
 def estimate(plan: Plan, store: Store) -> Iterator[Line]:
     """A line per generator, scorer and judge of the plan."""
-    records = {key: store.get(key) for key in plan.pictures}
-    for model, member in plan.cast.members.items():
-        jobs = [job for job in plan.pictures.values() if job.ask.model == model]
-        if not jobs:
-            continue
-        due = [job for job in jobs if (record := records[job.key]) is None or record.status != "done"]
-        each, basis = _seconds(member.row.adapter, jobs[0].identity["settings"], [records[job.key] for job in jobs])
-        price = member.row.usd_per_picture if member.row.remote else 0.0
-        settings = jobs[0].identity["settings"]
-        pixels = int(settings.get("width") or 1024) * int(settings.get("height") or 1024)
-        yield Line(
-            model,
-            "generate",
-            len(jobs),
-            len(due),
-            member.row.memory_gib,
-            None if each is None else each * len(due),
-            basis,
-            None if price is None else price * len(due),
-            int(pixels * BYTES_PER_PIXEL + RECORD_BYTES) * len(due),
-        )
-    counts = Counter(scorer for pairs in plan.scorings.values() for scorer, _ in pairs)
-    for scorer, total in counts.items():
-        row = plan.cast.scorers[scorer]
-        yield Line(scorer, "score", total, total, row.memory_gib, dollars=0.0, bytes=total * RECORD_BYTES)
-    for judge, total in Counter(comparison.judge for comparison in plan.comparisons).items():
-        price = getattr(plan.cast.judges[judge], "usd_per_comparison", None)
-        cost = None if price is None else price * total
-        yield Line(judge, "judge", total, total, dollars=cost, bytes=total * RECORD_BYTES)
+    for (stage, name), counts in progress(plan, store).items():
+        due = counts.total() - counts["done"]
+        line = Line(name, stage, counts.total(), due, bytes=due * RECORD_BYTES)
+        if stage == "generate":
+            yield _pictures(plan, store, line)
+        elif stage == "score":
+            yield replace(line, memory_gib=plan.cast.scorers[name].memory_gib, dollars=0.0)
+        else:
+            price = getattr(plan.cast.judges[name], "usd_per_comparison", None)
+            yield replace(line, dollars=None if price is None else price * due)
+
+
+def _pictures(plan: Plan, store: Store, line: Line) -> Line:
+    row = plan.cast.members[line.row].row
+    jobs = [job for job in plan.pictures.values() if job.ask.model == line.row]
+    settings = jobs[0].identity["settings"]
+    each, basis = _seconds(row.adapter, settings, [store.get(job.key) for job in jobs])
+    pixels = int(settings.get("width") or 1024) * int(settings.get("height") or 1024)
+    price = row.usd_per_picture if row.remote else 0.0
+    return replace(
+        line,
+        memory_gib=row.memory_gib,
+        seconds=None if each is None else each * line.due,
+        basis=basis,
+        dollars=None if price is None else price * line.due,
+        bytes=int(pixels * BYTES_PER_PIXEL + RECORD_BYTES) * line.due,
+    )
 
 
 def _seconds(adapter: str, settings: dict[str, object], records: list[Record | None]) -> tuple[float | None, str]:
