@@ -34,7 +34,6 @@ class Tally:
     """What a run did. `unavailable` maps a row to the one line that says why it could not run."""
 
     unavailable: dict[str, str] = field(default_factory=dict)
-    stopped: bool = False  # by the user
 
 
 class Reporter(Protocol):

@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from evidence import generators, scorers
@@ -202,31 +202,27 @@ def _staged(
     generator: Staged, batches: list[list[PictureJob]], store: Store, options: Options
 ) -> Iterator[list[PictureJob]]:
     """Text first, once; then denoising here and decoding and encoding on threads, IN_FLIGHT batches at most. A batch
-    that fails as a whole is made again picture by picture, here, so that each failure is its own."""
+    that fails as a whole is made again at the end, picture by picture, so that each failure is its own."""
     made = made_here(options.device)
     room = threading.Semaphore(IN_FLIGHT)
     generator.encode([request_of(job, None) for batch in batches for job in batch])
+    again: list[list[PictureJob]] = []
 
     def finish(batch: list[PictureJob], full: int, latents: object, started: float) -> bool:
         told = {**made, "attempts": 1, "batch": full}
         try:
             images = generator.decode(latents)[: len(batch)]
             kept = [
-                encoders.submit(keep, *pair, store, told, started, len(batch))
-                for pair in zip(batch, images, strict=True)
+                encoders.submit(keep, job, image, store, told, started, len(batch))
+                for job, image in zip(batch, images, strict=True)
             ]
-            wait(kept)
-            return all(future.result() is not None for future in kept)
+            for future in kept:
+                future.result()
+            return True
         except GenerationFailed:
             return False
         finally:
             room.release()
-
-    def settled(batch: list[PictureJob], written: Future[bool]) -> list[PictureJob]:
-        if not written.result():
-            for job in batch:
-                draw(generator, [job], store, options.patience, made)
-        return batch
 
     with ThreadPoolExecutor(1, "decode") as decoder, ThreadPoolExecutor(2, "encode") as encoders:
         waiting: list[tuple[list[PictureJob], Future[bool]]] = []
@@ -237,17 +233,26 @@ def _staged(
             try:
                 requests = [request_of(job, source_of(job, store)) for job in batch]
                 latents = generator.denoise(requests + requests[-1:] * (full - len(requests)))
-            except Exception:
+            except Exception:  # told apart below
                 room.release()
-                for job in batch:
-                    draw(generator, [job], store, options.patience, made)
-                yield batch
+                again.append(batch)
                 continue
             waiting.append((batch, decoder.submit(finish, batch, full, latents, started)))
             while waiting and waiting[0][1].done():
-                yield settled(*waiting.pop(0))
-        while waiting:
-            yield settled(*waiting.pop(0))
+                done, written = waiting.pop(0)
+                if written.result():
+                    yield done
+                else:
+                    again.append(done)
+        for done, written in waiting:
+            if written.result():
+                yield done
+            else:
+                again.append(done)
+    for batch in again:  # nothing else uses the generator now
+        for job in batch:
+            draw(generator, [job], store, options.patience, made)
+        yield batch
 
 
 def _compare(plan: Plan, store: Store, options: Options, report: Reporter, tally: Tally) -> None:

@@ -12,6 +12,7 @@ import pytest
 from evidence import prompts
 from evidence.prompts import grammar, hub
 from ledger.problems import InputError
+from tests.evidence.tiny.hub import Hub
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -98,3 +99,25 @@ def test_a_hub_that_cannot_be_reached_is_one_clear_line(monkeypatch: pytest.Monk
 def test_columns_that_nobody_published_are_not_guessed() -> None:
     with pytest.raises(InputError, match="no prompt columns are known"):
         prompts.load("hub:weathon/score_comparsion")
+
+
+def test_a_published_set_comes_from_a_hub_that_can_be_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its parquet files at one commit, which is told as the source."""
+    import pyarrow
+    from huggingface_hub import constants
+    from pyarrow import parquet
+
+    name = "weathon/aas_benchmark_final"
+    shard = {
+        "prompt_original": ["a dog", "a dog"],
+        "prompt_distorted": ["dim dog"] * 2,
+        "selected_dims": ['["emotion"]'] * 2,
+    }
+    (tmp_path / "set/data").mkdir(parents=True)
+    parquet.write_table(pyarrow.table(shard | {"image": [b"", b""]}), tmp_path / "set/data/train-00000.parquet")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    with Hub({name: tmp_path / "set"}) as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        found = prompts.load(f"hub:{name}")
+    assert [(row.plain, row.wide, row.dimensions) for row in found.rows] == [("a dog", "dim dog", ["emotion"])]
+    assert found.source == f"hub:{name}@{server.commit(name)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from evidence import collect, generators, run
 from evidence.engines import Options, Tally
@@ -24,6 +26,7 @@ from evidence.work import Patience
 from ledger.schema import Document
 from tests.evidence import small
 from tests.evidence.tiny import service
+from tests.evidence.tiny.hub import Hub
 from tests.evidence.tiny.service import Service, html, says
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -109,6 +112,35 @@ def test_a_row_without_weights_is_one_line_and_the_others_go_on(bench: Bench) ->
     value = document.values["t.pairs.lost.delta_small-clip"]
     assert value.value is None and "3 of 3 are missing" in value.source.where
     assert document.values["t.pairs.small.delta_small-clip"].n == 3
+
+
+def test_a_gated_row_is_one_line_that_says_where_to_accept(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    gated = bench.rows.models["small"].model_copy(update={"weights": "hf-hub:someone/gated"})
+    bench.rows = dataclasses.replace(bench.rows, models={**bench.rows.models, "gated": gated})
+    with Hub({"someone/gated": bench.folder}, gated={"someone/gated"}) as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        _, tally = bench.go("gated", "small", prompts=1)
+    assert "someone/gated is gated" in tally.unavailable["gated"] and "hf auth login" in tally.unavailable["gated"]
+    assert len([r for r in bench.store.records() if r.stage == "generate"]) == 2
+
+
+def test_a_generator_that_draws_blanks_gives_failures_and_no_files(bench: Bench) -> None:
+    """The decoder of this one knows one colour; its pictures are counted, and neither kept nor scored."""
+    small_row = bench.rows.models["small"]
+    home = bench.folder / "blank"
+    shutil.copytree(Path(small_row.weights.removeprefix("local-dir:")), home)
+    file = home / "vae/diffusion_pytorch_model.safetensors"
+    weights = load_file(file)
+    weights["decoder.conv_out.weight"] *= 0
+    save_file(weights, file, {"format": "pt"})
+    blank = small_row.model_copy(update={"weights": f"local-dir:{home}"})
+    bench.rows = dataclasses.replace(bench.rows, models={**bench.rows.models, "blank": blank})
+    plan, _ = bench.go("blank@batch=3", "small", prompts=1, scorers=("small-clip",))
+    told = run.progress(plan, bench.store)
+    assert told["generate", "blank@batch=3"]["failed"] == 2 and told["generate", "small"]["done"] == 2
+    assert told["score", "small-clip"]["missing"] == 4
+    drawn = {job.ask.model for key, job in plan.pictures.items() if bench.store.png_path(key).exists()}
+    assert drawn == {"small"}
 
 
 def test_a_row_too_large_for_this_machine_is_not_tried(bench: Bench) -> None:

@@ -64,7 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _play(self, body: bool) -> None:
         path = unquote(urlsplit(self.path).path)
         self.owner.asked.append(path)
-        steps = path.removeprefix("/api/models").strip("/").split("/")
+        steps = path.removeprefix("/api").removeprefix("/models").removeprefix("/datasets").strip("/").split("/")
         repository = "/".join(steps[:2])
         folder = self.owner.folders.get(repository)
         if folder is None:
