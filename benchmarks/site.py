@@ -106,10 +106,7 @@ def picture(photos: list[np.ndarray], rng: np.random.Generator, bad: bool) -> np
 
 
 def prompt(rng: np.random.Generator) -> str:
-    words = (
-        "a faded wet grainy street house under cold light with people waiting near broken glass and tall grass".split()
-    )
-    return " ".join(rng.permutation(words)[:18])
+    return " ".join(rng.permutation(WORDS))
 
 
 def make_job(place: Path, exhibits: int) -> None:
@@ -319,8 +316,8 @@ def report(found: dict, exhibits: int, jobs: int, load: tuple[str, str], repeats
         ]
     peak = max(cost.memory for cost in (cold, bare, idle, one))
     made = (
-        f"{exhibits} exhibits, {2 * exhibits} pictures of {SIDE}x{SIDE}, widths {WIDTHS}, {2 * exhibits + 5} HTML pages; "
-        f"{jobs} encoders; medians of {repeats} for rebuilds, of 2 for the floor, one run for cold builds."
+        f"{exhibits} exhibits, {2 * exhibits} pictures of {SIDE}x{SIDE}, widths {WIDTHS}, {2 * exhibits + 5} HTML "
+        f"pages; {jobs} encoders; medians of {repeats} for rebuilds, of 2 for the floor, one run for cold builds."
     )
     machine = (
         f"Hardware: {processor()}; Python {platform.python_version()}, Pillow {Image.__version__}, "

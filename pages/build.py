@@ -95,9 +95,10 @@ def _build(
     texts["robots.txt"] = metadata.robots(site.page)
     texts["sitemap.xml"] = metadata.sitemap(site.page, sorted(here for here in texts if _canonical(here)))
     texts[".nojekyll"] = b""
-    encoded = len(book.missing())
-    failed = book.make(jobs, console.progress)
+    missing = book.missing()
+    failed = book.make(missing, jobs, console.progress)
     book.save()
+    renderer.save()
     if failed:
         raise InputError(_locate(site, work.path, reason) for work, reason in failed)
     files = dict(book.files())
@@ -108,7 +109,7 @@ def _build(
     number = sum(here.endswith(".html") for here in texts)
     notes = tuple(dict.fromkeys(renderer.notes))
     return Report(
-        False, number, len(book.work), encoded, len(done.written), done.kept, done.removed, notes, found
+        False, number, len(book.work), len(missing), len(done.written), done.kept, done.removed, notes, found
     ), known
 
 

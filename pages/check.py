@@ -11,18 +11,21 @@ import gzip
 import hashlib
 import html
 import json
+import os
 import posixpath
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from ledger.problems import Problem, did_you_mean
 
 FACTS_VERSION = 3  # raise when `read_page` finds other facts in the same bytes
-TAG = re.compile(r"<!--.*?-->|<(/?)([a-zA-Z][\w-]*)((?:[^<>\"']|\"[^\"]*\"|'[^']*')*)>", re.S)
+TAG = re.compile(r"<!--.*?-->|<(/?)([a-zA-Z][\w-]*)([^<>\"']*(?:(?:\"[^\"]*\"|'[^']*')[^<>\"']*)*)>", re.S)
 ATTRIBUTE = re.compile(r"([^\s=\"'<>/]+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'<>]+)))?")
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 NOT_PROSE = {"data", "code", "pre", "svg", "script", "style", "time", "kbd", "samp"}
@@ -55,19 +58,20 @@ def check(root: Path, out: Path) -> list[Problem]:
     the texts, so that a number in prose is reported at its line of Markdown."""
     if not out.is_dir():
         return [Problem(_name(out, root), 0, "", "no such site: build it first")]
-    pages = _facts(root, out)
+    files = _files(out)
+    pages = _facts(root, out, files)
     where = _name(out, root)
     settings = _settings(root)
     found = [
         *_policies(pages, where),
-        *_links(pages, out, where),
-        *_styles(out, where),
+        *_links(pages, files, where),
+        *_styles(out, files, where),
         *_parity(pages, where),
         *_values(pages, out, where),
         *_numbers(pages, root, settings.get("allow", [])),
         *_headings(pages, where),
-        *_budgets(pages, out, where, settings),
-        *_json(out, where),
+        *_budgets(pages, out, files, where, settings),
+        *_json(out, files, where),
     ]
     return sorted(set(found))
 
@@ -108,7 +112,7 @@ def read_page(text: str) -> Facts:
                     break
             continue
         attributes = {
-            m[1].lower(): html.unescape(m[2] or m[3] or m[4] or "") for m in ATTRIBUTE.finditer(match[3].rstrip("/"))
+            m[1].lower(): _plain(m[2] or m[3] or m[4] or "") for m in ATTRIBUTE.finditer(match[3].rstrip("/"))
         }
         _tag(facts, tag, attributes, line)
         kind = ""
@@ -169,13 +173,26 @@ def _tag(facts: Facts, tag: str, attributes: dict[str, str], line: int) -> None:
         facts.wrong.append((line, "drawing without a name: give it aria-labelledby or aria-hidden"))
 
 
+def _plain(text: str) -> str:
+    return html.unescape(text) if "&" in text else text
+
+
 def _prose_numbers(facts: Facts, section: str, text: str) -> None:
     for match in NUMBER.finditer(text):
         start = max(0, match.start() - 40)
         facts.numbers.append((section, match[0], text[start : match.end() + 24]))
 
 
-def _facts(root: Path, out: Path) -> dict[str, Facts]:
+def _files(out: Path) -> dict[str, None]:
+    """Addresses of all files of the site, in order."""
+    found, start = list[str](), len(str(out)) + 1
+    for folder, _, names in os.walk(out):
+        below = folder[start:].replace(os.sep, "/")
+        found += [f"{below}/{name}" if below else name for name in names]
+    return dict.fromkeys(sorted(found))
+
+
+def _facts(root: Path, out: Path, files: Iterable[str]) -> dict[str, Facts]:
     """Facts of every page, from the cache where its bytes were read before."""
     cache_file = root / ".cache/facts.json"
     try:
@@ -183,12 +200,14 @@ def _facts(root: Path, out: Path) -> dict[str, Facts]:
     except (OSError, ValueError):
         cache = {}
     known, fresh, pages = cache.get("pages", {}) if cache.get("version") == FACTS_VERSION else {}, {}, {}
-    for path in sorted(out.rglob("*.html")):
-        content = path.read_bytes()
+    for address in files:
+        if not address.endswith(".html"):
+            continue
+        content = (out / address).read_bytes()
         digest = hashlib.sha256(content).hexdigest()
         if digest not in fresh:
             fresh[digest] = known.get(digest) or asdict(read_page(content.decode()))
-        pages[path.relative_to(out).as_posix()] = Facts(**fresh[digest])
+        pages[address] = Facts(**fresh[digest])
     if fresh.keys() != known.keys():
         from pages.pictures import write_whole
 
@@ -211,8 +230,7 @@ def _policies(pages: dict[str, Facts], where: str) -> Iterator[Problem]:
             seen.setdefault(name, line)
 
 
-def _links(pages: dict[str, Facts], out: Path, where: str) -> Iterator[Problem]:
-    files = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+def _links(pages: dict[str, Facts], files: Mapping[str, None], where: str) -> Iterator[Problem]:
     anchors = {page: {name for name, _ in facts.ids} for page, facts in pages.items()}
     for page, facts in pages.items():
         place = f"{where}/{page}"
@@ -236,17 +254,18 @@ def _links(pages: dict[str, Facts], out: Path, where: str) -> Iterator[Problem]:
 
 def _resolve(page: str, address: str) -> tuple[str, str]:
     """(address below site/, anchor) of a relative link."""
-    from urllib.parse import unquote
-
     path, _, anchor = address.partition("#")
-    path = path.partition("?")[0]
-    target = posixpath.normpath(posixpath.join(posixpath.dirname(page), unquote(path))) if path else page
-    return target, unquote(anchor)
+    return _joined(page.rpartition("/")[0], path.partition("?")[0]) if path else page, unquote(anchor)
 
 
-def _styles(out: Path, where: str) -> Iterator[Problem]:
-    for path in sorted(out.rglob("*.css")):
-        text, name = path.read_text(encoding="utf-8"), path.relative_to(out).as_posix()
+@cache
+def _joined(folder: str, path: str) -> str:
+    return posixpath.normpath(posixpath.join(folder, unquote(path)))
+
+
+def _styles(out: Path, files: Iterable[str], where: str) -> Iterator[Problem]:
+    for name in (name for name in files if name.endswith(".css")):
+        text = (out / name).read_text(encoding="utf-8")
         for match in CSS_URL.finditer(text):
             address = match[1] or match[2]
             line = text.count("\n", 0, match.start()) + 1
@@ -379,7 +398,9 @@ def _headings(pages: dict[str, Facts], where: str) -> Iterator[Problem]:
                 yield Problem(place, line, "", f"heading of level {level} follows level {before}")
 
 
-def _budgets(pages: dict[str, Facts], out: Path, where: str, settings: dict[str, Any]) -> Iterator[Problem]:
+def _budgets(
+    pages: dict[str, Facts], out: Path, files: Iterable[str], where: str, settings: dict[str, Any]
+) -> Iterator[Problem]:
     """kB over the wire: text as gzip -6 makes it, pictures and fonts as they are."""
     first_kb, page_kb = settings.get("first_view_kb", 400), settings.get("page_kb", 1500)
     weights: dict[str, int] = {}
@@ -398,10 +419,9 @@ def _budgets(pages: dict[str, Facts], out: Path, where: str, settings: dict[str,
         if total > first_kb * 1000:
             message = f"first view weighs {total / 1000:.0f} kB, the budget is {first_kb} kB"
             yield Problem(f"{where}/{page}", 0, "", message)
-    for path in sorted((out / "assets/pictures").glob("*")):
-        size = path.stat().st_size
+    for name in (name for name in files if name.startswith("assets/pictures/")):
+        size = (out / name).stat().st_size
         if size > settings.get("picture_kb", 400) * 1000:
-            name = path.relative_to(out).as_posix()
             yield Problem(f"{where}/{name}", 0, "", f"{size / 1000:.0f} kB, the budget of a picture is exceeded")
 
 
@@ -410,24 +430,24 @@ def _wire(path: Path) -> int:
     return len(gzip.compress(content, 6)) if path.suffix in (".html", ".css", ".js", ".json", ".svg") else len(content)
 
 
-def _json(out: Path, where: str) -> Iterator[Problem]:
+def _json(out: Path, files: Mapping[str, None], where: str) -> Iterator[Problem]:
     """The published ledger is what its schema says, and its schema is JSON."""
     from pydantic import ValidationError
 
     from ledger.problems import json_line, spell
     from ledger.schema import Publication
 
-    if not (out / "data/ledger.json").is_file():
+    if "data/ledger.json" not in files:
         yield Problem(f"{where}/data/ledger.json", 0, "", "no such file")
-    for path in sorted(out.rglob("*.json")):
-        name = f"{where}/{path.relative_to(out).as_posix()}"
-        text = path.read_text(encoding="utf-8")
+    for address in (address for address in files if address.endswith(".json")):
+        name = f"{where}/{address}"
+        text = (out / address).read_text(encoding="utf-8")
         try:
             json.loads(text)
         except ValueError as error:
             yield Problem(name, getattr(error, "lineno", 0), "", f"invalid JSON: {error}")
             continue
-        if path.name != "ledger.json":
+        if address != "data/ledger.json":
             continue
         try:
             Publication.model_validate_json(text)

@@ -30,7 +30,7 @@ SAFE_SCHEMES = ("https://", "http://", "mailto:")
 class Written(BaseModel):
     """What people write: unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Linked(Written):

@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,10 +108,11 @@ class PictureBook:
         self.root, self.codec = root, codec
         self.cache = root / ".cache/pictures"
         self.index_file = root / ".cache/pictures.json"
-        index = _read_json(self.index_file)
+        index = read_json(self.index_file)
         self.index: dict[str, list[Any]] = index.get("sources", {})  # path -> stat and what `_header` said
         self.made: dict[str, str] = index.get("made", {})  # file of the cache -> stat when it was made
         self.seen: dict[str, list[Any]] = {}
+        self.sources: dict[str, Source] = {}
         self.work: dict[str, Work] = {}
 
     # -- asked by templates ------------------------------------------------------------------------------------------
@@ -152,6 +153,11 @@ class PictureBook:
 
     def probe(self, path: str) -> Source:
         """Size, form and hash of a picture file; from the index when its stat did not change."""
+        if path not in self.sources:
+            self.sources[path] = self._probe(path)
+        return self.sources[path]
+
+    def _probe(self, path: str) -> Source:
         place = inside(self.root, path)
         before = stamp(place)
         known = self.index.get(path)
@@ -195,9 +201,10 @@ class PictureBook:
         now = stamp(self.cache / name)
         return bool(now) and now == self.made.get(name)
 
-    def make(self, jobs: int, show: Callable[[int, int], None] = lambda done, total: None) -> list[tuple[Work, str]]:
-        """Encode what the cache lacks; the failures, each with its reason. The cache keeps whatever succeeded."""
-        missing = self.missing()
+    def make(
+        self, missing: list[Work], jobs: int, show: Callable[[int, int], None] = lambda done, total: None
+    ) -> list[tuple[Work, str]]:
+        """Encode what is missing; the failures, each with its reason. The cache keeps whatever succeeded."""
         failed = []
         if missing:
             self.cache.mkdir(parents=True, exist_ok=True)
@@ -226,7 +233,7 @@ class PictureBook:
         now = time.time_ns()
         settled = {path: known for path, known in self.seen.items() if int(known[0].split(":")[1]) < now - RACY}
         index = {"sources": settled, "made": self.made}
-        if index != {"sources": self.index, "made": _read_json(self.index_file).get("made", {})}:
+        if index != {"sources": self.index, "made": read_json(self.index_file).get("made", {})}:
             write_whole(self.index_file, json.dumps(index, sort_keys=True).encode())
 
 
@@ -238,11 +245,16 @@ def inside(root: Path, path: str) -> Path:
     if not place.exists():
         names = sorted(entry.name for folder in FOLDERS for entry in (root / folder).glob("**/*") if entry.is_file())
         raise ValueError(f"no such picture '{place.name}'{did_you_mean(place.name, names)}")
-    if not place.resolve().is_relative_to(root.resolve()):
+    if not (_real(place) if place.is_symlink() else _real(place.parent)).is_relative_to(_real(root)):
         raise ValueError(f"'{path}' is a link that leads out of the project")
     if not place.is_file():
         raise ValueError(f"'{path}' is not a file")
     return place
+
+
+@cache
+def _real(place: Path) -> Path:
+    return place.resolve()
 
 
 def code_digest(folder: Path) -> str:
@@ -267,7 +279,7 @@ def stamp(path: Path) -> str:
     return f"{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ino}"
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
     """A cache index; an unreadable one counts as empty."""
     try:
         found = json.loads(path.read_bytes())
@@ -360,6 +372,7 @@ def _run(missing: list[Work], root: Path, cache: Path, jobs: int) -> Iterable[tu
 
 def encode(work: Work, root: Path, cache: Path) -> str:
     """Make the files of one Work; the reason when that is impossible, else an empty string."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy would start a thread a core to multiply nothing
     try:
         image = _pixels(work, root)
         if work.kind == "copy":

@@ -48,8 +48,9 @@ def publish(out: Path, texts: Mapping[str, bytes], files: Mapping[str, Path], kn
         digest = hashlib.sha256(texts[address]).hexdigest() if address in texts else "file:" + files[address].name
         before = known.get(address, "")
         if before and before == f"{digest} {stamp(old)}" and _link(old, place):
-            pass
-        elif address in texts:
+            fresh[address] = before  # the same inode
+            continue
+        if address in texts:
             place.write_bytes(texts[address])
             written.append(address)
         else:

@@ -42,11 +42,14 @@ also work in templates. Inside a part their arguments are variables, and `sectio
 from __future__ import annotations
 
 import hashlib
+import json
 import posixpath
 import re
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -55,9 +58,9 @@ import jinja2
 from markupsafe import Markup, escape
 
 from ledger.problems import InputError, Problem, did_you_mean, relative
-from pages import metadata
+from pages import metadata, tracing
 from pages.load import VARIANTS, Section, Site, Variant
-from pages.pictures import FOLDERS
+from pages.pictures import FOLDERS, code_digest, read_json, write_whole
 
 if TYPE_CHECKING:
     from ledger.schema import Exhibit, Picture
@@ -111,14 +114,11 @@ class Renderer:
     site: Site
     book: PictureBook
     assets: dict[str, str] = field(default_factory=dict)  # path below templates/static -> address below site/
-    remote: dict[str, str] = field(
-        default_factory=dict
-    )  # "exhibit/picture" -> file below the root, for fetched pictures
+    remote: dict[str, str] = field(default_factory=dict)  # "exhibit/picture" -> fetched file below the root
     pinned: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     plates: dict[str, Plate] = field(default_factory=dict)
-    markdown: dict[str, str] = field(default_factory=dict)  # cache: digest of expanded Markdown -> HTML
     homes: dict[str, str] = field(default_factory=dict)  # exhibit -> id of the section that shows it
 
     def __post_init__(self) -> None:
@@ -135,6 +135,59 @@ class Renderer:
             lstrip_blocks=True,
             bytecode_cache=jinja2.FileSystemBytecodeCache(str(cache)),
         )
+        self.digests = tracing.Digests(self.site.ledger)
+        self.value_html: dict[tuple[str, str, str], Markup] = {}
+        self.markdown: dict[str, str] = {}  # digest of expanded Markdown -> HTML
+        self.common = self._common()
+        self.cache_file = root / ".cache/rendered.json"
+        known = read_json(self.cache_file)
+        self.units: dict[str, Any] = known.get("units", {}) if known.get("common") == self.common else {}
+        self.fresh: dict[str, Any] = {}
+
+    def _common(self) -> str:
+        """Digest of what every page depends on: code, templates, assets, page.toml, headers of sections, taxonomy."""
+        here, templates = Path(__file__).parents[1], self.site.root / "templates"
+        code = [code_digest(here / package) for package in ("pages", "ledger", "effects")]
+        texts = [path.read_text(encoding="utf-8", errors="replace") for path in sorted(templates.rglob("*.html"))]
+        names = [str(path.relative_to(templates)) for path in sorted(templates.rglob("*.html"))]
+        headers = [replace(section, voices={}) for section in self.site.sections]
+        voices = [(v.title, v.nav, v.lead) for section in self.site.sections for v in section.voices.values()]
+        software = [sys.version, jinja2.__version__, version("markdown")]
+        page, taxonomy = self.site.page, self.site.taxonomy
+        return tracing.digest([code, texts, names, headers, voices, page, taxonomy, self.assets, software])
+
+    def cached(self, key: str, scope: Scope, arguments: object, make: Callable[[], str]) -> str:
+        """`make()`, or what it gave before if nothing that it read has changed since."""
+        asked, unit, works = tracing.digest(arguments), self.units.get(key), len(self.book.work)
+        if (
+            unit
+            and unit["arguments"] == asked
+            and all(scope.replay(tuple(read)) == was for *read, was in unit["reads"])
+        ):
+            self.fresh[key] = unit
+            scope.reads |= {tuple(read): was for *read, was in unit["reads"]}
+            for exhibit in unit["shows"]:
+                scope.shown(exhibit)
+            self.notes += unit["notes"]
+            return str(unit["html"])
+        while len(self.book.work) > works:  # pictures that only the outdated page asked for
+            self.book.work.popitem()
+        problems, notes = len(self.problems), len(self.notes)
+        outer, scope.reads, scope.shows = (scope.reads, scope.shows), {}, []
+        html = make()
+        if len(self.problems) == problems:
+            reads = [[*read, was or self.digests(read)] for read, was in scope.reads.items()]
+            self.fresh[key] = {
+                "arguments": asked, "reads": reads, "html": html, "shows": scope.shows, "notes": self.notes[notes:]
+            }  # fmt: skip
+        scope.reads, scope.shows = {**outer[0], **scope.reads}, [*outer[1], *scope.shows]
+        return html
+
+    def save(self) -> None:
+        """Keep what was rendered for the next build."""
+        if self.fresh != self.units:
+            content = {"common": self.common, "units": self.fresh}
+            write_whole(self.cache_file, json.dumps(content, ensure_ascii=False).encode(errors="surrogatepass"))
 
     def _written(self, name: str) -> tuple[str, str, Callable[[], bool]] | None:
         """Loader of section texts, `content/sections/...`."""
@@ -165,19 +218,19 @@ class Renderer:
         for number, (name, exhibit) in enumerate(exhibits):
             here = f"{variant}/exhibit/{name}.html"
             home = next((view for view in bare if view.id == self.homes.get(name)), None)
-            yield (
-                here,
-                self._page(
-                    f"{variant}/exhibit.html",
-                    Scope(self, variant, here, home),
-                    sections=bare,
-                    exhibit_id=name,
-                    exhibit=exhibit,
-                    home=home,
-                    previous=exhibits[number - 1][0] if number else None,
-                    next=exhibits[number + 1][0] if number + 1 < len(exhibits) else None,
-                ),
-            )
+            beside = {
+                "exhibit_id": name,
+                "home": home,
+                "previous": exhibits[number - 1][0] if number else None,
+                "next": exhibits[number + 1][0] if number + 1 < len(exhibits) else None,
+            }
+            one = Scope(self, variant, here, home)
+
+            def page(one: Scope = one, exhibit: Exhibit = exhibit, beside: dict[str, Any] = beside) -> str:
+                one.reads["item", "exhibits", beside["exhibit_id"]] = ""
+                return self._page(f"{variant}/exhibit.html", one, sections=bare, exhibit=exhibit, **beside)
+
+            yield here, self.cached(here, one, beside, page)
 
     def _page(self, template: str, scope: Scope, **names: Any) -> str:
         sections = [scope.header_view(section) for section in self.site.sections] if "sections" not in names else []
@@ -225,10 +278,29 @@ class Scope:
 
     def __init__(self, renderer: Renderer, variant: Variant, here: str, section: View | None = None) -> None:
         self.r, self.variant, self.here, self.section = renderer, variant, here, section
-        self.site, self.ledger = renderer.site, renderer.site.ledger
+        self.site = renderer.site
+        self.ledger: Any = tracing.Traced(renderer.site.ledger, self._read)
+        self.reads: dict[tracing.Read, str] = {}  # what was looked up; the digest where it is not the ledger's
+        self.shows: list[str] = []
         self.up = "../" * here.count("/")
+        self.folder = posixpath.dirname(here)
         self.kept: list[str] = []
         self.in_text = False
+
+    def _read(self, read: tracing.Read) -> None:
+        self.reads.setdefault(read, "")
+
+    def replay(self, read: tracing.Read) -> str:
+        """The digest that looking up `read` again gives."""
+        match read:
+            case ("picture", exhibit, picture, treatment, severity, seed):
+                return tracing.digest(self._show(exhibit, picture, treatment, float(severity), int(seed)))
+            case ("plate", name):
+                return tracing.digest(self._plate(name))
+            case ("card", exhibit):
+                return tracing.digest(self._card(exhibit))
+            case _:
+                return self.r.digests(read)
 
     # -- addresses ---------------------------------------------------------------------------------------------------
 
@@ -236,8 +308,7 @@ class Scope:
         target, hash_mark, anchor = path.partition("#")
         if target == self.here and anchor:
             return "#" + anchor
-        folder = posixpath.dirname(self.here)
-        return posixpath.relpath(target, folder or ".") + hash_mark + anchor
+        return _relative(target, self.folder) + hash_mark + anchor
 
     def asset(self, path: str) -> str:
         if path not in self.r.assets:
@@ -272,8 +343,13 @@ class Scope:
 
     def card(self, exhibit: str | None = None) -> str:
         """Absolute address of an exhibit's first picture that is at hand, else of the card of the page."""
+        address = self._card(exhibit or "")
+        self.reads["card", exhibit or ""] = tracing.digest(address)
+        return address
+
+    def _card(self, exhibit: str) -> str:
         for picture in self.ledger.exhibits[exhibit].pictures if exhibit else ():
-            file = file_of(picture, exhibit or "", self.site.root, self.r.remote)
+            file = file_of(picture, exhibit, self.site.root, self.r.remote)
             if file is not None:
                 try:
                     return self.absolute(self.r.book.file(file).src)
@@ -308,34 +384,41 @@ class Scope:
     # -- pictures ----------------------------------------------------------------------------------------------------
 
     def picture(self, exhibit: str, picture: str | None = None) -> Shown:
-        found = self._picture(exhibit, picture)
+        return self._seen(exhibit, picture, "", 0.0, 0)
+
+    def treated(self, exhibit: str, picture: str | None, treatment: str, severity: float, seed: int = 1) -> Shown:
+        return self._seen(exhibit, picture, treatment, severity, seed)
+
+    def _seen(self, exhibit: str, picture: str | None, treatment: str, severity: float, seed: int) -> Shown:
+        shown = self._show(exhibit, picture or "", treatment, severity, seed)
+        self.reads["picture", exhibit, picture or "", treatment, repr(severity), str(seed)] = tracing.digest(shown)
+        return shown
+
+    def _show(self, exhibit: str, picture: str, treatment: str, severity: float, seed: int) -> Shown:
+        """The picture as it is, or treated where `treatment` names one."""
+        found = self._picture(exhibit, picture or None)
         if found is None:
             return Shown("absent")
         one, file = found
         if file is None:
             pinned = f"{exhibit}/{one.id}" in self.r.pinned
             return Shown("pinned" if pinned else "unverified" if one.remote else "absent", one.alt, one.label)
-        return self._shown(exhibit, one, file, lambda: self.r.book.file(file))
-
-    def treated(self, exhibit: str, picture: str | None, treatment: str, severity: float, seed: int = 1) -> Shown:
-        plain = self.picture(exhibit, picture)
-        found = self._picture(exhibit, picture)
-        if plain.state != "here" or found is None or found[1] is None:
-            return plain
-        one, file = found[0], found[1]
-        shown = self._shown(exhibit, one, file, lambda: self.r.book.treated(file, treatment, severity, seed))
-        return Shown(
-            **{
-                **shown.__dict__,
-                "untreated": plain.full,
-                "treatment": treatment,
-                "severity": severity,
-                "seed": seed,
-                "as_filed": False,
-            }
-        )
+        try:
+            plain = self._from(self.r.book.file(file), one.alt, one.label)
+            if not treatment:
+                return plain
+            made = self._from(self.r.book.treated(file, treatment, severity, seed), one.alt, one.label)
+        except (OSError, ValueError):
+            return Shown("absent", one.alt, one.label)  # already a Problem: pages.build inspects every picture
+        made = replace(made, treatment=treatment, severity=severity, seed=seed)
+        return replace(made, untreated=plain.full, as_filed=False)
 
     def plate(self, name: str) -> Shown:
+        shown = self._plate(name)
+        self.reads["plate", name] = tracing.digest(shown)
+        return shown
+
+    def _plate(self, name: str) -> Shown:
         plate = self.r.plates.get(name)
         if plate is None:
             return Shown("absent")
@@ -357,15 +440,6 @@ class Scope:
             self.r.wrong(f"exhibit '{exhibit}' has no picture '{picture}'{did_you_mean(picture or '', pictures)}")
             return None
         return one, file_of(one, exhibit, self.site.root, self.r.remote)
-
-    def _shown(self, exhibit: str, one: Picture, file: str, rendition: Callable[[], Rendition]) -> Shown:
-        try:
-            made = rendition()
-        except (OSError, ValueError):
-            return Shown(
-                "absent", one.alt, one.label
-            )  # already a Problem: pages.build inspects every picture of the ledger
-        return self._from(made, one.alt, one.label)
 
     def _from(self, made: Rendition, alt: str, label: str) -> Shown:
         return Shown(
@@ -389,9 +463,13 @@ class Scope:
         template = self.r.env.select_template(choices)
         html = Markup(self.r.render(template.name or "", {**self.names(), **names}).strip())
         self.in_text = before
+        return self._keep(Markup(f"<!--part {name}-->{html}<!--/part-->") if before else html)
+
+    def _keep(self, html: Markup) -> Markup:
+        """The HTML itself in a template, a token for it in a text."""
         if not self.in_text:
             return html
-        self.kept.append(html if name == "value" else Markup(f"<!--part {name}-->{html}<!--/part-->"))
+        self.kept.append(html)
         return Markup(f"\ue000{len(self.kept) - 1}\ue001")
 
     def value(self, name: str) -> Markup:
@@ -402,7 +480,12 @@ class Scope:
         except KeyError as error:
             self.r.wrong(str(error.args[0]))
             return Markup("?")
-        return self.part("value", id=name, value=value, text=ledger.show(value))
+        place = (self.folder, self.variant, name)
+        if place not in self.r.value_html:  # this part sees what is the same for all pages of a folder, nothing else
+            names = {"id": name, "value": value, "text": ledger.show(value), "value_url": self.value_url}
+            names |= {"show": ledger.show, "variant": self.variant, "page": self.site.page}
+            self.r.value_html[place] = Markup(self.r.render("parts/value.html", names).strip())
+        return self._keep(self.r.value_html[place])
 
     def has(self, name: str) -> bool:
         try:
@@ -443,8 +526,12 @@ class Scope:
         exhibit = self._one("exhibit", name, self.ledger.exhibits)
         if exhibit is None:
             return Markup("")
-        self._shows(name)
-        return self.part("exhibit", exhibit_id=name, exhibit=exhibit)
+        self.shown(name)
+        key = f"{self.here}#{self.section.id if self.section else ''}#{name}"
+        in_text, self.in_text = self.in_text, False
+        html = self.r.cached(key, self, name, lambda: self.part("exhibit", exhibit_id=name, exhibit=exhibit))
+        self.in_text = in_text
+        return self._keep(Markup(f"<!--part exhibit-->{html}<!--/part-->") if in_text else Markup(html))
 
     def exhibits(self, name: str) -> Markup:
         members = self._members(name)
@@ -536,10 +623,12 @@ class Scope:
     def _members(self, name: str) -> list[tuple[str, Exhibit]]:
         members = [(one, exhibit) for one, exhibit in self.ledger.exhibits.items() if name in exhibit.sets]
         for one, _ in members:
-            self._shows(one)
+            self.shown(one)
         return members
 
-    def _shows(self, exhibit: str) -> None:
+    def shown(self, exhibit: str) -> None:
+        """Note that this page, in this section, shows an exhibit."""
+        self.shows.append(exhibit)
         if self.section is not None:
             self.r.homes.setdefault(exhibit, self.section.id)
 
@@ -567,16 +656,25 @@ class Scope:
         )
 
     def section_view(self, section: Section) -> View:
-        """The section with its text: Jinja first, parts as tokens, then Markdown, then the parts in their places."""
-        self.section, self.kept, self.in_text = self.header_view(section), [], True
-        text = self.r.render(section.voices[self.variant].file, self.names())
-        self.in_text = False
-        html = self.r.to_html(text)
-        for pattern in (ALONE, TOKEN):
-            html = pattern.sub(lambda match: self.kept[int(match[1])], html)
-        view = View(**{**self.section.__dict__, "html": Markup(html)})
+        """The section with its text."""
+        self.section = self.header_view(section)
+        voice = section.voices[self.variant]
+        html = self.r.cached(
+            f"{self.here}#{section.id}", self, [voice.text, voice.file], lambda: self._text(voice.file)
+        )
+        view = replace(self.section, html=Markup(html))
         self.section = None
         return view
+
+    def _text(self, file: str) -> str:
+        """A text as HTML: Jinja first, parts as tokens, then Markdown, then the parts in their places."""
+        self.kept, self.in_text = [], True
+        text = self.r.render(file, self.names())
+        self.in_text = False
+        html, kept = self.r.to_html(text), dict(enumerate(self.kept))
+        for pattern in (ALONE, TOKEN):
+            html = pattern.sub(lambda match: kept.get(int(match[1]), ""), html)
+        return html
 
     def names(self) -> dict[str, Any]:
         import ledger
@@ -601,6 +699,11 @@ class Scope:
             "ledger": self.ledger,
             "section": self.section,
         }
+
+
+@cache
+def _relative(target: str, folder: str) -> str:
+    return posixpath.relpath(target, folder or ".")
 
 
 def file_of(picture: Picture, exhibit: str, root: Path, remote: dict[str, str]) -> str | None:

@@ -42,10 +42,10 @@ class SmallSite:
         place.write_bytes(text.encode() if isinstance(text, str) else text)
         self.age(place)
 
-    def replace(self, path: str, old: str, new: str) -> None:
+    def replace(self, path: str, old: str, new: str, count: int = -1) -> None:
         text = (self.root / path).read_text(encoding="utf-8")
         assert old in text, f"{path} does not hold {old!r}"
-        self.write(path, text.replace(old, new))
+        self.write(path, text.replace(old, new, count))
 
     def json(self, path: str, change: Callable[[Any], None]) -> None:
         content = json.loads((self.root / path).read_text(encoding="utf-8"))

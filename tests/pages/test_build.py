@@ -186,3 +186,56 @@ def test_a_killed_build_leaves_the_old_site_or_the_new(small):
     small.build()
     leftovers = [path.name for path in small.root.iterdir() if path.name.startswith(".site")]
     assert leftovers == []
+
+
+CHANGES = {
+    "a score": lambda s: s.json(
+        "results/exhibits.json",
+        lambda doc: doc["exhibits"]["garden"]["pictures"][0]["scores"]["hpsv3"].update(value=1.5),
+    ),
+    "a value": lambda s: s.json(
+        "results/numbers.json", lambda doc: doc["values"]["models.alpha.delta"].update(value=-8.0)
+    ),
+    "a caveat": lambda s: s.json(
+        "results/numbers.json", lambda doc: doc["values"]["models.alpha.delta"].update(caveat="Ask somebody else.")
+    ),
+    "a pending value arrives": lambda s: s.json(
+        "results/numbers.json",
+        lambda doc: doc["values"]["models.beta.delta"].update(value=1.0, source={"kind": "reported", "where": "x"}),
+    ),
+    "a cell disappears": lambda s: s.json("results/numbers.json", lambda doc: doc["values"].pop("models.alpha.after")),
+    "a row": lambda s: s.json(
+        "results/numbers.json", lambda doc: doc["tables"]["models"]["rows"].append({"id": "gamma", "label": "Gamma"})
+    ),
+    "a title": lambda s: s.json("results/exhibits.json", lambda doc: doc["exhibits"]["tiny"].update(title="Big")),
+    "an alternative text": lambda s: s.json(
+        "results/exhibits.json", lambda doc: doc["exhibits"]["tiny"]["pictures"][0].update(alt="Another corner.")
+    ),
+    "a new exhibit": lambda s: s.json(
+        "results/exhibits.json", lambda doc: doc["exhibits"].update(apple={**doc["exhibits"]["tiny"], "title": "Apple"})
+    ),
+    "an exhibit leaves": lambda s: s.json("results/exhibits.json", lambda doc: doc["exhibits"].pop("tiny")),
+    "an exhibit moves": lambda s: s.json("results/exhibits.json", lambda doc: doc["exhibits"]["tiny"].update(sets=[])),
+    "a severity": lambda s: s.replace("content/sections/01-first/section.toml", "0.5", "0.7"),
+    "a heading": lambda s: s.replace("content/sections/01-first/section.toml", "First things", "First of all"),
+    "a text": lambda s: s.replace("content/sections/02-second/clean.md", "On Route", "Along Route"),
+    "a link": lambda s: s.replace("content/page.toml", "example.org/paper", "example.org/preprint"),
+    "a template": lambda s: s.replace("templates/parts/exhibit.html", "<figcaption>", "<figcaption>Exhibit "),
+    "a style sheet": lambda s: s.replace("templates/static/css/page.css", "body", "main"),
+    "widths": lambda s: s.replace("content/page.toml", "[60, 120]", "[60, 100]"),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_an_incremental_build_equals_one_from_scratch(small, what):
+    """Whatever changes, pages taken from the cache are the pages that would have been rendered."""
+    before = small.digest()
+    CHANGES[what](small)
+    small.build()
+    incremental = small.files()
+    assert small.digest() != before
+    (small.root / ".cache/rendered.json").unlink()
+    (small.root / ".cache/stamp.json").unlink()
+    small.build()
+    fresh = small.files()
+    assert {name for name in fresh.keys() | incremental.keys() if fresh.get(name) != incremental.get(name)} == set()

@@ -33,7 +33,7 @@ def _save(root: Path, name: str, image: Image.Image, **options: object) -> str:
 
 
 def _make(root: Path, book: PictureBook) -> dict[str, Image.Image]:
-    assert book.make(1) == []
+    assert book.make(book.missing(), 1) == []
     return {address.split("/")[-1]: Image.open(file) for address, file in book.files()}
 
 
@@ -193,7 +193,7 @@ def test_encoders_in_several_processes_give_the_same_bytes(root):
             book.file(path)
         for file in (root / ".cache/pictures").glob("*"):
             file.unlink()
-        assert book.make(jobs) == []
+        assert book.make(book.missing(), jobs) == []
         made.append({address: file.read_bytes() for address, file in book.files()})
     assert made[0] == made[1]
 

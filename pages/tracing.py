@@ -1,0 +1,91 @@
+"""What a page read, so that it is rendered again only when some of that changed.
+
+A page cache with hand-made keys goes stale one day. Here the ledger that a template sees is wrapped: every look-up is
+recorded with a digest of what it gave, and a cached page counts only if every recorded look-up still gives the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ledger import Ledger
+
+Read = tuple[str, ...]  # ("item", shelf, key), ("shelf", name), ("value", id), ("everything",), ("picture", ...), ...
+SHELVES = ("values", "tables", "exhibits", "claims", "runs")
+
+
+def digest(thing: object) -> str:
+    """Short fingerprint of a pydantic model, or of anything whose repr tells it apart."""
+    text = thing.model_dump_json() if hasattr(thing, "model_dump_json") else repr(thing)
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:20]
+
+
+class Digests:
+    """Fingerprints of the ledger's parts, each computed once a build."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.known: dict[Read, str] = {}
+
+    def __call__(self, read: Read) -> str:
+        if read not in self.known:
+            self.known[read] = self._compute(read)
+        return self.known[read]
+
+    def _compute(self, read: Read) -> str:
+        match read:
+            case ("item", shelf, key):
+                found = getattr(self.ledger, shelf).get(key)
+                return "" if found is None else digest(found)
+            case ("value", name):
+                try:
+                    return digest(self.ledger.value(name))
+                except KeyError:
+                    return ""
+            case ("shelf", shelf):
+                return digest([(key, self(("item", shelf, key))) for key in getattr(self.ledger, shelf)])
+            case _:
+                return digest([self(("shelf", shelf)) for shelf in SHELVES])
+
+
+class Shelf(Mapping[str, Any]):
+    """One mapping of the ledger; looking at a key, or at all keys, is recorded."""
+
+    def __init__(self, name: str, things: Mapping[str, Any], record: Callable[[Read], None]) -> None:
+        self.name, self.things, self.record = name, things, record
+
+    def __getitem__(self, key: str) -> Any:
+        self.record(("item", self.name, key))
+        return self.things[key]
+
+    def __contains__(self, key: object) -> bool:
+        self.record(("item", self.name, str(key)))
+        return key in self.things
+
+    def __iter__(self) -> Iterator[str]:
+        self.record(("shelf", self.name))
+        return iter(self.things)
+
+    def __len__(self) -> int:
+        self.record(("shelf", self.name))
+        return len(self.things)
+
+
+class Traced:
+    """A ledger that tells `record` what is looked up in it. Whatever it does not know counts as reading everything."""
+
+    def __init__(self, ledger: Ledger, record: Callable[[Read], None]) -> None:
+        self._ledger, self._record = ledger, record
+        for name in SHELVES:
+            setattr(self, name, Shelf(name, getattr(ledger, name), record))
+
+    def value(self, name: str) -> Any:
+        self._record(("value", name))
+        return self._ledger.value(name)
+
+    def __getattr__(self, name: str) -> Any:
+        self._record(("everything",))
+        return getattr(self._ledger, name)
