@@ -36,7 +36,6 @@ def test_without_scripts_everything_reads_and_links_stand_for_dialogs(
     number = page.locator("#numbers .prose > p a.value").first
     name = number.locator("data").get_attribute("data-ref")
     assert page.locator(".knob-live").first.is_hidden(), "the knob that needs scripts is not shown"
-    page.locator(".knob-all summary").click()
     assert page.locator(".knob-cell img").first.is_visible(), "its filmstrip is"
     assert page.locator(".comparing").count() == 0
     pair = page.locator("#catalogue .specimen [data-compare]").first.locator("img")
@@ -142,6 +141,7 @@ def test_paper_gets_both_pictures_of_each_pair_untreated(visit: Any) -> None:
     assert page.locator("#gallery .look-full").first.is_hidden()
     assert page.locator("#gallery .treated .look-plain").first.is_visible()
     assert page.locator(".bar").is_hidden()
+    assert page.locator(".claim-because").first.is_visible(), "what is folded on the screen is open on paper"
 
 
 def test_every_named_treatment_of_a_badge_is_really_worn_by_its_section(visit: Any) -> None:

@@ -2,6 +2,7 @@
 (() => {
   for (const knob of document.querySelectorAll("[data-knob]")) {
     const live = knob.querySelector(".knob-live");
+    knob.querySelector(".knob-all > summary").after(knob.querySelector(".knob-first > .knob-film"));
     const films = [...knob.querySelectorAll(".knob-film")];
     const prompt = live.querySelector("[data-knob-prompt]");
     const arms = [...live.querySelectorAll("input[data-knob-arm]")];
