@@ -169,8 +169,16 @@ def _family(row: ScorerRow) -> str:
     return str(getattr(row, "family", ""))
 
 
-def studies(order: Order, cast: Cast, name: str) -> dict[str, protocols.Study]:
-    """One study per protocol, with the prompt set that was named or the protocol's own."""
+def own_prompts(cast: Cast, name: str, results: Path) -> str:
+    """`results/FAMILY/prompts/NAME.jsonl`, where all generators are of one family that ships a set of its own: one that
+    knows few words is asked only what it knows. Empty where there is none."""
+    families = {m.row.family.lower() for m in cast.members.values()}
+    file = results / "-".join(sorted(families)) / "prompts" / f"{name}.jsonl"
+    return str(file) if len(families) == 1 and name and file.is_file() else ""
+
+
+def studies(order: Order, cast: Cast, name: str, results: Path = ROOT / "results") -> dict[str, protocols.Study]:
+    """One study per protocol, with the prompt set that was named, the family's own or the protocol's own."""
     found = {}
     for protocol in order.protocol:
         try:
@@ -178,7 +186,7 @@ def studies(order: Order, cast: Cast, name: str) -> dict[str, protocols.Study]:
         except KeyError:
             hint = did_you_mean(protocol, protocols.PROTOCOLS)
             raise InputError([Problem("--protocol", 0, protocol, f"no such protocol{hint}")]) from None
-        chosen = order.prompt_set or module.PROMPTS
+        chosen = order.prompt_set or own_prompts(cast, module.PROMPTS, results) or module.PROMPTS
         if not chosen:
             raise InputError(
                 [Problem("--prompt-set", 0, protocol, "needs a prompt set of its own: name a .jsonl file")]

@@ -191,3 +191,15 @@ def test_batch_and_compilation_stand_in_the_name_because_they_move_pixels() -> N
     assert told == ["flux-dev@batch=2,compile=true", "glm-image@compile=true", "nano-banana"]
     assert run.tuned(["flux-dev"], rows, "controlled", batch="auto", compiled=True, gpu_gib=None) == ["flux-dev"]
     assert run.tuned(["sdxl@steps=4"], rows, "controlled", batch="2", gpu_gib=None) == ["sdxl@steps=4,batch=2"]
+
+
+def test_a_family_that_knows_few_words_brings_its_own_prompts(small_rows: Rows, tmp_path: Path) -> None:
+    own = tmp_path / "small/prompts/wide.jsonl"
+    own.parent.mkdir(parents=True)
+    small.prompt_file(own, 2)
+    order = Order(models=("small", "small-aligned"))
+    found = run.studies(order, run.cast_of(order, small_rows), "t", tmp_path)["pairs"].prompts
+    assert [row.id for row in found.rows] == ["p0", "p1"]
+    named = Order(models=("small",), prompt_set="critical")
+    assert run.studies(named, run.cast_of(named, small_rows), "t", tmp_path)["pairs"].prompts.name == "critical"
+    assert run.studies(order, run.cast_of(order, small_rows), "t", tmp_path / "none")["pairs"].prompts.name == "wide"
