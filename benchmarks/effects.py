@@ -28,7 +28,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -55,41 +55,98 @@ def photograph(side: int) -> np.ndarray:
     return picture
 
 
-@contextmanager
-def recorded() -> Iterator[list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any]]]]:
-    """Collect every call of an OpenCV function, its arrays copied, until the block ends."""
-    calls: list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any]]] = []
-    originals = {name: value for name, value in vars(cv2).items() if inspect.isbuiltin(value)}
+@dataclass(frozen=True)
+class Slot:
+    """An array of the recorded run, or a window of it: its number, and byte offset, shape and strides of the window."""
 
-    def keep(value: object) -> object:
-        return value.copy() if isinstance(value, np.ndarray) else value
+    number: int
+    window: tuple[int, tuple[int, ...], tuple[int, ...]] | None = None
 
-    def wrap(function: Callable[..., object]) -> Callable[..., object]:
-        def call(*args: Any, **kwargs: Any) -> object:
-            calls.append((function, tuple(map(keep, args)), {key: keep(value) for key, value in kwargs.items()}))
-            return function(*args, **kwargs)
+
+class Recording:
+    """The OpenCV calls of a run, with arrays as slots, so that a replay hands on its own results as the run did."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Callable[..., Any], list[Any], dict[str, Any], list[int | None]]] = []
+        self.given: dict[int, np.ndarray] = {}
+        self._slots: dict[int, int] = {}
+        self._alive: list[np.ndarray] = []  # or an id could be used twice
+
+    def name(self, value: Any) -> Any:
+        """The slot of an array; anything else as it is."""
+        if not isinstance(value, np.ndarray):
+            return value
+        whole = value.base if isinstance(value.base, np.ndarray) and id(value.base) in self._slots else value
+        if id(whole) not in self._slots:
+            self.given[self.add(whole)] = whole.copy()
+        if whole is value:
+            return Slot(self._slots[id(whole)])
+        offset = value.__array_interface__["data"][0] - whole.__array_interface__["data"][0]
+        return Slot(self._slots[id(whole)], (offset, value.shape, value.strides))
+
+    def add(self, array: np.ndarray) -> int:
+        self._alive.append(array)
+        return self._slots.setdefault(id(array), len(self._alive))
+
+    def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            named = [self.name(value) for value in args], {key: self.name(value) for key, value in kwargs.items()}
+            result = function(*args, **kwargs)
+            made = result if isinstance(result, tuple) else (result,)
+            slots = [self.add(value) if isinstance(value, np.ndarray) else None for value in made]
+            self.calls.append((function, *named, slots))
+            return result
 
         return call
 
-    try:
-        for name, value in originals.items():
-            setattr(cv2, name, wrap(value))
-        yield calls
-    finally:
-        for name, value in originals.items():
-            setattr(cv2, name, value)
+    def replay(self) -> None:
+        """The calls again, with their own arguments, and nothing in between; a result is dropped after its last use."""
+        held = dict(self.given)
+
+        def real(value: Any) -> Any:
+            if not isinstance(value, Slot):
+                return value
+            array = held[value.number]
+            if value.window is None:
+                return array
+            offset, shape, strides = value.window
+            return np.ndarray(shape, array.dtype, array, offset, strides)
+
+        for (function, args, kwargs, slots), spent in zip(self.calls, self._spent, strict=True):
+            result = function(*map(real, args), **{key: real(value) for key, value in kwargs.items()})
+            for slot, value in zip(slots, result if isinstance(result, tuple) else (result,), strict=True):
+                if slot is not None:
+                    held[slot] = value
+            del result
+            for slot in spent:
+                held.pop(slot, None)
+
+    def finish(self) -> None:
+        """Note after which call each result is used no more."""
+        last: dict[int, int] = {}
+        for index, (_, args, kwargs, slots) in enumerate(self.calls):
+            used = [value.number for value in (*args, *kwargs.values()) if isinstance(value, Slot)]
+            last.update(dict.fromkeys([*used, *(slot for slot in slots if slot is not None)], index))
+        self._spent = [
+            [slot for slot, end in last.items() if end == index and slot not in self.given]
+            for index in range(len(self.calls))
+        ]
+        self._alive.clear()
 
 
 def bare(run: Work) -> Work:
     """The OpenCV calls of `run` alone."""
-    with recorded() as calls:
+    recording = Recording()
+    originals = {name: value for name, value in vars(cv2).items() if inspect.isbuiltin(value)}
+    try:
+        for name, value in originals.items():
+            setattr(cv2, name, recording.wrap(value))
         run()
-
-    def replay() -> None:
-        for function, args, kwargs in calls:
-            function(*args, **kwargs)
-
-    return replay
+    finally:
+        for name, value in originals.items():
+            setattr(cv2, name, value)
+    recording.finish()
+    return recording.replay
 
 
 def medians(candidates: dict[str, Work], seconds: float) -> dict[str, float]:
