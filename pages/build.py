@@ -68,7 +68,7 @@ def build(
         report, known = _build(root, out, jobs or os.cpu_count() or 1, checked, last.get("known", {}), console)
         outcome: dict[str, Any] = {"known": known}
         if checked and not report.problems:
-            outcome |= {"inputs": before, "site": [str(out), _outputs(out)]}
+            outcome |= {"inputs": before, "site": [str(out), _digest(known)]}
         _save(stamp_file, outcome)
     return report
 
@@ -222,8 +222,14 @@ def fingerprint(root: Path) -> str:
 
 
 def _outputs(out: Path) -> str:
-    """Digest over name, size, times and inode of every file of the site."""
-    lines = [f"{path}:{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ino}" for path, stat in _walk(out)]
+    """The same of a site as it lies there now: see `_digest`."""
+    start = len(str(out)) + 1
+    return _digest({path[start:]: f"- {stat.st_size}:{stat.st_mtime_ns}:{stat.st_ino}" for path, stat in _walk(out)})
+
+
+def _digest(known: dict[str, str]) -> str:
+    """Digest over address, size, time and inode of every file of a site, from what `publish` noted."""
+    lines = [f"{address.replace(os.sep, '/')} {note.split(' ')[1]}" for address, note in sorted(known.items())]
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 

@@ -39,19 +39,19 @@ def publish(out: Path, texts: Mapping[str, bytes], files: Mapping[str, Path], kn
     new = out.with_name(f".{out.name}.next")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
-    written, fresh, folders = [], dict[str, str](), {new}
+    written, fresh, folders = [], dict[str, str](), {str(new)}
     for address in sorted({*texts, *files}):
-        place, old = new / address, out / address
-        if place.parent not in folders:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            folders.add(place.parent)
-        digest = hashlib.sha256(texts[address]).hexdigest() if address in texts else "file:" + files[address].name
+        place, old = f"{new}/{address}", f"{out}/{address}"
+        if (folder := place.rpartition("/")[0]) not in folders:
+            os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - thousands of addresses, and Path costs more
+            folders.add(folder)
+        digest = hashlib.sha256(texts[address]).hexdigest() if address in texts else f"file:{files[address].name}"
         before = known.get(address, "")
         if before and before == f"{digest} {stamp(old)}" and _link(old, place):
             fresh[address] = before  # the same inode
             continue
         if address in texts:
-            place.write_bytes(texts[address])
+            Path(place).write_bytes(texts[address])
             written.append(address)
         else:
             if not _link(files[address], place):
@@ -103,7 +103,7 @@ def _exchange_at_once(one: Path, other: Path) -> bool:
     return False
 
 
-def _link(source: Path, target: Path) -> bool:
+def _link(source: Path | str, target: Path | str) -> bool:
     try:
         os.link(source, target)
     except OSError:
