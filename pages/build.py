@@ -103,14 +103,24 @@ def _build(
         raise InputError(_locate(site, work.path, reason) for work, reason in failed)
     files = dict(book.files())
     done = publish.publish(out, texts, files, known)
-    for address in done.removed:
-        console.say(f"removed {address}: no longer part of the site")
+    if done.removed:
+        _name_removed(root, done.removed, console)
     found = tuple(check.check(root, out)) if checked else ()
     number = sum(here.endswith(".html") for here in texts)
     notes = tuple(dict.fromkeys(renderer.notes))
     return Report(
         False, number, len(book.work), len(missing), len(done.written), done.kept, done.removed, notes, found
     ), known
+
+
+def _name_removed(root: Path, removed: tuple[str, ...], console: Console) -> None:
+    """Every removed page by name; the number of hashed files, whose names go to .cache/removed.txt."""
+    write_whole(root / ".cache/removed.txt", ("\n".join(removed) + "\n").encode())
+    plain = [address for address in removed if not address.startswith("assets/")]
+    for address in plain:
+        console.say(f"removed {address}: no longer part of the site")
+    if hashed := len(removed) - len(plain):
+        console.say(f"removed {hashed} files of assets/ that no page asks for: named in .cache/removed.txt")
 
 
 def static(folder: Path) -> dict[str, tuple[str, bytes]]:

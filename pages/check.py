@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from ledger.problems import Problem, did_you_mean
 
@@ -61,7 +61,10 @@ def check(root: Path, out: Path) -> list[Problem]:
     files = _files(out)
     pages = _facts(root, out, files)
     where = _name(out, root)
-    settings = _settings(root)
+    written = _settings(root)
+    settings = written.get("check", {})
+    if "404.html" in pages:
+        _below(pages["404.html"], os.environ.get("SITE_URL") or written.get("address", ""))
     found = [
         *_policies(pages, where),
         *_links(pages, files, where),
@@ -458,10 +461,16 @@ def _json(out: Path, files: Mapping[str, None], where: str) -> Iterator[Problem]
 
 def _settings(root: Path) -> dict[str, Any]:
     try:
-        found = tomllib.loads((root / "content/page.toml").read_text(encoding="utf-8")).get("check", {})
+        return tomllib.loads((root / "content/page.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+
+
+def _below(facts: Facts, address: str) -> None:
+    """Read links that begin with the path of the site as links from its root: 404.html is served at any depth."""
+    base = urlsplit(address).path.rstrip("/") + "/"
+    for links in (facts.links, facts.assets):
+        links[:] = [(link.removeprefix(base), line) for link, line in links]
 
 
 def _folders(root: Path) -> dict[str, str]:

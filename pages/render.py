@@ -53,6 +53,7 @@ from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import jinja2
 from markupsafe import Markup, escape
@@ -282,7 +283,7 @@ class Scope:
         self.ledger: Any = tracing.Traced(renderer.site.ledger, self._read)
         self.reads: dict[tracing.Read, str] = {}  # what was looked up; the digest where it is not the ledger's
         self.shows: list[str] = []
-        self.up = "../" * here.count("/")
+        self.up = urlsplit(self.site.page.address).path if here == "404.html" else "../" * here.count("/")
         self.folder = posixpath.dirname(here)
         self.kept: list[str] = []
         self.in_text = False
@@ -308,6 +309,8 @@ class Scope:
         target, hash_mark, anchor = path.partition("#")
         if target == self.here and anchor:
             return "#" + anchor
+        if self.here == "404.html" and self.site.page.address:  # hosts serve it for addresses at any depth
+            return urlsplit(self.site.page.address).path + path
         return _relative(target, self.folder) + hash_mark + anchor
 
     def asset(self, path: str) -> str:

@@ -156,9 +156,20 @@ def test_the_address_of_the_site_can_come_from_outside(small, monkeypatch):
 
 def test_works_below_any_folder_and_from_files(small):
     """No link begins with a slash, and none leads out of the site: check() has resolved all of them."""
-    for path in small.out.rglob("*.html"):
+    for path in small.out.rglob("[!4]*.html"):
         text = path.read_text(encoding="utf-8")
         assert not re.findall(r"""(?:href|src|srcset)=["'](/[^"']*)""", text), path
+
+
+def test_the_page_for_missing_addresses_works_at_any_depth(small):
+    """A host serves 404.html for /small/a/b/c as it is: relative links would lead nowhere from there."""
+    text = small.read("404.html")
+    assert re.findall(r'href="(/[^"]*)"', text) == re.findall(r'href="(?!https://)([^"]*)"', text)
+    assert 'href="/small/index.html"' in text
+    (small.out / "404.html").write_text(text.replace("/small/index.html", "/small/indx.html"))
+    from pages.check import check
+
+    assert any("broken link to 'indx.html'" in problem.message for problem in check(small.root, small.out))
 
 
 def test_a_killed_build_leaves_the_old_site_or_the_new(small):
