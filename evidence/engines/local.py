@@ -33,7 +33,7 @@ from evidence.work import (
     source_of,
 )
 
-TOGETHER = 8  # pictures that go to the scorers in one call
+TOGETHER = 8  # pictures at most that go to the scorers in one call
 IN_FLIGHT = 4  # batches between the sampler and the disk
 ASSUMED_GIB = 4.0  # of a row that does not say what it needs
 
@@ -89,7 +89,8 @@ def _make(plan: Plan, store: Store, studio: Studio, bench: Bench, report: Report
             waiting: list[str] = []
             for done in _pictures(studio, model, arm, due, store, report, tally):
                 waiting.append(done.key)
-                if len(waiting) >= TOGETHER:
+                idle = not pending or pending[-1].done()  # then waiting for company only makes the end longer
+                if idle or len(waiting) >= TOGETHER:
                     pending.append(scoring.submit(score, waiting))
                     waiting = []
                 pending = [future for future in pending if not future.done() or future.result()]
