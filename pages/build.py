@@ -81,7 +81,8 @@ def _build(
 
     site = load.load(root)
     book = pictures.PictureBook(root, pictures.Codec(**site.page.pictures.model_dump()))
-    problems = [*site.problems, *_inspect(site, book)]
+    rows, lost = downloads.rows(site)
+    problems = [*site.problems, *_inspect(site, book), *lost]
     assets = static(root / "templates/static")
     renderer = render.Renderer(
         site, book, {name: address for name, (address, _) in assets.items()}, plates=_plates(site)
@@ -90,7 +91,7 @@ def _build(
     texts = {here: html.encode() for here, html in renderer.pages()}
     if problems or renderer.problems:
         raise InputError([*problems, *renderer.problems])
-    texts |= downloads.downloads(site)
+    texts |= downloads.downloads(site) | rows
     texts |= dict(assets.values())
     texts["robots.txt"] = metadata.robots(site.page)
     texts["sitemap.xml"] = metadata.sitemap(site.page, sorted(here for here in texts if _canonical(here)))

@@ -1,9 +1,10 @@
-"""What a reader can take away: the ledger, its schema, every table as CSV and JSON, the citation as BibTeX."""
+"""What a reader can take away: ledger, schema, every table as CSV and JSON, rows behind values, the citation."""
 
 from __future__ import annotations
 
 import json
 
+from ledger.problems import Problem, did_you_mean
 from pages.load import Page, Site
 
 
@@ -21,6 +22,25 @@ def downloads(site: Site) -> dict[str, bytes]:
         about = table.model_dump(mode="json", exclude_defaults=True, exclude={"rows"})
         made[f"data/tables/{name}.json"] = _json({"id": name, **about, "rows": book.table_records(site.ledger, name)})
     return {address: text.encode() for address, text in made.items()}
+
+
+def rows(site: Site) -> tuple[dict[str, bytes], list[Problem]]:
+    """Rows behind values: `rows = "rows/x.csv"` is results/rows/x.csv, published as data/rows/x.csv."""
+    made: dict[str, bytes] = {}
+    wrong: list[Problem] = []
+    for name, value in site.ledger.values.items():
+        address = f"data/{value.rows}"
+        if value.rows is None or address in made:
+            continue
+        place = site.root / "results" / value.rows
+        folder = (site.root / "results/rows").resolve()
+        if not place.resolve().is_relative_to(folder) or not place.is_file():
+            known = sorted(f"rows/{path.name}" for path in folder.glob("*"))
+            message = f"no such file '{value.rows}' below results/{did_you_mean(value.rows, known)}"
+            wrong.append(site.ledger.problem(("values", name, "rows"), message))
+            continue
+        made[address] = place.read_bytes()
+    return made, wrong
 
 
 def _json(content: object) -> str:

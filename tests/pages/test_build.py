@@ -55,6 +55,26 @@ def test_a_changed_score_changes_every_page_that_shows_it(small):
         assert "3.165" not in small.read(address)
 
 
+def test_rows_behind_a_value_are_published_beside_it(small):
+    """A reviewer who doubts a number finds what it was computed from."""
+    small.write("results/rows/alpha.csv", "prompt,score\n1,2\n")
+    small.json("results/numbers.json", lambda doc: doc["values"]["models.alpha.delta"].update(rows="rows/alpha.csv"))
+    assert not small.build().problems
+    assert small.read("data/rows/alpha.csv") == "prompt,score\n1,2\n"
+
+
+def test_a_text_that_changed_needs_no_picture_library(small):
+    """Half of a short rebuild would be the import of OpenCV."""
+    small.replace("content/sections/02-second/clean.md", "hangs", "still hangs")
+    code = (
+        "import sys; from pathlib import Path; from pages.build import build;"
+        f"assert build(Path({str(small.root)!r}), Path({str(small.out)!r})).written == 1;"
+        "print(sorted({'numpy', 'cv2', 'PIL', 'torch', 'rich'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_a_changed_prompt_changes_the_exhibit_and_nothing_else(small):
     """A page cache keyed too coarsely would miss this; keyed too finely it would rewrite everything."""
     before = small.files()

@@ -126,6 +126,14 @@ def test_numbers_that_are_not_finite_are_refused(small, number):
     assert any(problem.startswith(f"results/numbers.json:{line} values.models.alpha.delta") for problem in found)
 
 
+@pytest.mark.parametrize("rows", ["rows/alpah.csv", "../content/page.toml", "rows/../numbers.json", "/etc/hostname"])
+def test_rows_that_are_not_there_or_not_ours_are_refused(small, rows):
+    small.write("results/rows/alpha.csv", "x\n")
+    small.json("results/numbers.json", lambda doc: doc["values"]["models.alpha.delta"].update(rows=rows))
+    (problem,) = _problems(small)
+    assert f"values.models.alpha.delta.rows: no such file '{rows}'" in problem
+
+
 def test_two_exhibits_with_one_id_are_refused(small):
     content = json.loads((small.root / "results/exhibits.json").read_text())
     small.write("results/more.json", json.dumps({"exhibits": {"tiny": content["exhibits"]["tiny"]}}))
