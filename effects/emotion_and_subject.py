@@ -69,7 +69,7 @@ def _mould_table(severity: float) -> Image:
 
 def _stains(height: int, width: int, severity: float, rng: np.random.Generator) -> Image:
     """What the paper still reflects: brown puddles with a darker tide-mark where they dried, and a burnt border."""
-    high, wide, x, y = fields.grid(height, width, 112)
+    high, wide, x, y = fields.grid(height, width, 96)
     warp = fields.clouds(rng, high, wide, 4) - 0.5
     absorbed = np.zeros((high, wide), np.float32)
     for place_x, place_y, size, force in rng.random((5, 4)).tolist():
@@ -94,11 +94,8 @@ def _flake(image: Image, severity: float, rng: np.random.Generator) -> None:
     step = max(1, min(height, width) // 256)
     shade = np.zeros_like(gone)
     shade[step:, step:] = gone[:-step, :-step]
-    image[:] = cv2.subtract(image, fields.tinted(cv2.max(cv2.LUT(shade, _SHADE), gone), (1, 1, 1)))
-    image[:] = cv2.add(image, fields.tinted(gone, (0.89, 0.84, 0.75)))
-
-
-_SHADE = (np.arange(256) * 0.4).astype(np.uint8)
+    cv2.subtract(image, fields.tinted(shade, (0.4, 0.4, 0.4)), dst=image)
+    cv2.max(image, fields.tinted(gone, (0.89, 0.84, 0.75)), dst=image)
 
 
 def _scratch(image: Image, severity: float, rng: np.random.Generator) -> None:

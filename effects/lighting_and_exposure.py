@@ -34,7 +34,7 @@ def exposure_extremes(image: Image, severity: float, rng: np.random.Generator) -
 def light_leak(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """A burning edge and two or three streaks, from a seeded side."""
     height, width = image.shape[:2]
-    high, wide, x, y = fields.grid(height, width, 112)
+    high, wide, x, y = fields.grid(height, width, 88)
     depth, along = ((x, y), (1 - x, y), (y, x), (1 - y, x))[int(rng.integers(0, 4))]
     wave = np.sin(2 * np.pi * (along * rng.uniform(0.5, 1.2) + rng.random()))
     ragged = 0.16 + 0.175 * fields.clouds(rng, high, wide, 3, 3) + 0.05 * wave
