@@ -48,7 +48,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
             voice.write_text(voice.read_text() + "\n{{ wall() }}\n")
     _open_catalogue(root)
     out = root / "site"
-    build(root, out, checked=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SITE_URL", "http://127.0.0.1/project/")
+        build(root, out, checked=False)
     return out
 
 
@@ -110,9 +112,23 @@ def _hang(root: Path, kind: str) -> None:
     (root / f"results/stand-in-{kind}.json").write_text(json.dumps({"exhibits": exhibits}))
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
+class _Pages(http.server.SimpleHTTPRequestHandler):
+    """Serves as GitHub Pages does: 404.html stands in for every missing address. Says nothing."""
+
     def log_message(self, *args: Any) -> None:
         pass
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        page = Path(self.directory, "project/404.html")
+        if code != 404 or not page.is_file():
+            super().send_error(code, message, explain)
+            return
+        content = page.read_bytes()
+        self.send_response(404)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
 
 
 @pytest.fixture(scope="session")
@@ -120,7 +136,7 @@ def address(site: Path) -> Iterator[str]:
     """The site under a sub-path, as GitHub Pages serves it."""
     (site.parent / "served").mkdir()
     (site.parent / "served/project").symlink_to(site)
-    handler = functools.partial(_Quiet, directory=str(site.parent / "served"))
+    handler = functools.partial(_Pages, directory=str(site.parent / "served"))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/project"
