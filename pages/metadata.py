@@ -29,16 +29,17 @@ def highwire(page: Page) -> list[tuple[str, str]]:
 
 
 def social(page: Page, address: str, card: str, exhibit: Exhibit | None) -> list[tuple[str, str]]:
-    """OpenGraph tags; `address` and `card` are absolute where page.toml has an address."""
+    """OpenGraph tags; `address` and `card` are absolute where page.toml has an address. The card of the page is
+    1200x630; an exhibit's is its own picture."""
     title = f"{exhibit.title} - {page.title}" if exhibit else page.title
+    size = [] if exhibit else [("og:image:width", "1200"), ("og:image:height", "630")]
     return [
         ("og:type", "article"),
         ("og:title", title),
         ("og:description", exhibit.caption if exhibit else page.description),
         ("og:url", address),
         ("og:image", card),
-        ("og:image:width", "1200"),
-        ("og:image:height", "630"),
+        *size,
         ("og:image:alt", title),
         ("og:locale", page.language),
     ]

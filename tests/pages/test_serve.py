@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import signal
+import subprocess
+import sys
 import threading
+import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 from pages.serve import Generation, rebuild, serving
 
@@ -56,3 +62,22 @@ def test_a_defective_input_is_printed_and_the_last_good_site_stays(small):
     assert rebuild(small.root, small.out, generation, said.append) is None
     assert any("no such picture 'gone.jpg'" in line for line in said)
     assert generation.number == 0 and small.digest() == before
+
+
+def test_serve_watches_rebuilds_and_stops_when_interrupted(small):
+    """The whole command, as an author has it running beside the editor."""
+    command = [sys.executable, "build.py", "serve", "--port", "0", "--root", str(small.root)]
+    project = Path(__file__).parents[2]
+    process = subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        line = next(line for line in process.stdout if "127.0.0.1" in line)
+        port = int(re.search(r":(\d+)/", line)[1])
+        deadline = time.monotonic() + 30
+        while b"Second guesses" not in _get(port, "/clean/index.html")[2]:
+            assert time.monotonic() < deadline, "the change was never built"
+            place = small.root / "content/sections/02-second/section.toml"  # again and again: watching may begin late
+            place.write_text(place.read_text().replace("Second thoughts", "Second guesses"))
+            time.sleep(0.5)
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) in (0, 1, 130, -2)
