@@ -24,11 +24,12 @@ from urllib.parse import unquote, urlsplit
 
 from ledger.problems import Problem, did_you_mean
 
-FACTS_VERSION = 3  # raise when `read_page` finds other facts in the same bytes
+FACTS_VERSION = 4  # raise when `read_page` finds other facts in the same bytes
 TAG = re.compile(r"<!--.*?-->|<(/?)([a-zA-Z][\w-]*)([^<>\"']*(?:(?:\"[^\"]*\"|'[^']*')[^<>\"']*)*)>", re.S)
 ATTRIBUTE = re.compile(r"([^\s=\"'<>/]+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'<>]+)))?")
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 NOT_PROSE = {"data", "code", "pre", "svg", "script", "style", "time", "kbd", "samp"}
+REQUESTS = {"object": ("data",), "use": ("href", "xlink:href"), "image": ("href", "xlink:href"), "a": ("ping",)}
 NUMBER = re.compile(r"\d(?:[\d.,\u2009\u202f]*\d)?")
 CSS_URL = re.compile(r"url\(\s*['\"]?([^'\")]+)['\"]?\s*\)|@import\s+['\"]([^'\"]+)")
 EXTERNAL = re.compile(r"^(?:[a-z][a-z0-9+.-]*:)?//", re.I)
@@ -154,8 +155,10 @@ def _tag(facts: Facts, tag: str, attributes: dict[str, str], line: int) -> None:
         facts.has_policy = "default-src 'self'" in attributes.get("content", "")
     if tag in ("a", "area") and "href" in attributes:
         facts.links.append((attributes["href"], line))
-    loaded = [attributes[name] for name in ("src", "poster") if attributes.get(name)]
-    loaded += [part.split()[0] for part in attributes.get("srcset", "").split(",") if part.strip()]
+    requests = ("src", "poster", *REQUESTS.get(tag, ()))
+    loaded = [attributes[name] for name in requests if attributes.get(name, "#")[0] != "#"]
+    sets = f"{attributes.get('srcset', '')},{attributes.get('imagesrcset', '')}"
+    loaded += [part.split()[0] for part in sets.split(",") if part.strip()]
     rel = attributes.get("rel", "").split()
     if tag == "link" and "canonical" not in rel and "href" in attributes:
         (facts.links if {"alternate", "prev", "next"} & {*rel} else facts.assets).append((attributes["href"], line))

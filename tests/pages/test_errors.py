@@ -223,6 +223,14 @@ def test_html_in_the_ledger_is_text_on_the_page(small, field):
         assert "<img src=x" not in small.read(page)
 
 
+@pytest.mark.parametrize("field", ["label", "caveat"])
+def test_html_in_a_value_is_text_on_the_page(small, field):
+    poison = "<img src=x onerror=alert(1)>"
+    small.json("results/numbers.json", lambda doc: doc["values"]["models.alpha.delta"].update({field: poison}))
+    assert not small.build().problems
+    assert all("<img src=x" not in small.read(page) for page in ("clean/index.html", "data/values.html"))
+
+
 def test_html_in_captions_and_titles_cannot_close_the_json_ld(small):
     poison = "</script><script>alert(1)</script>"
     small.json("results/exhibits.json", lambda doc: doc["exhibits"]["garden"].update(title=poison, caption=poison))
