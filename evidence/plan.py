@@ -175,6 +175,11 @@ def reads_prompt(row: ScorerRow) -> bool:
     return row.role != "judge" and row.text_window != 0
 
 
+def names_labels(row: ScorerRow) -> bool:
+    """Whether it says what a picture shows instead of how good it is: such scores are counted, never summed."""
+    return row.adapter == "image-classifier"
+
+
 @lru_cache(maxsize=65536)
 def _digest(path: Path, size: int, changed: int) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()

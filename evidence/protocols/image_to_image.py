@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from evidence import values
 from evidence.answers import Answers
-from evidence.plan import Ask, Member, Scoring, Wants, ledger_id, merge, reads_prompt
+from evidence.plan import Ask, Member, Scoring, Wants, ledger_id, merge, names_labels
 from evidence.prompts import Prompt
 from evidence.protocols import Study, seed_of
 from evidence.protocols.pairs import FOUND, row_of, wide
@@ -71,14 +71,15 @@ def tabulate(study: Study, answers: Answers) -> Document:
     for member in editors(study):
         lines = list(edits(study, member))
         for name, scorer in study.cast.scorers.items():
-            after = [[answers.number(edited, name, p.plain) for p, _, edited in line] for line in lines]
-            before = [[answers.number(given, name, p.plain) for p, given, _ in line] for line in lines]
-            column = Column(id=f"delta_{ledger_id(name)}", label=f"Δ {scorer.label}", note="edited - input")
-            label = f"{scorer.label}: edit by {member.row.label} minus its input"
-            sheet.put(
-                row_of(member), column, values.mean(study, label, values.difference(after, before), unit="points")
-            )
-            if not reads_prompt(scorer):
+            if not names_labels(scorer):
+                after = [[answers.number(edited, name, p.plain) for p, _, edited in line] for line in lines]
+                before = [[answers.number(given, name, p.plain) for p, given, _ in line] for line in lines]
+                column = Column(id=f"delta_{ledger_id(name)}", label=f"Δ {scorer.label}", note="edited - input")
+                label = f"{scorer.label}: edit by {member.row.label} minus its input"
+                sheet.put(
+                    row_of(member), column, values.mean(study, label, values.difference(after, before), unit="points")
+                )
+            else:
                 left = [[_left(answers, name, p, given, edited) for p, given, edited in line] for line in lines]
                 if any(number is not None for line in left for number in line):
                     column = Column(id=f"left_{ledger_id(name)}", label="Effects left", unit="share", better="higher")

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from evidence import values
 from evidence.answers import Answers
-from evidence.plan import Ask, Comparison, Member, Scoring, Wants, ledger_id, reads_prompt
+from evidence.plan import Ask, Comparison, Member, Scoring, Wants, ledger_id, names_labels, reads_prompt
 from evidence.prompts import Prompt
 from evidence.protocols import Study, seed_of
 from evidence.scorers import ScorerRow
@@ -118,11 +118,19 @@ def _scores(
     scorer: ScorerRow,
     four: FourWay,
 ) -> None:
+    if names_labels(scorer):
+        _labels(study, answers, table, row, member, scorer)
+        return
     name, generator = ledger_id(scorer.id), member.row.label
     delta = values.difference(four.diop, four.oiop)
     table.put(
         row,
-        Column(id=f"delta_{name}", label=f"Δ {scorer.label}", better="lower", note="diop - oiop"),
+        Column(
+            id=f"delta_{name}",
+            label=f"Δ {scorer.label}",
+            better="lower",
+            note="diop - oiop; a judge is summed over all dimensions",
+        ),
         values.mean(study, f"Δ{scorer.label} of {generator}", delta, unit="points"),
     )
     table.put(
@@ -130,28 +138,44 @@ def _scores(
         Column(id=f"after_{name}", label=f"{scorer.label} after", better="lower", note="diop"),
         values.mean(study, f"{scorer.label} of {generator}'s requested picture", four.diop, unit="points"),
     )
-    if reads_prompt(scorer):
-        table.put(
-            row,
-            Column(
-                id=f"picks_{name}", label=f"{scorer.label} picks", unit="share", better="higher", note="didp > oidp"
-            ),
-            values.share(
-                study,
-                f"{scorer.label} prefers the requested picture, {generator}",
-                values.greater(four.didp, four.oidp),
-            ),
+    if not reads_prompt(scorer):
+        _dimensions(study, answers, table, row, member, scorer)
+        return
+    column = Column(
+        id=f"picks_{name}", label=f"{scorer.label} picks", unit="share", better="higher", note="didp > oidp"
+    )
+    label = f"{scorer.label} prefers the requested picture, {generator}"
+    table.put(row, column, values.share(study, label, values.greater(four.didp, four.oidp)))
+    for way in ("oiop", "oidp", "didp"):
+        label = f"{scorer.label} {way} of {generator}"
+        column = Column(id=f"{way}_{name}", label=f"{scorer.label} {way}")
+        ways.put(row, column, values.mean(study, label, getattr(four, way), unit="points"))
+    label = f"Share of pairs of {generator} with a negative Δ{scorer.label}"
+    falls = [[None if n is None else float(n < 0) for n in line] for line in delta]
+    column = Column(id=f"falls_{name}", label=f"Δ {scorer.label} < 0", unit="share")
+    ways.put(row, column, values.share(study, label, falls))
+
+
+def _dimensions(study: Study, answers: Answers, table: Sheet, row: Row, member: Member, scorer: ScorerRow) -> None:
+    """The delta over the dimensions that each prompt asks to depart from, beside the one over all of them: the two are
+    different quantities, and publications have printed one under the name of the other."""
+    grid = [[_selected(answers, scorer.id, entry) for entry in line] for line in pairs(study, member)]
+    if any(number is not None for line in grid for number in line):
+        note = "diop - oiop, summed over the prompt's own dimensions only"
+        column = Column(
+            id=f"selected_{ledger_id(scorer.id)}", label=f"Δ {scorer.label}, selected", better="lower", note=note
         )
-        for way in ("oiop", "oidp", "didp"):
-            label = f"{scorer.label} {way} of {generator}"
-            column = Column(id=f"{way}_{name}", label=f"{scorer.label} {way}")
-            ways.put(row, column, values.mean(study, label, getattr(four, way), unit="points"))
-        label = f"Share of pairs of {generator} with a negative Δ{scorer.label}"
-        falls = [[None if n is None else float(n < 0) for n in line] for line in delta]
-        column = Column(id=f"falls_{name}", label=f"Δ {scorer.label} < 0", unit="share")
-        ways.put(row, column, values.share(study, label, falls))
-    else:
-        _labels(study, answers, table, row, member, scorer)
+        label = f"Δ{scorer.label} of {member.row.label} over the dimensions that each prompt names"
+        table.put(row, column, values.mean(study, label, grid, unit="points"))
+
+
+def _selected(answers: Answers, scorer: str, entry: tuple[Prompt, Ask, Ask]) -> float | None:
+    prompt, original, distorted = entry
+    before, after = answers.score(original, scorer, ""), answers.score(distorted, scorer, "")
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        return None
+    chosen = [dimension for dimension in prompt.dimensions if dimension in after and dimension in before]
+    return sum(after[d] - before[d] for d in chosen) if chosen else None
 
 
 def _labels(study: Study, answers: Answers, table: Sheet, row: Row, member: Member, scorer: ScorerRow) -> None:
@@ -201,6 +225,8 @@ def _tests(study: Study, answers: Answers, four: dict[tuple[str, str], FourWay])
         if base is None or base is member or member.row.kind == "base":
             continue
         for name, scorer in study.cast.scorers.items():
+            if names_labels(scorer):
+                continue
             paired = values.complete(four[member.name, name].diop, four[base.name, name].diop)
             if not paired:
                 continue

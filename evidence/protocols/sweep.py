@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from evidence import values
 from evidence.answers import Answers
-from evidence.plan import Ask, Scoring, Wants, ledger_id, merge, reads_prompt
+from evidence.plan import Ask, Scoring, Wants, ledger_id, merge, names_labels, reads_prompt
 from evidence.protocols import Study
 from evidence.protocols.pairs import count_found, pairs, row_of, share_found
 from evidence.values import Sheet
@@ -40,17 +40,18 @@ def tabulate(study: Study, answers: Answers) -> Document:
         row = row_of(member)
         row = row.model_copy(update={"label": f"{row.label} {row.note}".strip()})
         for name, scorer in study.cast.scorers.items():
-            unit = "points" if reads_prompt(scorer) else "per label"
             id_ = ledger_id(name)
-            wide = [[_one(answers, d, name, p.wide) for p, _, d in line] for line in lines]
-            plain = [[_one(answers, o, name, p.plain) for p, o, _ in line] for line in lines]
-            label = f"{scorer.label} of the requested picture, {row.label}"
-            column = Column(id=f"wide_{id_}", label=f"{scorer.label}, wide", note="didp")
-            sheet.put(row, column, values.mean(study, label, wide, unit=unit))
-            column = Column(id=f"plain_{id_}", label=f"{scorer.label}, plain", note="oiop")
-            label = f"{scorer.label} of the plain picture, {row.label}"
-            sheet.put(row, column, values.mean(study, label, plain, unit=unit))
-            if not reads_prompt(scorer):
+            if not names_labels(scorer):
+                unit = "points" if reads_prompt(scorer) else "per dimension"
+                wide = [[_one(answers, d, name, p.wide) for p, _, d in line] for line in lines]
+                plain = [[_one(answers, o, name, p.plain) for p, o, _ in line] for line in lines]
+                label = f"{scorer.label} of the requested picture, {row.label}"
+                column = Column(id=f"wide_{id_}", label=f"{scorer.label}, wide", note="didp")
+                sheet.put(row, column, values.mean(study, label, wide, unit=unit))
+                column = Column(id=f"plain_{id_}", label=f"{scorer.label}, plain", note="oiop")
+                label = f"{scorer.label} of the plain picture, {row.label}"
+                sheet.put(row, column, values.mean(study, label, plain, unit=unit))
+            else:
                 follow = [[share_found(p.tags, answers.score(d, name, "")) for p, _, d in line] for line in lines]
                 unasked = [[count_found(known, answers.score(o, name, "")) for _, o, _ in line] for line in lines]
                 if any(number is not None for line in follow for number in line):

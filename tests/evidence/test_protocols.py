@@ -37,6 +37,8 @@ class Bench:
         cast = run.cast_of(Order(models=models or ("small",)), self.rows)
         if judges:
             cast = dataclasses.replace(cast, judges={"j": Rows().scorers["llm-judge"]})
+        if told.pop("dimensions", False):
+            cast = dataclasses.replace(cast, scorers={**cast.scorers, "j-judge": Rows().scorers["j-judge"]})
         seeds = told.pop("seeds", (0,))
         return Study("t", cast, prompts.load(str(file)), seeds, told)  # type: ignore[arg-type]
 
@@ -96,6 +98,9 @@ def four_way(scorer: str, source: Source, prompt: str) -> object:
     if scorer == "small-labels":
         blurred = 0.9 if source.arm == "wide" and source.prompt != "d3" else 0.1
         return {"intentional_blur": blurred, "muted_faded": 0.2, "film_artifacts": 0.6}
+    if scorer == "j-judge":
+        worse = source.arm == "wide"
+        return {"clarity": 0.5 if worse else 1.5, "emotion": 1.0, "richness": 0.25 if worse else 0.5}
     return FOUR[source.prompt[0], prompt[0]][int(prompt[1])]
 
 
@@ -112,8 +117,17 @@ def test_the_pair_benchmark_by_hand(bench: Bench) -> None:
     assert [cell[f"four-way.small.{way}_small-clip"].value for way in ("oiop", "oidp", "didp")] == [11.5, 9.0, 9.375]
     assert cell["pairs.small.follow_small-labels"].value == pytest.approx(0.375)  # 3 of 4 prompts, half of the tags
     assert cell["pairs.small.unasked_small-labels"].value == 0.0
-    assert cell["pairs.small.delta_small-labels"].value == pytest.approx(0.6)  # sums: 3 x 1.7, 1 x 0.9 minus 0.9
+    assert "pairs.small.delta_small-labels" not in cell, "labels are counted, not summed"
     assert all(value.source.kind == "measured" and value.source.where == "run-t" for value in cell.values())
+
+
+def test_a_judge_is_summed_over_all_dimensions_and_apart_over_those_asked_for(bench: Bench) -> None:
+    """Two quantities that publications have mixed up: here -1.25 over all, -1 or 0 over the prompt's own."""
+    lines = [{**line, "dimensions": ["clarity"] if n < 2 else ["emotion"]} for n, line in enumerate(PAIRS)]
+    found = bench.measure("pairs", bench.study(lines=lines, dimensions=True), four_way).values
+    assert found["t.pairs.small.delta_j-judge"].value == pytest.approx(-1.25)
+    assert found["t.pairs.small.after_j-judge"].value == pytest.approx(1.75)
+    assert found["t.pairs.small.selected_j-judge"].value == pytest.approx(-0.5)
 
 
 def test_a_missing_score_takes_its_pair_out_and_is_told(bench: Bench) -> None:
@@ -301,15 +315,20 @@ def test_a_sweep_has_a_row_for_every_strength(bench: Bench) -> None:
     def score(scorer: str, source: Source, prompt: str) -> object:
         assert isinstance(source, Ask)
         strength = 1.0 if source.model.endswith("1") else 2.0
-        return {"a": strength, "b": 0.0} if scorer == "small-labels" else strength * (10 if source.arm == "wide" else 1)
+        if scorer == "small-labels":
+            return {"intentional_blur": strength - 1, "muted_faded": 0.0}
+        if scorer == "j-judge":
+            return {"clarity": strength, "emotion": 0.0}
+        return strength * (10 if source.arm == "wide" else 1)
 
-    document = bench.measure("sweep", bench.study(*names, lines=PAIRS), score)
+    document = bench.measure("sweep", bench.study(*names, lines=PAIRS, dimensions=True), score)
     (table,) = document.tables.values()
     assert [row.id for row in table.rows] == ["small-method-vsf-vsf_scale-1", "small-method-vsf-vsf_scale-2"]
     second = "t.sweep.small-method-vsf-vsf_scale-2"
     assert document.values[f"{second}.wide_small-clip"].value == 20.0
     assert document.values[f"{second}.plain_small-clip"].value == 2.0
-    assert document.values[f"{second}.wide_small-labels"].value == 1.0, "a mean over labels, not a sum"
+    assert document.values[f"{second}.wide_j-judge"].value == 1.0, "a mean over dimensions, not a sum"
+    assert document.values[f"{second}.follow_small-labels"].value == 0.5
 
 
 def test_words_of_polish_reach_only_those_who_read_them(bench: Bench) -> None:
