@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from ledger.problems import Problem, did_you_mean
+from ledger.problems import Problem, did_you_mean, spell, toml_line
 
 FACTS_VERSION = 4  # raise when `read_page` finds other facts in the same bytes
 TAG = re.compile(r"<!--.*?-->|<(/?)([a-zA-Z][\w-]*)([^<>\"']*(?:(?:\"[^\"]*\"|'[^']*')[^<>\"']*)*)>", re.S)
@@ -30,6 +30,8 @@ ATTRIBUTE = re.compile(r"([^\s=\"'<>/]+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 NOT_PROSE = {"data", "code", "pre", "svg", "script", "style", "time", "kbd", "samp"}
 REQUESTS = {"object": ("data",), "use": ("href", "xlink:href"), "image": ("href", "xlink:href"), "a": ("ping",)}
+PROSE = (("title",), ("thesis",), ("description",), ("lead",), ("note",))
+PROSE_OF_A_VOICE = ("title", "nav", "lead")
 NUMBER = re.compile(r"\d(?:[\d.,\u2009\u202f]*\d)?")
 CSS_URL = re.compile(r"url\(\s*['\"]?([^'\")]+)['\"]?\s*\)|@import\s+['\"]([^'\"]+)")
 EXTERNAL = re.compile(r"^(?:[a-z][a-z0-9+.-]*:)?//", re.I)
@@ -73,6 +75,7 @@ def check(root: Path, out: Path) -> list[Problem]:
         *_parity(pages, where),
         *_values(pages, out, where),
         *_numbers(pages, root, settings.get("allow", [])),
+        *_titles(root, settings.get("allow", [])),
         *_headings(pages, where),
         *_budgets(pages, out, files, where, settings),
         *_json(out, files, where),
@@ -372,6 +375,25 @@ def _numbers(pages: dict[str, Facts], root: Path, allow: Iterable[str]) -> Itera
             )
 
 
+def _titles(root: Path, allow: Iterable[str]) -> Iterator[Problem]:
+    """Titles, leads and notes are prose too: the ones of page.toml and of every section.toml."""
+    allowed = sorted(allow, key=len, reverse=True)
+    for file in [root / "content/page.toml", *sorted((root / "content/sections").glob("*/section.toml"))]:
+        try:
+            text = file.read_text(encoding="utf-8")
+            written = tomllib.loads(text)
+        except (OSError, ValueError):
+            continue
+        for path in (*PROSE, *((variant, key) for variant in ("clean", "distorted") for key in PROSE_OF_A_VOICE)):
+            place: Any = written
+            for key in path:
+                place = place.get(key, "") if isinstance(place, dict) else ""
+            for match in NUMBER.finditer(place) if isinstance(place, str) else ():
+                if not _is_allowed(match[0], place, allowed):
+                    message = f"'{match[0]}' is typed in prose: refer to a ledger value, or allow it in [check] allow"
+                    yield Problem(_name(file, root), toml_line(text, path), spell(path), message)
+
+
 def _is_allowed(number: str, around: str, allowed: list[str]) -> bool:
     """Whether some allowed phrase that stands in the text contains the number."""
     for phrase in allowed:
@@ -440,7 +462,7 @@ def _json(out: Path, files: Mapping[str, None], where: str) -> Iterator[Problem]
     """The published ledger is what its schema says, and its schema is JSON."""
     from pydantic import ValidationError
 
-    from ledger.problems import json_line, spell
+    from ledger.problems import json_line
     from ledger.schema import Publication
 
     if "data/ledger.json" not in files:

@@ -131,6 +131,18 @@ def test_a_defect_of_a_page_is_found_at_its_line(small, old, new, said):
     assert any(int(p.split(":")[1]) in (1, line) or "id 'first'" in p or "level 1" in p for p in found)
 
 
+@pytest.mark.parametrize(
+    ("path", "old", "new", "field"),
+    [
+        ("content/sections/02-second/section.toml", 'title = "Second', 'title = "2 Second', "clean.title"),
+        ("content/page.toml", "Small things", "17 things", "thesis"),
+    ],
+)
+def test_a_number_typed_in_a_title_is_found(small, path, old, new, field):
+    small.replace(path, old, new, 1)
+    assert any(p.file == path and p.field == field and "is typed in prose" in p.message for p in small.build().problems)
+
+
 def test_a_style_sheet_that_asks_elsewhere_is_found(small):
     sheet = next((small.out / "assets/css").glob("*.css"))
     sheet.write_text('body { }\n@import "https://fonts.example/x.css";\n.a { background: url(gone.png) }\n')
