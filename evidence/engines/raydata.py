@@ -21,10 +21,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evidence.engines import Options, Reporter, Tally
+from evidence.generators import Arm
 from evidence.plan import Plan
 from evidence.provenance import made_here
 from evidence.store import Store, key_of, without_secrets
-from evidence.work import Bench, draw, finished, pixels_of, sources
+from evidence.types import Generator, Staged
+from evidence.work import Bench, draw, finished, pixels_of, request_of, sources
 from ledger.problems import InputError, Problem
 
 if TYPE_CHECKING:
@@ -248,27 +250,38 @@ class Actor:
 
 
 class Draw(Actor):
-    """Makes pictures; holds one generator at a time."""
+    """Makes pictures; holds one generator at a time, with the texts of its whole group embedded."""
 
     def prepare(self) -> None:
         from evidence.engines.local import Studio
 
         self.studio = Studio(self.plan.cast, self.options)
+        self.held: tuple[tuple[str, Arm], Generator] | None = None
 
     def work(self, keys: list[str]) -> None:
         from evidence.engines.local import grouped
 
         jobs = [self.plan.pictures[key] for key in keys if key in self.plan.pictures]
         due = [job for job in jobs if not finished(self.store, job.key, self.options.retry_failed)]
-        for (model, arm), batch in grouped(due, self.plan.cast):
-            if model in self.notes:
+        for group, batch in grouped(due, self.plan.cast):
+            if group[0] in self.notes:
                 continue
             try:
-                generator = self.studio.load(model, arm)
+                generator = self._generator(group)
             except Exception as error:
-                self.unavailable(model, error)
+                self.unavailable(group[0], error)
                 continue
             draw(generator, batch, self.store, self.options.patience, made_here(self.options.device))
+
+    def _generator(self, group: tuple[str, Arm]) -> Generator:
+        if self.held is None or self.held[0] != group:
+            self.held = None
+            generator = self.studio.load(*group)
+            if isinstance(generator, Staged):
+                together = [jobs for model, arm, jobs in self.plan.groups() if (model, arm) == group]
+                generator.encode([request_of(job, None) for jobs in together for job in jobs])
+            self.held = group, generator
+        return self.held[1]
 
 
 class Score(Actor):

@@ -37,7 +37,7 @@ def contents(store: Store) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(280)
 def test_both_engines_make_the_same_bytes(cluster: None, small_rows: Rows, tmp_path: Path) -> None:
     """Two generators, two scorers and a row that cannot run; then a second run that does nothing."""
     lost = small_rows.models["small"].model_copy(update={"weights": f"local-dir:{tmp_path}/lost"})
