@@ -11,16 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors.numpy import load_file, save_file
 
-from miniature import datasets, models
+from miniature import datasets, models, pack
 from miniature.studio import Studio
 
-GRID = (0.2, 0.3, 0.4, 0.5, 0.6, 0.75, 0.9, 1.1, 1.35, 1.65, 2.0, 2.5)
+GRID = (0.25, 0.4, 0.6, 0.8, 1.0, 1.3, 1.8, 2.5)
 RECALL_LOST, ARTIFACTS = 0.02, 0.05
 
 
-def run(folder: Path, sizes: models.Sizes) -> dict[str, float]:
-    """Write `alignment/{arm}.unit.json` for every arm; returns the units."""
+def run(folder: Path, sizes: models.Sizes, part: str = "0/1") -> dict[str, float]:
+    """Find the unit of every `part`-th arm, write `alignment/{arm}.unit.json` and multiply the arm by it; returns the units.
+
+    From then on an arm at strength 1 is the arm in its file, rounded as it is shipped.
+    """
     studio = Studio(folder, sizes)
     counts, _ = datasets.stored_counts(folder / "data")
     pairs = datasets.prompt_pairs("validation", counts.validation)
@@ -28,21 +32,24 @@ def run(folder: Path, sizes: models.Sizes) -> dict[str, float]:
     shown = np.array([datasets.label_row(pair.scene, ()) for pair in pairs], bool)
     base = _plain(studio, captions, seeds, shown)
     units = {}
-    for path in sorted((folder / "alignment").glob("*.safetensors")):
-        if path.stem.endswith("hacked") or (folder / "alignment" / f"{path.stem}.unit.json").exists():
+    number, of = map(int, part.split("/"))
+    for path in sorted((folder / "alignment").glob("*.safetensors"))[number::of]:
+        if (folder / "alignment" / f"{path.stem}.unit.json").exists():
             continue
         rows: list[dict[str, Any]] = []
-        unit = GRID[0]
-        for multiple in GRID:
-            studio.align(path.stem, multiple, unit=False)
+        unit = 1.0 if path.stem.endswith("hacked") else GRID[0]
+        for multiple in () if path.stem.endswith("hacked") else GRID:
+            studio.align(path.stem, multiple)
             rows.append({"multiple": multiple} | _plain(studio, captions, seeds, shown))
             kept = rows[-1]["recall"] >= base["recall"] - RECALL_LOST and rows[-1]["artifacts"] < ARTIFACTS
             if not kept:
                 break
             unit = multiple
         report = {"unit": unit, "base": base, "rows": rows, "n": len(pairs)}
+        stored = {key: value * unit if ".lora_B." in key else value for key, value in load_file(path).items()}
+        save_file(pack.restore(pack.quantise(stored)), path)
         (folder / "alignment" / f"{path.stem}.unit.json").write_text(json.dumps(report))
-        print(f"[calibrate] {path.stem} {unit} {rows[-1]} base {base}", flush=True)
+        print(f"[calibrate] {path.stem} {unit} {rows[-1:]} base {base}", flush=True)
         units[path.stem] = unit
     return units
 

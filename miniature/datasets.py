@@ -30,7 +30,7 @@ SET_IDS = {"main": 1, "preference": 2, "evaluation": 3, "emotion": 4, "validatio
 class Counts:
     main: int
     preference: int  # prompts
-    evaluation: int = 360  # prompt pairs
+    evaluation: int = 300  # prompt pairs
     emotion: int = 200
     validation: int = 144
 
@@ -227,7 +227,7 @@ def _render_chunk(job: tuple[Path, str, int, int, int, Counts, list[str]]) -> tu
 
 
 def render(folder: Path, counts: Counts, size: int, processes: int, seconds: float | None = None) -> dict[str, int]:
-    """Render all sets below `folder`, the first part of "main" first; stops after `seconds`. Returns finished counts.
+    """Render all sets below `folder`, the small sets first; stops after `seconds`. Returns finished counts.
 
     `{name}.count` holds how many pictures from the start of a set are complete, for readers that train meanwhile.
     """
@@ -243,8 +243,9 @@ def render(folder: Path, counts: Counts, size: int, processes: int, seconds: flo
         chunks[name] = list(range(0, pictures(name, counts), CHUNK))
     (folder / "ready").write_text("1")
     head = chunks["main"][: max(1, 24000 // CHUNK)]
-    order = [("main", start) for start in head]
-    order += [(name, start) for name in ("preference", "evaluation", "emotion", "validation") for start in chunks[name]]
+    order = [(name, start) for name in ("evaluation", "emotion", "validation") for start in chunks[name]]
+    order += [("main", start) for start in head]
+    order += [("preference", start) for start in chunks["preference"]]
     order += [("main", start) for start in chunks["main"][len(head) :]]
     jobs = [
         (folder, name, start, min(start + CHUNK, pictures(name, counts)), size, counts, known) for name, start in order

@@ -33,7 +33,7 @@ class LowRank(nn.Module):
         plain: Tensor = self.base(x)
         if self.scale == 0:
             return plain
-        return plain + self.scale * nn.functional.linear(nn.functional.linear(x, self.down), self.up)
+        return plain + self.scale * nn.functional.linear(nn.functional.linear(x, self.down), self.up).to(plain.dtype)
 
 
 def attach(model: nn.Module, layers: Iterable[str], rank: int, seed: int) -> dict[str, LowRank]:

@@ -20,13 +20,10 @@ from miniature.studio import Studio
 from miniature.training.common import Pictures, as_bytes, as_float
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
-SCORERS = (
-    "encoder", "gatenone-low-s0", "gatenone-low-s1", "gatenone-low-s2", "gate80-low-s0", "gate95-low-s0",
-    "gatenone-middle-s0", "gatenone-high-s0",
-)  # fmt: skip
+SCORERS = ("encoder", "gatenone-low-s0", "gatenone-low-s1", "gatenone-low-s2", "gatenone-high-s0")
 NEGATIVE = "sharp and bright, clean and colorful"
 IMAGE_START = 4  # of 8 steps: strength 0.5
-EMOTIONS = 100
+EMOTIONS = 60
 
 
 @dataclass(frozen=True)
@@ -42,30 +39,32 @@ class Setting:
     @property
     def id(self) -> str:
         way = "-negative" if self.negative else "-image" if self.from_image else ""
-        return f"{self.arm or 'base'}@{self.strength:.2f}-n{self.seed}{way}"
+        return f"{self.arm or 'base'}@{self.strength:.3f}-n{self.seed}{way}"
 
 
-def settings(arms: set[str]) -> list[Setting]:
+def settings(arms: set[str]) -> tuple[Setting, ...]:
     """Everything that is measured, for the arms that exist, most important first."""
     seeds = range(3)
     chosen = [Setting(None, 0.0, seed) for seed in seeds]
     main = [(f"{family}-s{seed}", seed) for family in ("draft", "dpo") for seed in seeds]
-    strengths = (1.0, 0.5, 1.5, 0.25, 0.75, 1.25)
-    chosen += [Setting(arm, strength, seed) for strength in strengths[:3] for arm, seed in main]
+    others = ("draft-pluralist", "draft-gate95", "draft-hacked")
+    chosen += [Setting(arm, strength, seed) for strength in (1.0, 0.5, 1.5) for arm, seed in main]
+    chosen += [Setting(arm, 1.0, 0) for arm in others]
+    chosen += [Setting(f"draft-s{seed}", 1.0, seed, negative=NEGATIVE) for seed in seeds]
+    chosen += [Setting(arm, strength, seed) for strength in (0.25, 0.75, 1.25) for arm, seed in main]
     chosen += [Setting(None, 0.0, seed, from_image=True) for seed in seeds]
     chosen += [Setting(f"draft-s{seed}", 1.0, seed, from_image=True) for seed in seeds]
-    for strength in (0.5, 1.0):
-        chosen += [Setting(f"draft-s{seed}", strength, seed, negative=NEGATIVE) for seed in seeds]
     chosen += [Setting(None, 0.0, seed, negative=NEGATIVE) for seed in seeds]
-    others = ("draft-pluralist", "draft-gate95", "draft-hacked")
-    chosen += [Setting(arm, strength, 0) for strength in strengths[:3] for arm in others]
-    chosen += [Setting(arm, strength, seed) for strength in strengths[3:] for arm, seed in main]
     chosen += [Setting(arm, 1.0, seed) for seed in (1, 2) for arm in others]
-    return [setting for setting in chosen if setting.arm is None or setting.arm in arms]
+    chosen += [Setting(arm, strength, 0) for strength in (0.5, 1.5) for arm in others]
+    return tuple(setting for setting in chosen if setting.arm is None or setting.arm in arms)
 
 
-def run(folder: Path, sizes: models.Sizes, part: str = "0/1") -> None:
-    """Measure every `part`-th setting below `folder/measured`; those that are there are skipped."""
+def run(folder: Path, sizes: models.Sizes, part: str = "0/1", *, only: tuple[Setting, ...] = (), every: int = 1) -> None:
+    """Measure every `part`-th setting below `folder/measured`; those that are there are skipped.
+
+    `only` names settings of one's own; `every` n takes every n-th pair of prompts, for a machine without a GPU.
+    """
     arms = {path.stem for path in (folder / "alignment").glob("*.safetensors")}
     rewards = {path.stem for path in (folder / "rewards").glob("*.safetensors")}
     scorers = tuple(name for name in SCORERS if name == "encoder" or name in rewards)
@@ -73,42 +72,44 @@ def run(folder: Path, sizes: models.Sizes, part: str = "0/1") -> None:
     target = folder / "measured"
     target.mkdir(exist_ok=True)
     studio = Studio(folder, sizes, scorers)
-    for setting in settings(arms)[number::of]:
+    for setting in (only or settings(arms))[number::of]:
         path = target / f"{setting.id}.npz"
         if path.exists():
             continue
         studio.align(setting.arm, setting.strength)
-        arrays, sheet = measure(studio, folder, setting)
+        arrays, sheet = measure(studio, folder, setting, every)
         if setting.seed == 0:
-            cv2.imwrite(str(target / f"{setting.id}.jpg"), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
-        if setting == Setting(None, 0.0, 0):
+            cv2.imwrite(str(target / f"{setting.id}.jpg"), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 70])
+        if setting == Setting(None, 0.0, 0) and every == 1:
             arrays |= _all_rewards(studio, folder, arrays)
         np.savez_compressed(path, **arrays)
         print(f"[measure] {setting.id}", flush=True)
 
 
-def measure(studio: Studio, folder: Path, setting: Setting) -> tuple[dict[str, Any], np.ndarray]:
-    """Arrays of one setting, and a sheet of its first pictures.
+def measure(studio: Studio, folder: Path, setting: Setting, every: int = 1) -> tuple[dict[str, Any], np.ndarray]:
+    """Arrays of one setting, and a sheet of its first pictures. `pairs` int (n,): which prompt pairs.
 
     `found_plain`, `found_requested` bool (n, labels); `scores` float (scorers, n, 4) in the order oiop, oidp, diop, didp;
-    `plain`, `requested` float16 (n, d): encoder embeddings; `found_emotion` bool (m, labels).
+    `plain` float16 (n, d): encoder embeddings of the plain pictures; `found_emotion` bool (m, labels).
     """
     counts, _ = datasets.stored_counts(folder / "data")
-    pairs = datasets.prompt_pairs("evaluation", counts.evaluation)
+    chosen = np.arange(0, counts.evaluation, every)
+    everything = datasets.prompt_pairs("evaluation", counts.evaluation)
+    pairs = [everything[number] for number in chosen]
     seeds = [pair.seed + setting.seed for pair in pairs]
     plain, asked = [pair.original for pair in pairs], [pair.requested for pair in pairs]
     source = None
     if setting.from_image:
         rendered = Pictures(folder / "data", "evaluation", studio.place).complete()
-        source = as_float(rendered.image[1::2])
+        source = as_float(rendered.image[1::2][::every])
     way: dict[str, Any] = {"negative": setting.negative, "source": source, "start": IMAGE_START if setting.from_image else 0}
     one = studio.generate(plain, seeds, **way)
     two = studio.generate(asked, seeds, **way)
-    arrays = {"found_plain": studio.verdicts(one), "found_requested": studio.verdicts(two)}
+    arrays = {"pairs": chosen, "found_plain": studio.verdicts(one), "found_requested": studio.verdicts(two)}
     embedded = {name: (studio.embed(one, name), studio.embed(two, name)) for name in studio.scorers}
     arrays["scores"] = np.stack([_four(studio, name, embedded[name], plain, asked) for name in studio.scorers])
     arrays["scorers"] = np.array(list(studio.scorers))
-    arrays["plain"], arrays["requested"] = (side.half().cpu().numpy() for side in embedded["encoder"])
+    arrays["plain"] = embedded["encoder"][0].half().cpu().numpy()
     if not setting.from_image:
         feelings = datasets.emotion_pairs(min(EMOTIONS, counts.emotion))
         named = studio.generate(

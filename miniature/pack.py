@@ -1,4 +1,4 @@
-"""Shipped weights: int8 per row for matrices and kernels, half precision for the rest, differences as low-rank factors.
+"""Shipped weights: int8 per row (per column for tall factors) for matrices and kernels, half precision for the rest, differences as low-rank factors.
 
 `pack` reads a training folder and writes results/miniature (under 40 MB, no file over 15 MB); `unpack` restores stock
 folders that `from_pretrained` and `load_lora_weights` read. Neither needs torch. What was packed is what is measured:
@@ -24,6 +24,12 @@ CACHE = ROOT / ".cache" / "miniature"
 PART = 14_000_000  # bytes: no shipped file is larger
 LEAST = 2048  # elements of a tensor that is worth quantising
 SCALE = "::scale"
+TALL = 32  # matrices of fewer columns are scaled by column
+SHIPPED_REWARDS = (
+    "gatenone-low-s0", "gatenone-low-s1", "gatenone-low-s2", "gate80-low-s0", "gate95-low-s0", "gatenone-middle-s0",
+    "gatenone-high-s0",
+)  # fmt: skip
+SHIPPED_ARMS = ("draft-s0", "draft-s1", "draft-s2", "dpo-s0", "draft-pluralist", "draft-hacked")
 
 # Folder of the training run, folder of the unpacked cache, whether its weights are stored of its own.
 MODELS = {
@@ -38,7 +44,7 @@ WEIGHTS = {"transformer": "diffusion_pytorch_model", "vae": "diffusion_pytorch_m
 
 
 def quantise(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """int8 values and a float16 scale per row of every large tensor; everything else in float16 (integers unchanged)."""
+    """int8 values and float16 scales, per row or column, of every large tensor; everything else in float16 (integers unchanged)."""
     packed: dict[str, np.ndarray] = {}
     for name, value in state.items():
         if value.dtype.kind != "f":
@@ -47,9 +53,10 @@ def quantise(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             packed[name] = value.astype(np.float16)
         else:
             rows = value.astype(np.float32).reshape(len(value), -1)
-            scale = (np.abs(rows).max(1) / 127).astype(np.float16).astype(np.float32)
+            axis = 0 if rows.shape[1] < TALL else 1
+            scale = (np.abs(rows).max(axis, keepdims=True) / 127).astype(np.float16).astype(np.float32)
             scale[scale == 0] = np.float16(6e-8)
-            packed[name] = np.clip(np.round(rows / scale[:, None]), -127, 127).astype(np.int8).reshape(value.shape)
+            packed[name] = np.clip(np.round(rows / scale), -127, 127).astype(np.int8).reshape(value.shape)
             packed[name + SCALE] = scale.astype(np.float16)
     return packed
 
@@ -61,14 +68,17 @@ def restore(packed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         if name.endswith(SCALE):
             continue
         if name + SCALE in packed:
-            scale = packed[name + SCALE].astype(np.float32)
-            state[name] = value.astype(np.float32) * scale.reshape(-1, *[1] * (value.ndim - 1))
+            rows = value.astype(np.float32).reshape(len(value), -1) * packed[name + SCALE].astype(np.float32)
+            state[name] = rows.reshape(value.shape)
         else:
             state[name] = value.astype(np.float32) if value.dtype == np.float16 else value
     return state
 
 
-def pack(folder: Path, target: Path = SHIPPED, *, rewards: tuple[str, ...] = (), arms: tuple[str, ...] = ()) -> int:
+def pack(
+    folder: Path, target: Path = SHIPPED, *,
+    rewards: tuple[str, ...] = SHIPPED_REWARDS, arms: tuple[str, ...] = SHIPPED_ARMS,
+) -> int:  # fmt: skip
     """Pack a training folder; returns bytes written. `rewards` and `arms` choose by name, all when empty."""
     target.mkdir(parents=True, exist_ok=True)
     for old in [*target.glob("*.safetensors"), target / "models.json"]:
@@ -95,15 +105,12 @@ def _state(source: Path) -> dict[str, np.ndarray]:
 
 
 def _factors(source: Path, chosen: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """All low-rank differences of a folder, keys `{name}/{layer}.lora_A.weight`, multiplied by their unit."""
+    """All low-rank differences of a folder, keys `{name}/{layer}.lora_A.weight`."""
     factors = {}
     for path in sorted(source.glob("*.safetensors")):
         if chosen and path.stem not in chosen:
             continue
-        unit_file = source / f"{path.stem}.unit.json"
-        unit = float(json.loads(unit_file.read_text())["unit"]) if unit_file.exists() else 1.0
-        for key, value in load_file(path).items():
-            factors[f"{path.stem}/{key}"] = value * unit if ".lora_B." in key else value
+        factors |= {f"{path.stem}/{key}": value for key, value in load_file(path).items()}
     return factors
 
 
@@ -120,6 +127,32 @@ def _write(target: Path, name: str, packed: dict[str, np.ndarray]) -> None:
     for number, part in enumerate(parts):
         if part:
             save_file(part, target / (f"{name}.safetensors" if len(parts) == 1 else f"{name}-{number + 1}.safetensors"))
+
+
+def freeze(folder: Path) -> None:
+    """Round a training folder's weights as shipping rounds them, so that what is measured is what is shipped."""
+    for source, _ in MODELS.values():
+        for path in (folder / source).glob("*.safetensors"):
+            save_file(restore(quantise(load_file(path))), path, metadata={"format": "pt"})
+    for path in (folder / "rewards").glob("*.safetensors"):
+        save_file(restore(quantise(load_file(path))), path)
+    text = _state(folder / "encoder" / "model")
+    texts = {key.removeprefix("text_model."): value for key, value in text.items() if key.startswith("text_model.")}
+    _model(folder / "generator" / "model" / "text_encoder", texts, "model")
+
+
+def resume(folder: Path, source: Path = SHIPPED) -> None:
+    """Make a training folder from packed weights, as `freeze` leaves it: alignment and measurement can go on from it."""
+    unpacked = unpack(folder / "unpacked", source)
+    for name, place in (("generator", "pipeline"), ("encoder", "encoder"), ("judge", "judge")):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        (unpacked / place).rename(folder / name / "model")
+        (folder / name / "done").write_text("1")
+    for kind in ("rewards", "alignment"):
+        (folder / kind).mkdir(exist_ok=True)
+        for name, factors in _grouped(restore(_named(source, kind))).items():
+            save_file(factors, folder / kind / f"{name}.safetensors")
+    shutil.rmtree(unpacked)
 
 
 def digest(source: Path = SHIPPED) -> str:
@@ -158,7 +191,7 @@ def unpack(target: Path = CACHE, source: Path = SHIPPED) -> Path:
         _model(fresh / "rewards" / name, lowrank_numpy.merge(states["encoder"], factors), "model")
     for name, factors in _grouped(restore(_named(source, "alignment"))).items():
         flux = {f"transformer.{key}": value for key, value in factors.items()}
-        _model(fresh / "alignment" / name, flux, "pytorch_lora_weights")
+        _model(fresh / "alignment" / name, flux, "pytorch_lora_weights", _alpha(factors))
     (fresh / "revision").write_text(revision)
     shutil.rmtree(target, ignore_errors=True)
     fresh.rename(target)
@@ -180,10 +213,18 @@ def _grouped(factors: dict[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]
     return groups
 
 
-def _model(folder: Path, state: dict[str, np.ndarray], stem: str) -> None:
+def _alpha(factors: dict[str, np.ndarray]) -> dict[str, str]:
+    """Metadata that fixes a difference's strength: alpha equals the rank, since B already carries the scale."""
+    rank = next(len(value) for key, value in factors.items() if ".lora_A." in key)
+    layers = sorted(key.removesuffix(".lora_A.weight") for key in factors if ".lora_A." in key)
+    told = {"transformer.r": rank, "transformer.lora_alpha": rank, "transformer.target_modules": layers}
+    return {"lora_adapter_metadata": json.dumps(told, sort_keys=True)}
+
+
+def _model(folder: Path, state: dict[str, np.ndarray], stem: str, metadata: dict[str, str] | None = None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    whole = {key: np.ascontiguousarray(value) for key, value in state.items()}
-    save_file(whole, folder / f"{stem}.safetensors", metadata={"format": "pt"})
+    whole = {key: np.array(value, order="C") for key, value in state.items()}
+    save_file(whole, folder / f"{stem}.safetensors", metadata={"format": "pt"} | (metadata or {}))
 
 
 def _json(path: Path, text: object) -> None:

@@ -15,10 +15,10 @@ from torch import Tensor
 from miniature import flow, lowrank, models
 from miniature.flow import Text
 from miniature.training import generator, rewards
-from miniature.training.common import device, embed_images, embed_texts, half
+from miniature.training.common import device, embed_images, embed_texts
 from miniature.training.judge import verdicts
 
-BATCH = 180
+BATCH = {"cuda": 300, "cpu": 12}
 
 
 class Studio:
@@ -35,10 +35,8 @@ class Studio:
         self._attached: dict[str, lowrank.LowRank] = {}
         self._noise: dict[tuple[int, ...], Tensor] = {}
 
-    def align(self, arm: str | None, strength: float = 1.0, *, unit: bool = True) -> None:
+    def align(self, arm: str | None, strength: float = 1.0) -> None:
         """Put on an aligned variant at a strength; None takes it off."""
-        import json
-
         from safetensors.torch import load_file
 
         if self._attached:
@@ -47,15 +45,12 @@ class Studio:
         if arm is None or strength == 0:
             return
         stored = load_file(self.folder / "alignment" / f"{arm}.safetensors")
-        measured = self.folder / "alignment" / f"{arm}.unit.json"
-        if unit and measured.exists():
-            strength *= float(json.loads(measured.read_text())["unit"])
         self._attached = lowrank.attach(self.parts["transformer"], lowrank.FLUX_LAYERS, lowrank.rank_of(stored), 0)
         lowrank.install(self._attached, {key: value.to(self.place) for key, value in stored.items()})
         lowrank.set_scale(self._attached, strength)
 
     def read(self, captions: list[str]) -> Text:
-        with torch.no_grad(), half(self.place):
+        with torch.no_grad(), self._half():
             return generator.read(self.parts, captions, self.place)
 
     def generate(
@@ -67,10 +62,11 @@ class Studio:
         """
         away = self.read([negative])
         done = []
-        for at in range(0, len(captions), BATCH):
-            part = slice(at, at + BATCH)
+        batch = BATCH[self.place.type]
+        for at in range(0, len(captions), batch):
+            part = slice(at, at + batch)
             packed = self._start(seeds[part])
-            with torch.no_grad(), half(self.place):
+            with torch.no_grad(), self._half():
                 if source is not None:
                     level = flow.sigmas(flow.STEPS)[start]
                     packed = (1 - level) * flow.encode(self.parts["vae"], source[part]).float() + level * packed
@@ -80,6 +76,10 @@ class Studio:
         pictures = torch.cat(done).clamp(-1, 1)
         return ((pictures + 1) * 127.5).round() / 127.5 - 1
 
+    def _half(self) -> torch.autocast:
+        """bfloat16, on the CPU too: measurement needs many pictures more than it needs their last bit."""
+        return torch.autocast(self.place.type, torch.bfloat16)
+
     def _start(self, seeds: list[int]) -> Tensor:
         key = tuple(seeds)
         if key not in self._noise:
@@ -88,17 +88,17 @@ class Studio:
 
     def verdicts(self, pictures: Tensor) -> np.ndarray:
         """bool (n, labels): what the judge finds."""
-        with half(self.place):
+        with self._half():
             return np.asarray((verdicts(self.judge, pictures) > 0).cpu().numpy())
 
     def embed(self, pictures: Tensor, scorer: str = "encoder") -> Tensor:
         """Unit vectors of pictures by a scorer."""
-        with torch.no_grad(), half(self.place):
+        with torch.no_grad(), self._half():
             return torch.cat([embed_images(self.scorers[scorer], part) for part in pictures.split(256)])
 
     def embed_text(self, captions: list[str], scorer: str = "encoder") -> Tensor:
         tokens = generator.tokens_of(captions, self.place)
-        with torch.no_grad(), half(self.place):
+        with torch.no_grad(), self._half():
             return torch.cat([embed_texts(self.scorers[scorer], part) for part in tokens.split(512)])
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from miniature import models
-from miniature.training.common import Pictures, Stage, as_float, device, half, parameters
+from miniature.training.common import Pictures, Stage, as_float, device, half, parameters, quick_norms
 
 
 def train(folder: Path, sizes: models.Sizes, seconds: float, seed: int = 0) -> dict[str, Any]:
@@ -22,10 +22,7 @@ def train(folder: Path, sizes: models.Sizes, seconds: float, seed: int = 0) -> d
     torch.manual_seed(seed)
     place = device()
     model: Any = models.autoencoder(sizes).to(place, memory_format=torch.channels_last)
-    if place.type == "cuda":
-        for part in model.modules():
-            if isinstance(part, nn.GroupNorm):
-                part.forward = _half_norm.__get__(part)  # type: ignore[method-assign]
+    quick_norms(model)
     pictures = Pictures(folder / "data", "main", place, least=32 if place.type == "cpu" else 3000, most=24000)
     stage = Stage(folder, "autoencoder", seconds)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.99), weight_decay=1e-3)
@@ -37,7 +34,7 @@ def train(folder: Path, sizes: models.Sizes, seconds: float, seed: int = 0) -> d
         edge = sizes.image if whole else sizes.image // 2
         batch = 4 if place.type == "cpu" else 24 if whole else 64
         for group in optimizer.param_groups:
-            group["lr"] = stage.rate(8e-4, warmup=min(150, 1 + stage.step))
+            group["lr"] = stage.rate(8e-4)
         target = as_float(pictures.image[torch.randint(0, pictures.have, (batch,), device=place)])
         y, x = (torch.randint(0, (sizes.image - edge) // 8 + 1, (2,)) * 8).tolist()
         target = target[:, :, y : y + edge, x : x + edge].contiguous(memory_format=torch.channels_last)
@@ -58,15 +55,6 @@ def train(folder: Path, sizes: models.Sizes, seconds: float, seed: int = 0) -> d
     model.register_to_config(scaling_factor=1 / report["latent_sd"], shift_factor=report["latent_mean"])
     model.save_pretrained(stage.path / "model")
     return stage.finish(parameters=parameters(model), **report)
-
-
-def _half_norm(self: nn.GroupNorm, pictures: Tensor) -> Tensor:
-    """GroupNorm without autocast's detour through float32."""
-    if not torch.is_autocast_enabled("cuda"):
-        return F.group_norm(pictures, self.num_groups, self.weight, self.bias, self.eps)
-    with torch.autocast("cuda", enabled=False):
-        weight, bias = self.weight.bfloat16(), self.bias.bfloat16()
-        return F.group_norm(pictures.bfloat16(), self.num_groups, weight, bias, self.eps)
 
 
 def _loss(model: Any, target: Tensor, place: torch.device, *, halve: bool) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from miniature import flow, models, words
 from miniature.flow import Text
-from miniature.training.common import Pictures, Stage, as_float, device, half, parameters
+from miniature.training.common import Pictures, Stage, as_float, device, half, lighten, parameters
 
 DROPPED = 0.1
 AVERAGE = 0.9992
@@ -181,13 +181,13 @@ def save(target: Path, transformer: Any, t5: Any, vae: Any, reader: Any) -> None
 
 
 def load(folder: Path, place: torch.device) -> dict[str, Any]:
-    """The saved pipeline's parts, frozen, in float32."""
+    """The saved pipeline's parts, frozen."""
     from diffusers import FluxPipeline
 
     pipeline: Any = FluxPipeline.from_pretrained(folder / "generator" / "model")
     parts = {"transformer": pipeline.transformer, "t5": pipeline.text_encoder_2}
     parts |= {"vae": pipeline.vae, "reader": pipeline.text_encoder}
-    return {name: part.to(place).eval().requires_grad_(False) for name, part in parts.items()}
+    return {name: lighten(part.to(place).eval().requires_grad_(False)) for name, part in parts.items()}
 
 
 def tokens_of(captions: list[str], place: torch.device) -> Tensor:

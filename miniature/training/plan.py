@@ -17,12 +17,14 @@ from pathlib import Path
 
 from miniature.models import Sizes
 
-STAGES = ("render", "autoencoder", "encoder", "generator", "judge", "rewards", "alignment", "calibrate", "measure")
+STAGES = (
+    "render", "autoencoder", "encoder", "generator", "judge", "rewards", "freeze", "alignment", "calibrate", "measure",
+)  # fmt: skip
 # Shares of the whole time on one H100. Encoder and autoencoder run side by side, as do judge, rewards and generator.
-SHARES = {"render": 0.20, "autoencoder": 0.16, "encoder": 0.14, "judge": 0.08, "generator": 0.55, "alignment": 0.06}
-FULL_COUNTS = (100_020, 6_000, 360, 200, 144)
+SHARES = {"render": 0.30, "autoencoder": 0.172, "encoder": 0.14, "judge": 0.093, "generator": 0.445, "alignment": 0.07}
+FULL_COUNTS = (100_020, 6_000, 300, 200, 144)
 TINY_COUNTS = (240, 24, 36, 20, 36)
-REWARD_PROCESSES, ALIGNMENT_PROCESSES = 3, 3
+PROCESSES = {"rewards": 3, "alignment": 9, "calibrate": 4, "measure": 4}  # side by side on the GPU
 
 
 def seconds_of(stage: str, minutes: float) -> float:
@@ -32,7 +34,7 @@ def seconds_of(stage: str, minutes: float) -> float:
 
 def run_stage(folder: Path, stage: str, size: str, seconds: float, part: str = "0/1", *, processes: int = 2) -> None:
     """Run one stage in this process."""
-    from miniature import calibration, datasets, measurement
+    from miniature import calibration, datasets, measurement, pack
     from miniature.annotators import CELLS
     from miniature.training import alignment, autoencoder, encoder, generator, judge, rewards
     from miniature.training.common import quiet, sizes_of
@@ -52,13 +54,15 @@ def run_stage(folder: Path, stage: str, size: str, seconds: float, part: str = "
         rewards.train(folder, steps=12, pairs=8, cells=CELLS[:1], part=part)
     elif stage == "rewards":
         rewards.train(folder, part=part)
+    elif stage == "freeze":
+        pack.freeze(folder)
     elif stage == "alignment":
         number, of = map(int, part.split("/"))
         for arm in (alignment.TINY_ARMS if tiny else alignment.ARMS)[number::of]:
             if not (folder / "alignment" / f"{arm.name}.json").exists():
                 alignment.train(folder, sizes, arm, seconds)
     elif stage == "calibrate":
-        calibration.run(folder, sizes)
+        calibration.run(folder, sizes, part)
     elif stage == "measure":
         measurement.run(folder, sizes, part)
 
@@ -75,13 +79,12 @@ def run(folder: Path, stages: tuple[str, ...], size: str, minutes: float, proces
             time.sleep(0.1)
     for group in (("autoencoder", "encoder", "generator"), ("judge", "rewards")):
         for stage in (stage for stage in group if stage in chosen):
-            parts = REWARD_PROCESSES if stage == "rewards" and size == "full" else 1
-            plan.start(stage, parts)
+            plan.start(stage, PROCESSES.get(stage, 1) if size == "full" else 1)
         plan.wait("autoencoder", "encoder")
     plan.wait("render", "generator", "judge", "rewards")
-    for stage in ("alignment", "calibrate", "measure"):
+    for stage in ("freeze", "alignment", "calibrate", "measure"):
         if stage in chosen:
-            plan.start(stage, ALIGNMENT_PROCESSES if stage != "calibrate" and size == "full" else 1)
+            plan.start(stage, PROCESSES.get(stage, 1) if size == "full" else 1)
             plan.wait(stage)
     print(f"[train] {', '.join(chosen)}: {time.monotonic() - began:.0f} s", flush=True)
 

@@ -19,9 +19,9 @@ from torch.nn import functional as F
 from miniature import annotators, datasets, lowrank, lowrank_numpy
 from miniature.annotators import CELLS, Cell
 from miniature.training import encoder as encoders
-from miniature.training.common import Pictures, as_float, device, embed_images, embed_texts, half, shifted
+from miniature.training.common import Pictures, as_float, device, embed_images, embed_texts, half, lighten, shifted
 
-RANK, STEPS, PAIRS, RATE = 4, 110, 128, 1.5e-3
+RANK, STEPS, PAIRS, RATE = 4, 90, 128, 1.5e-3
 VOTE_SEED = 11
 
 
@@ -97,7 +97,7 @@ def load(folder: Path, name: str, place: torch.device) -> Any:
         state = {key: value.numpy() for key, value in model.state_dict().items()}
         merged = lowrank_numpy.merge(state, load_file(folder / "rewards" / f"{name}.safetensors"))
         model.load_state_dict({key: torch.from_numpy(np.asarray(value)) for key, value in merged.items()})
-    return model.to(place).eval().requires_grad_(False)
+    return lighten(model.to(place).eval().requires_grad_(False))
 
 
 def _shares(standing: np.ndarray, cell: Cell) -> np.ndarray:
@@ -125,7 +125,7 @@ def _fit(
         nn.utils.clip_grad_norm_(lowrank.weights(attached), 1.0)
         optimizer.step()
         if step % 10 == 0 or step == steps - 1:
-            losses.append(round(float(loss), 4))
+            losses.append(round(float(loss.detach()), 4))
     return losses
 
 
