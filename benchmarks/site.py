@@ -119,7 +119,7 @@ def make_job(place: Path, exhibits: int) -> None:
     (job / "content/sections/01-all").mkdir(parents=True)
     shutil.copyfile(ROOT / "content/taxonomy.toml", job / "content/taxonomy.toml")
     (job / "content/page.toml").write_text(
-        f'title = "Benchmark"\ndescription = "{exhibits} exhibits."\nyear = 2026\n[[authors]]\nname = "A B"\n'
+        'title = "Benchmark"\ndescription = "Many exhibits."\nyear = 2026\n[[authors]]\nname = "A B"\n'
         "[pictures]\nwidths = [256, 512, 768]\n[check]\npage_kb = 9000\npicture_kb = 9000\nfirst_view_kb = 9000\n"
     )
     (job / "content/sections/01-all/section.toml").write_text(
@@ -357,12 +357,16 @@ def main() -> None:
     options.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     options.add_argument("--repeats", type=int, default=5)
     options.add_argument("--no-hugo", action="store_true")
+    options.add_argument("--folder", type=Path, help="keep the job here, and use it again")
     options.add_argument("-o", "--output", type=Path)
     chosen = options.parse_args()
     hugo = shutil.which("hugo") is not None and not chosen.no_hugo
     with tempfile.TemporaryDirectory(prefix="site-benchmark-") as folder:
-        place = Path(folder)
-        make_job(place, chosen.exhibits)
+        place = chosen.folder or Path(folder)
+        if not (place / "job").exists():
+            make_job(place, chosen.exhibits)
+        for made in ("job/site", "job/.cache", "hugo/public", "hugo/resources"):
+            shutil.rmtree(place / made, ignore_errors=True)
         time.sleep(0.2)
         before = "{:.1f} {:.1f} {:.1f}".format(*os.getloadavg())
         found = measure(place, chosen.jobs, chosen.repeats, hugo)

@@ -76,8 +76,9 @@ def build(
 def _build(
     root: Path, out: Path, jobs: int, checked: bool, known: dict[str, str], console: Console
 ) -> tuple[Report, dict[str, str]]:
+    """A whole build; the report and what `publish` noted of every file."""
     from ledger.problems import InputError
-    from pages import check, downloads, load, metadata, pictures, publish, render
+    from pages import check, downloads, load, pictures, publish, render
 
     site = load.load(root)
     book = pictures.PictureBook(root, pictures.Codec(**site.page.pictures.model_dump()))
@@ -91,31 +92,43 @@ def _build(
     texts = {here: html.encode() for here, html in renderer.pages()}
     if problems or renderer.problems:
         raise InputError([*problems, *renderer.problems])
-    texts |= downloads.downloads(site) | rows
-    texts |= dict(assets.values())
-    texts["robots.txt"] = metadata.robots(site.page)
-    texts["sitemap.xml"] = metadata.sitemap(site.page, sorted(here for here in texts if _canonical(here)))
-    texts[".nojekyll"] = b""
+    texts |= downloads.downloads(site) | rows | dict(assets.values()) | _for_hosts(site, texts)
     missing = book.missing()
     failed = book.make(missing, jobs, console.progress)
     book.save()
     renderer.save()
     if failed:
         raise InputError(_locate(site, work.path, reason) for work, reason in failed)
-    files = dict(book.files())
-    done = publish.publish(out, texts, files, known)
+    done = publish.publish(out, texts, dict(book.files()), known)
     if done.removed:
         _name_removed(root, done.removed, console)
-    found = tuple(check.check(root, out)) if checked else ()
-    number = sum(here.endswith(".html") for here in texts)
-    notes = tuple(dict.fromkeys(renderer.notes))
-    return Report(
-        False, number, len(book.work), len(missing), len(done.written), done.kept, done.removed, notes, found
-    ), known
+    report = Report(
+        pages=sum(here.endswith(".html") for here in texts),
+        pictures=len(book.work),
+        encoded=len(missing),
+        written=len(done.written),
+        kept=done.kept,
+        removed=done.removed,
+        notes=tuple(dict.fromkeys(renderer.notes)),
+        problems=tuple(check.check(root, out)) if checked else (),
+    )
+    return report, known
+
+
+def _for_hosts(site: Site, pages: dict[str, bytes]) -> dict[str, bytes]:
+    """What search engines and GitHub Pages ask for."""
+    from pages import metadata
+
+    addresses = sorted(here for here in pages if _canonical(here))
+    return {
+        ".nojekyll": b"",
+        "robots.txt": metadata.robots(site.page),
+        "sitemap.xml": metadata.sitemap(site.page, addresses),
+    }
 
 
 def _name_removed(root: Path, removed: tuple[str, ...], console: Console) -> None:
-    """Every removed page by name; the number of hashed files, whose names go to .cache/removed.txt."""
+    """Every removed page by name, the number of hashed files, whose names go to .cache/removed.txt."""
     write_whole(root / ".cache/removed.txt", ("\n".join(removed) + "\n").encode())
     plain = [address for address in removed if not address.startswith("assets/")]
     for address in plain:
