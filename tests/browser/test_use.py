@@ -207,6 +207,7 @@ def test_question_mark_lists_the_keys_and_arrows_go_between_exhibits(visit: Any,
     page.keyboard.press("?")
     page.locator("#keys-dialog[open]").wait_for()
     page.keyboard.press("Escape")
+    page.locator("#keys-dialog").wait_for(state="hidden")
     page.keyboard.press("ArrowRight")
     first = page.evaluate("document.activeElement.dataset.exhibit")
     page.keyboard.press("ArrowRight")
