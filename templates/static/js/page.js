@@ -1,1 +1,0 @@
-// Progressive enhancement of both variants.
