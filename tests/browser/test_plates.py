@@ -1,0 +1,44 @@
+"""The plates of the refused copy are drawn alike every time, and what their labels say was done to them was done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pages import load, plates
+from pages.pictures import Plate
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def declared() -> dict[str, Plate]:
+    return {plate.name: plate for plate in plates.declare(load.load(ROOT))}
+
+
+def test_a_plate_is_the_same_bytes_every_time(declared: dict[str, Plate]) -> None:
+    for name in ("masthead", "head-numbers", "stamp-refused"):
+        plate = declared[name]
+        one, two = plate.draw(ROOT, plate.inputs), plate.draw(ROOT, plate.inputs)
+        assert one.dtype == np.uint8 and one.shape[:2] == (plate.height, plate.width)
+        assert np.array_equal(one, two), name
+
+
+def test_every_section_with_a_badge_has_three_different_looks(declared: dict[str, Plate]) -> None:
+    site = load.load(ROOT)
+    for section in site.sections:
+        if not section.badge or section.id == "risks":  # the risks wear their badge on six photographs
+            continue
+        looks = [declared[f"head-{section.id}{end}"] for end in ("", "-half", "-plain")]
+        full, half, plain = (plate.draw(ROOT, plate.inputs) for plate in looks)
+        assert not np.array_equal(full, plain) and not np.array_equal(half, plain), section.id
+        assert [step[0] for step in looks[0].inputs["steps"]] == list(section.badge)
+
+
+def test_stamps_keep_the_paper_clear_around_their_ink(declared: dict[str, Plate]) -> None:
+    plate = declared["stamp-refused"]
+    ink = plate.draw(ROOT, plate.inputs)
+    assert ink.shape[2] == 4
+    assert not ink[:20, :, 3].any() and ink[..., 3].max() > 150
