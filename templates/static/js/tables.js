@@ -1,5 +1,11 @@
-// Sorting (ascending, descending, as printed) and, for long tables, filtering by words.
+// Sorting (ascending, descending, as printed), filtering long tables by words, and frames that scroll only where they must.
 (() => {
+  // What fits its frame needs no stop of the Tab key; what scrolls sideways keeps it.
+  const watch = new ResizeObserver((entries) => {
+    for (const { target } of entries) target.tabIndex = target.scrollWidth > target.clientWidth ? 0 : -1;
+  });
+  document.querySelectorAll(".table-scroll, .chart-scroll, .bibtex pre").forEach((box) => watch.observe(box));
+
   for (const table of document.querySelectorAll("table[data-sortable]")) {
     const body = table.tBodies[0];
     const printed = [...body.rows];
