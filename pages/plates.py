@@ -38,7 +38,7 @@ Step = tuple[str, float, int]  # treatment, severity, seed
 def declare(site: Site) -> list[Plate]:
     """The plates that templates may ask for by name."""
     title = {"title": site.page.title, "kind": f"{site.page.kind}   {site.page.venue}   {site.page.honour}"}
-    steps = [("exposure_extremes", 0.8, 1905), ("film_artifacts", 0.8, 1905)]
+    steps = [("film_artifacts", 0.6, 1905), ("exposure_extremes", 0.6, 1905)]
     plates = _three("masthead", 720, "title_page", title, steps)
     for section in site.sections:
         name, height, inputs, files = _scene_of(section, site)

@@ -42,3 +42,11 @@ def test_stamps_keep_the_paper_clear_around_their_ink(declared: dict[str, Plate]
     ink = plate.draw(ROOT, plate.inputs)
     assert ink.shape[2] == 4
     assert not ink[:20, :, 3].any() and ink[..., 3].max() > 150
+
+
+def test_the_label_of_the_title_page_says_what_was_done_to_it(declared: dict[str, Plate]) -> None:
+    said = (ROOT / "templates/distorted/index.html").read_text()
+    steps = declared["masthead"].inputs["steps"]
+    names = ", ".join(f'"{name}"' for name, _, _ in steps)
+    assert f"treatments = [{names}], severity = {steps[0][1]}, seed = {steps[0][2]}" in said
+    assert len({(severity, seed) for _, severity, seed in steps}) == 1
