@@ -20,7 +20,18 @@ from pydantic import Field, StringConstraints, ValidationError
 
 from ledger.book import show
 from ledger.problems import InputError, Problem, did_you_mean, relative, spell, toml_line
-from ledger.rules import AT_LEAST, PAIRED, RULES, VALUE_OPTIONS, WITHOUT_VALUES, Finding, Ref, in_words, pairs_of
+from ledger.rules import (
+    AT_LEAST,
+    PAIRED,
+    RULES,
+    VALUE_OPTIONS,
+    WITHOUT_VALUES,
+    Finding,
+    Ref,
+    in_words,
+    lowered,
+    pairs_of,
+)
 from ledger.schema import Claim, Id, Strict, Table, Value
 
 Pattern = Annotated[str, StringConstraints(pattern=r"^[a-z0-9*][a-z0-9_.*-]*$")]
@@ -207,7 +218,7 @@ def _found(
     known, pending = _part_pending(rule, refs)
     enough = len(known) >= AT_LEAST.get(rule, 0 if rule in WITHOUT_VALUES else 1)
     finding = RULES[rule](known, **given) if enough else Finding()
-    finding.undecided += [f"{ref.value.label} is pending" for ref in pending]
+    finding.undecided += [f"no number yet for {lowered(ref.value.label)}" for ref in pending]
     return finding
 
 
@@ -257,9 +268,8 @@ def _sentence(finding: Finding) -> str:
         start = "Both" if total == 2 else f"All {in_words(total)}"
         return f"{start} hold: {_listed(finding.supports, 3)}."
     start = "None" if not good else _capital(in_words(good))
-    return f"{start} of {in_words(total)} hold. " + " ".join(
-        f"{word}: {_listed(pile, most)}." for word, pile, most in filled
-    )
+    count = "Neither holds" if (good, total) == (0, 2) else f"{start} of {in_words(total)} hold{'s' * (good < 2)}"
+    return f"{count}. " + " ".join(f"{word}: {_listed(pile, most)}." for word, pile, most in filled)
 
 
 def _listed(items: Sequence[str], most: int) -> str:

@@ -34,7 +34,7 @@ class Ref:
     @property
     def named(self) -> str:
         """`ΔHPSv3 of DanceFlux ({...})`, as it stands inside a sentence."""
-        return f"{_lower(self.value.label)} ({self.marked})"
+        return f"{lowered(self.value.label)} ({self.marked})"
 
 
 @dataclass
@@ -105,7 +105,7 @@ def same_number(refs: Sequence[Ref]) -> Finding:
     finding = Finding()
     for claimed, found in pairs_of(refs):
         fits = alike(claimed.value, found.value)
-        finding.add(fits, f"{_lower(claimed.value.label)}: {claimed.marked}, found {found.marked}")
+        finding.add(fits, f"{_labelled(claimed)}, {'and' if fits else 'but'} {_labelled(found)}")
     return finding
 
 
@@ -123,7 +123,7 @@ def _per_cent(refs: Sequence[Ref], derived: Callable[[float], float], wording: s
     finding = Finding()
     for claimed, share in pairs_of(refs):
         fits = abs(claimed.number - derived(share.number)) <= 0.5 * 10.0**-claimed.value.digits + 1e-9
-        item = f"{claimed.marked} % against {wording.format(share.marked)}, {_lower(share.value.label)}"
+        item = f"{claimed.marked} % against {wording.format(share.marked)}, {lowered(share.value.label)}"
         finding.add(fits, item)
     return finding
 
@@ -218,7 +218,7 @@ def unanimous(refs: Sequence[Ref]) -> Finding:
 def rows_of_table(refs: Sequence[Ref], table: Table) -> Finding:
     """The claimed number is the number of rows of `table`."""
     fits = refs[0].number == len(table.rows)
-    item = f"{_lower(refs[0].value.label)}: {refs[0].marked}; “{table.title}” has {in_words(len(table.rows))} rows"
+    item = f"{lowered(refs[0].value.label)}: {refs[0].marked}; “{table.title}” has {in_words(len(table.rows))} rows"
     return Finding([item]) if fits else Finding([], [item])
 
 
@@ -227,7 +227,7 @@ def rows_of_kind(refs: Sequence[Ref], table: Table, kind: str) -> Finding:
     count = sum(row.kind == kind for row in table.rows)
     fits = refs[0].number == count
     item = (
-        f"{_lower(refs[0].value.label)}: {refs[0].marked}; “{table.title}” has {in_words(count)} rows of kind “{kind}”"
+        f"{lowered(refs[0].value.label)}: {refs[0].marked}; “{table.title}” has {in_words(count)} rows of kind “{kind}”"
     )
     return Finding([item]) if fits else Finding([], [item])
 
@@ -238,7 +238,7 @@ def rows_in_group(refs: Sequence[Ref], table: Table, group: str, kind: str) -> F
     counted = Value(label="counted", value=len(named), unit="", digits=0, source=refs[0].value.source)
     fits = alike(refs[0].value, counted)
     listed = f"{in_words(len(named))} ({', '.join(named)})" if named else "none"
-    item = f"{_lower(refs[0].value.label)} ({refs[0].marked}); “{table.title}” has {listed} in the group {group}"
+    item = f"{lowered(refs[0].value.label)} ({refs[0].marked}); “{table.title}” has {listed} in the group {group}"
     return Finding([item]) if fits else Finding([], [item])
 
 
@@ -342,10 +342,14 @@ def in_words(count: int) -> str:
 _NAMES = {"Wilcoxon", "Nano", "Flux", "Seedream", "Playground"}
 
 
-def _lower(label: str) -> str:
+def lowered(label: str) -> str:
     """A label inside a sentence; names and symbols keep their capitals."""
     first = label.split(" ", 1)[0]
     return label if first in _NAMES or not first[1:].islower() else label[:1].lower() + label[1:]
+
+
+def _labelled(ref: Ref) -> str:
+    return f"{lowered(ref.value.label)}: {ref.marked}"
 
 
 def _interval(ref: Ref) -> str:
