@@ -1,4 +1,7 @@
-"""The unit of the knob: the largest multiple of an aligned variant that leaves plain pictures alone.
+"""The unit of the knob for an algorithm that has none of its own, and what plain pictures lose along the way.
+
+DPO: the largest multiple that leaves plain pictures alone. Reward back-propagation stops by itself, on a reward that
+gave no gradient: its strength 1 is the variant as it stopped, and the rows say what that costs.
 
 On validation prompts (none of which is in any other set): plain object recall within two points of the base, under
 0.05 unasked treatments a picture. The judge measures here; it gives no gradient. The over-optimised arm has no unit.
@@ -21,9 +24,9 @@ RECALL_LOST, ARTIFACTS = 0.02, 0.05
 
 
 def run(folder: Path, sizes: models.Sizes, part: str = "0/1") -> dict[str, float]:
-    """Find the unit of every `part`-th arm, write `alignment/{arm}.unit.json` and multiply the arm by it; returns the units.
+    """Find the unit of every `part`-th arm and write `alignment/{arm}.unit.json`; returns the units.
 
-    From then on an arm at strength 1 is the arm in its file, rounded as it is shipped.
+    A DPO arm is multiplied by its unit; from then on strength 1 is the arm in its file, rounded as it is shipped.
     """
     studio = Studio(folder, sizes)
     counts, _ = datasets.stored_counts(folder / "data")
@@ -37,14 +40,15 @@ def run(folder: Path, sizes: models.Sizes, part: str = "0/1") -> dict[str, float
         if (folder / "alignment" / f"{path.stem}.unit.json").exists():
             continue
         rows: list[dict[str, Any]] = []
-        unit = 1.0 if path.stem.endswith("hacked") else GRID[0]
-        for multiple in () if path.stem.endswith("hacked") else GRID:
+        fitted = path.stem.startswith("dpo")
+        unit = GRID[0] if fitted else 1.0
+        for multiple in GRID:
             studio.align(path.stem, multiple)
             rows.append({"multiple": multiple} | _plain(studio, captions, seeds, shown))
             kept = rows[-1]["recall"] >= base["recall"] - RECALL_LOST and rows[-1]["artifacts"] < ARTIFACTS
             if not kept:
                 break
-            unit = multiple
+            unit = multiple if fitted else unit
         report = {"unit": unit, "base": base, "rows": rows, "n": len(pairs)}
         stored = {key: value * unit if ".lora_B." in key else value for key, value in load_file(path).items()}
         save_file(pack.restore(pack.quantise(stored)), path)

@@ -26,9 +26,9 @@ def miniature() -> None:
 
 def _folder(command: click.decorators.FC) -> click.decorators.FC:
     kind = click.Path(path_type=Path, file_okay=False)
-    return click.option("--folder", type=kind, default=RUN, help="Folder of the training run.  [default: runs/miniature]")(
-        command
-    )
+    return click.option(
+        "--folder", type=kind, default=RUN, help="Folder of the training run.  [default: runs/miniature]"
+    )(command)
 
 
 @miniature.command()
@@ -98,17 +98,16 @@ def measure(folder: Path) -> None:
 
 
 @miniature.command()
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Torch threads.")
-def exhibits(jobs: int) -> None:
+def exhibits() -> None:
     """Draw the pictures of the knob and the wall with the shipped weights, into results/pictures/miniature.
 
     \b
     Example:
-      python build.py miniature exhibits --jobs 2
+      python build.py miniature exhibits
     """
     from miniature import exhibits as made
 
-    click.echo(made.write(ROOT, jobs))
+    click.echo(made.write(ROOT))
 
 
 @miniature.command()
@@ -168,13 +167,15 @@ def sprites(assets: Path) -> None:
 @click.option("--family", default="draft", show_default=True, help="draft, dpo, or the name of a shipped variant.")
 @click.option("--negative", default="", help="What to stay away from.")
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), default=Path("out.png"), show_default=True)
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path, dir_okay=False), default=Path("out.png"), show_default=True
+)
 def draw(prompt: str, alignment: float, family: str, negative: str, seed: int, out: Path) -> None:
     """Draw one picture with the shipped miniature, on the CPU, without a network.
 
     \b
     Example:
-      python build.py draw "a crying penguin on a beach at night, faded and washed out and grainy" --alignment 0.5 --seed 7 -o out.png
+      python build.py draw "a crying penguin on a beach at night, grainy" --alignment 0.5 --seed 7 -o out.png
     """
     from miniature import drawing
 

@@ -157,7 +157,7 @@ def _twins(rng: np.random.Generator) -> Iterator[Shot]:
 
 
 def _candidates(rng: np.random.Generator) -> Iterator[Shot]:
-    """A prompt's four pictures: as it should be but clean, treated, of another mood or treatment, of another content."""
+    """A prompt's four pictures: clean, treated, of another mood or treatment, of another content."""
     scene = world.sample_scene(rng, "preference")
     wish = tuple(world.sample_treatments(rng, scene, 2 if rng.random() < 0.2 else 1)) if rng.random() < WISHES else ()
     prompt = world.asking(world.plain_caption(scene, rng), wish)
@@ -207,7 +207,7 @@ def _arrays(folder: Path, name: str, count: int, size: int, mode: str) -> dict[s
     shapes = {"image": (count, size, size, 3), "tokens": (count, 2, words.LENGTH)}
     shapes |= {"labels": (count, len(labels())), "standing": (count, 3)}
     return {
-        field: np.lib.format.open_memmap(folder / f"{name}-{field}.npy", mode, kind, shapes[field])  # type: ignore[no-untyped-call]
+        field: np.lib.format.open_memmap(folder / f"{name}-{field}.npy", mode, kind, shapes[field])
         for field, kind in FIELDS.items()
     }
 
@@ -215,10 +215,12 @@ def _arrays(folder: Path, name: str, count: int, size: int, mode: str) -> dict[s
 def _render_chunk(job: tuple[Path, str, int, int, int, Counts, list[str]]) -> tuple[str, int]:
     folder, name, start, stop, size, counts, known = job
     target = _arrays(folder, name, pictures(name, counts), size, "r+")
-    captions = []
+    captions: list[str] = []
     for index, shot in enumerate(shots(name, start, stop, counts), start):
         image = world.render(shot.scene, shot.asked, shot.seed)
-        target["image"][index] = image if size == world.SIZE else cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
+        target["image"][index] = (
+            image if size == world.SIZE else cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
+        )
         target["labels"][index] = label_row(shot.scene, shot.asked)
         target["standing"][index] = shot.standing
         captions += shot.captions

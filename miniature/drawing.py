@@ -1,6 +1,7 @@
-"""One picture by the shipped miniature, through the stock pipeline: the same prompt, alignment and seed, the same bytes.
+"""One picture by the shipped miniature, through the stock pipeline: the same wish, the same bytes.
 
-Bytes are the same on one machine and thread count; another processor may round differently by a grey level or two.
+One thread, so that the bytes do not depend on how many cores there are; another kind of processor, or another version
+of torch, may still round differently by a grey level or two.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ def check(prompt: str, folder: Path) -> None:
     missing = words.unknown(prompt, known_words(folder))
     if missing:
         raise InputError(
-            Problem("prompt", 0, f"'{word}'", "not a word of this world" + (f", did you mean '{near}'?" if near else ""))
+            Problem(
+                "prompt", 0, f"'{word}'", "not a word of this world" + (f", did you mean '{near}'?" if near else "")
+            )
             for word, near in missing.items()
         )
 
@@ -66,9 +69,11 @@ class Pencil:
 
     def __init__(self, folder: Path | None = None, device: str = "cpu") -> None:
         import diffusers
+        import torch
         import transformers
         from diffusers import FluxPipeline
 
+        torch.set_num_threads(1)
         diffusers.utils.logging.disable_progress_bar()
         transformers.utils.logging.disable_progress_bar()
         self.folder = folder or pack.unpack()
@@ -110,7 +115,7 @@ class Pencil:
 
 
 def to_file(wish: Wish, out: Path) -> tuple[float, str]:
-    """Draw into a PNG file; seconds of drawing without loading, SHA-256 of the file. InputError for what is not there."""
+    """Draw into a PNG file; seconds without loading, SHA-256 of the file. InputError for what is not there."""
     import hashlib
 
     folder = pack.unpack()

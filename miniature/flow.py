@@ -74,7 +74,9 @@ def velocity(model: Any, packed: Tensor, time: Tensor, text: Text) -> Tensor:
 def guided(model: Any, packed: Tensor, time: float, text: Text, empty: Text, guidance: float) -> Tensor:
     """Velocity with true classifier-free guidance, both halves in one batch."""
     n = len(packed)
-    both = Text(torch.cat([empty.states.expand(n, -1, -1), text.states]), torch.cat([empty.pooled.expand(n, -1), text.pooled]))
+    both = Text(
+        torch.cat([empty.states.expand(n, -1, -1), text.states]), torch.cat([empty.pooled.expand(n, -1), text.pooled])
+    )
     times = torch.full((2 * n,), time, device=packed.device, dtype=packed.dtype)
     away, toward = velocity(model, torch.cat([packed, packed]), times, both).chunk(2)
     return away + guidance * (toward - away)

@@ -25,9 +25,9 @@ class LowRank(nn.Module):
     def __init__(self, base: nn.Linear, rank: int) -> None:
         super().__init__()
         self.base, self.scale = base, 1.0
-        kind = {"device": base.weight.device, "dtype": torch.float32}
-        self.down = nn.Parameter(torch.randn(rank, base.in_features, **kind) / math.sqrt(base.in_features))  # type: ignore[arg-type]
-        self.up = nn.Parameter(torch.zeros(base.out_features, rank, **kind))  # type: ignore[arg-type]
+        down = torch.randn(rank, base.in_features, device=base.weight.device)
+        self.down = nn.Parameter(down / math.sqrt(base.in_features))
+        self.up = nn.Parameter(torch.zeros(base.out_features, rank, device=base.weight.device))
 
     def forward(self, x: Tensor) -> Tensor:
         plain: Tensor = self.base(x)
@@ -37,10 +37,12 @@ class LowRank(nn.Module):
 
 
 def attach(model: nn.Module, layers: Iterable[str], rank: int, seed: int) -> dict[str, LowRank]:
-    """Freeze `model` and give each linear layer whose name ends in one of `layers` a difference. Returns them by name."""
+    """Freeze `model`, give each linear layer whose name ends in one of `layers` a difference; these by name."""
     endings = tuple(layers)
     model.requires_grad_(False)
-    found = [(name, part) for name, part in model.named_modules() if isinstance(part, nn.Linear) and name.endswith(endings)]
+    found = [
+        (name, part) for name, part in model.named_modules() if isinstance(part, nn.Linear) and name.endswith(endings)
+    ]
     found = [(name, part) for name, part in found if name != "proj_out"]  # the transformer's own last layer stays
     torch.manual_seed(seed)
     attached = {}

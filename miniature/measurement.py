@@ -60,7 +60,9 @@ def settings(arms: set[str]) -> tuple[Setting, ...]:
     return tuple(setting for setting in chosen if setting.arm is None or setting.arm in arms)
 
 
-def run(folder: Path, sizes: models.Sizes, part: str = "0/1", *, only: tuple[Setting, ...] = (), every: int = 1) -> None:
+def run(
+    folder: Path, sizes: models.Sizes, part: str = "0/1", *, only: tuple[Setting, ...] = (), every: int = 1
+) -> None:
     """Measure every `part`-th setting below `folder/measured`; those that are there are skipped.
 
     `only` names settings of one's own; `every` n takes every n-th pair of prompts, for a machine without a GPU.
@@ -89,7 +91,7 @@ def run(folder: Path, sizes: models.Sizes, part: str = "0/1", *, only: tuple[Set
 def measure(studio: Studio, folder: Path, setting: Setting, every: int = 1) -> tuple[dict[str, Any], np.ndarray]:
     """Arrays of one setting, and a sheet of its first pictures. `pairs` int (n,): which prompt pairs.
 
-    `found_plain`, `found_requested` bool (n, labels); `scores` float (scorers, n, 4) in the order oiop, oidp, diop, didp;
+    `found_plain`, `found_requested` bool (n, labels); `scores` float (scorers, n, 4): oiop, oidp, diop, didp;
     `plain` float16 (n, d): encoder embeddings of the plain pictures; `found_emotion` bool (m, labels).
     """
     counts, _ = datasets.stored_counts(folder / "data")
@@ -102,7 +104,11 @@ def measure(studio: Studio, folder: Path, setting: Setting, every: int = 1) -> t
     if setting.from_image:
         rendered = Pictures(folder / "data", "evaluation", studio.place).complete()
         source = as_float(rendered.image[1::2][::every])
-    way: dict[str, Any] = {"negative": setting.negative, "source": source, "start": IMAGE_START if setting.from_image else 0}
+    way: dict[str, Any] = {
+        "negative": setting.negative,
+        "source": source,
+        "start": IMAGE_START if setting.from_image else 0,
+    }
     one = studio.generate(plain, seeds, **way)
     two = studio.generate(asked, seeds, **way)
     arrays = {"pairs": chosen, "found_plain": studio.verdicts(one), "found_requested": studio.verdicts(two)}
@@ -121,9 +127,7 @@ def measure(studio: Studio, folder: Path, setting: Setting, every: int = 1) -> t
     return arrays, _sheet(torch.stack([one[:48], two[:48]], 1).flatten(0, 1))
 
 
-def _four(
-    studio: Studio, name: str, images: tuple[Tensor, Tensor], plain: list[str], asked: list[str]
-) -> np.ndarray:
+def _four(studio: Studio, name: str, images: tuple[Tensor, Tensor], plain: list[str], asked: list[str]) -> np.ndarray:
     """Cosines (n, 4): oiop, oidp, diop, didp."""
     texts = studio.embed_text(plain, name), studio.embed_text(asked, name)
     four = [(images[i] * texts[t]).sum(-1) for i in (0, 1) for t in (0, 1)]
@@ -153,8 +157,12 @@ def _all_rewards(studio: Studio, folder: Path, base: dict[str, Any]) -> dict[str
     for name in ("encoder", *names):
         if name not in studio.scorers:
             studio.scorers[name] = rewards.load(folder, name, studio.place)
-        out["generated"].append(_four(studio, name, (studio.embed(pictures[0], name), studio.embed(pictures[1], name)), plain, asked))
-        out["moods"].append(_four(studio, name, (studio.embed(moods[0], name), studio.embed(moods[1], name)), faces[0], faces[1]))
+        out["generated"].append(
+            _four(studio, name, (studio.embed(pictures[0], name), studio.embed(pictures[1], name)), plain, asked)
+        )
+        out["moods"].append(
+            _four(studio, name, (studio.embed(moods[0], name), studio.embed(moods[1], name)), faces[0], faces[1])
+        )
         for key, side in (("rendered", "evaluation"), ("rendered_emotion", "emotion")):
             score = encoder.scores(studio.scorers[name], rendered[side])
             out[key].append(score.flatten(0, 1).T.float().cpu().numpy())

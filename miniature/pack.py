@@ -1,4 +1,4 @@
-"""Shipped weights: int8 per row (per column for tall factors) for matrices and kernels, half precision for the rest, differences as low-rank factors.
+"""Shipped weights: int8 for matrices and kernels, half precision for the rest, differences as low-rank factors.
 
 `pack` reads a training folder and writes results/miniature (under 40 MB, no file over 15 MB); `unpack` restores stock
 folders that `from_pretrained` and `load_lora_weights` read. Neither needs torch. What was packed is what is measured:
@@ -44,7 +44,7 @@ WEIGHTS = {"transformer": "diffusion_pytorch_model", "vae": "diffusion_pytorch_m
 
 
 def quantise(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """int8 values and float16 scales, per row or column, of every large tensor; everything else in float16 (integers unchanged)."""
+    """int8 values and float16 scales of large tensors, per row, or per column of tall ones; the rest in float16."""
     packed: dict[str, np.ndarray] = {}
     for name, value in state.items():
         if value.dtype.kind != "f":
@@ -106,7 +106,7 @@ def _state(source: Path) -> dict[str, np.ndarray]:
 
 def _factors(source: Path, chosen: tuple[str, ...]) -> dict[str, np.ndarray]:
     """All low-rank differences of a folder, keys `{name}/{layer}.lora_A.weight`."""
-    factors = {}
+    factors: dict[str, np.ndarray] = {}
     for path in sorted(source.glob("*.safetensors")):
         if chosen and path.stem not in chosen:
             continue
@@ -142,7 +142,7 @@ def freeze(folder: Path) -> None:
 
 
 def resume(folder: Path, source: Path = SHIPPED) -> None:
-    """Make a training folder from packed weights, as `freeze` leaves it: alignment and measurement can go on from it."""
+    """Make a training folder from packed weights, as `freeze` leaves it: alignment and measurement go on from it."""
     unpacked = unpack(folder / "unpacked", source)
     for name, place in (("generator", "pipeline"), ("encoder", "encoder"), ("judge", "judge")):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -170,7 +170,9 @@ def unpack(target: Path = CACHE, source: Path = SHIPPED) -> Path:
     alignment/{name}/pytorch_lora_weights.safetensors. Raises FileNotFoundError when nothing has been packed.
     """
     if not (source / "models.json").exists():
-        raise FileNotFoundError(f"{source} holds no packed weights: run `python build.py miniature pack` after training")
+        raise FileNotFoundError(
+            f"{source} holds no packed weights: run `python build.py miniature pack` after training"
+        )
     revision = digest(source)
     stamp = target / "revision"
     if stamp.exists() and stamp.read_text() == revision:
@@ -184,7 +186,11 @@ def unpack(target: Path = CACHE, source: Path = SHIPPED) -> Path:
     states = {name: restore(_named(source, name)) for name in MODELS}
     for name, (_, place) in MODELS.items():
         _model(fresh / place, states[name], WEIGHTS.get(name, "model"))
-    texts = {key.removeprefix("text_model."): value for key, value in states["encoder"].items() if key.startswith("text_model.")}
+    texts = {
+        key.removeprefix("text_model."): value
+        for key, value in states["encoder"].items()
+        if key.startswith("text_model.")
+    }
     _model(fresh / "pipeline" / "text_encoder", texts, "model")
     for name, factors in _grouped(restore(_named(source, "rewards"))).items():
         shutil.copytree(fresh / "encoder", fresh / "rewards" / name, ignore=shutil.ignore_patterns("*.safetensors"))

@@ -1,7 +1,7 @@
 """The cast: icons of Microsoft's Fluent emoji (MIT), as packed by the npm package @lobehub/fluent-emoji-3d 1.1.0.
 
-`sprites.zip` holds the 84 files that the world uses, bytes unchanged; `python build.py miniature sprites` makes it again
-from the package. Attribution: NOTICE.
+`sprites.zip` holds the 83 files that the world uses, bytes unchanged; `python build.py miniature sprites` makes it
+again from the package. Attribution: NOTICE.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ CHARACTERS: dict[str, tuple[float, float, float]] = {
 
 @cache
 def sprite(code: str) -> np.ndarray:
-    """Icon `code` as float32 RGBA (256, 256, 4) in 0..1, colours multiplied by alpha. KeyError for one not in the cast."""
+    """Icon `code` as float32 RGBA (256, 256, 4) in 0..1, premultiplied. KeyError for one not in the cast."""
     with zipfile.ZipFile(ARCHIVE) as archive:
         picture = Image.open(io.BytesIO(archive.read(f"{code}.webp"))).convert("RGBA")
     pixels = np.asarray(picture, np.float32) / 255

@@ -94,11 +94,9 @@ class Studio:
     def embed(self, pictures: Tensor, scorer: str = "encoder") -> Tensor:
         """Unit vectors of pictures by a scorer."""
         with torch.no_grad(), self._half():
-            return torch.cat([embed_images(self.scorers[scorer], part) for part in pictures.split(256)])
+            return torch.cat([embed_images(self.scorers[scorer], part) for part in torch.split(pictures, 256)])
 
     def embed_text(self, captions: list[str], scorer: str = "encoder") -> Tensor:
         tokens = generator.tokens_of(captions, self.place)
         with torch.no_grad(), self._half():
-            return torch.cat([embed_texts(self.scorers[scorer], part) for part in tokens.split(512)])
-
-
+            return torch.cat([embed_texts(self.scorers[scorer], part) for part in torch.split(tokens, 512)])

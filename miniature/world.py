@@ -2,13 +2,14 @@
 
 A scene is one or two subjects, a background and a time of day; a wide-spectrum request adds treatments of `effects`
 with the phrases of content/taxonomy.toml, so that page, world and judge share one vocabulary. Scenes are divided by a
-hash of what they show: no caption of one split can occur in another. A few object-treatment pairs are shown to no model.
+hash of what they show: no caption of one split can occur in another. A few object-treatment pairs are shown to no
+model.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -130,7 +131,7 @@ def held_out(name: str, treatment: str) -> bool:
 
 
 def sample_scene(rng: np.random.Generator, split: Split | None = None, *, emotional: bool | None = None) -> Scene:
-    """A random scene of `split` (any when None). `emotional` True asks for one with a feeling, False for one without."""
+    """A random scene of `split` (any when None). `emotional` True asks for one with a feeling, False for none."""
     while True:
         feeling = rng.random() < 0.18 if emotional is None else emotional
         background, time = _choice(rng, BACKGROUNDS), _choice(rng, TIMES)
@@ -148,7 +149,7 @@ def sample_scene(rng: np.random.Generator, split: Split | None = None, *, emotio
 
 
 def sample_treatments(rng: np.random.Generator, scene: Scene, count: int = 1, *, unseen: bool = False) -> list[Asked]:
-    """`count` different treatments with severities 0.5..0.9. With `unseen` False none that is held out for the scene."""
+    """`count` different treatments, severities 0.5..0.9; none that is held out for the scene unless `unseen`."""
     allowed = [t for t in TREATMENTS if unseen or not any(held_out(name, t) for name in scene.objects)]
     names = rng.choice(allowed, min(count, len(allowed)), replace=False)
     return [ask(rng, str(name)) for name in names]
@@ -160,7 +161,7 @@ def ask(rng: np.random.Generator, treatment: str) -> Asked:
     return Asked(treatment, float(rng.uniform(0.5, 0.9)), options[rng.integers(len(options))])
 
 
-def _choice(rng: np.random.Generator, options: Sequence[str] | dict[str, object] | dict[str, tuple[str, ...]]) -> str:
+def _choice(rng: np.random.Generator, options: Iterable[str]) -> str:
     names = list(options)
     return str(names[rng.integers(len(names))])
 
@@ -207,7 +208,7 @@ def render(scene: Scene, asked: Sequence[Asked], seed: int) -> np.ndarray:
     image = _paint(scene, rng)
     places = rng.uniform(-1, 1, (2, 3))
     for number, subject in enumerate(scene.subjects):
-        _place(image, scene, subject, places[number], number, rng.integers(1 << 30))
+        _place(image, scene, subject, places[number], number, int(rng.integers(1 << 30)))
     picture = np.clip(image + 0.5, 0, 255).astype(np.uint8)
     for number, wish in enumerate(asked):
         picture = _treat(picture, wish, seed + 1000 * number)
@@ -220,7 +221,7 @@ def _treat(picture: np.ndarray, wish: Asked, seed: int) -> np.ndarray:
     darker = any(word in wish.phrase for word in ("underexposed", "crushed"))
     treated = effects.apply(picture, wish.treatment, wish.severity, seed)
     for further in range(seed + 1, seed + 12):
-        if not (brighter and treated.mean() < picture.mean() or darker and treated.mean() > picture.mean()):
+        if not ((brighter and treated.mean() < picture.mean()) or (darker and treated.mean() > picture.mean())):
             break
         treated = effects.apply(picture, wish.treatment, wish.severity, further)
     return treated
@@ -234,7 +235,10 @@ def _paint(scene: Scene, rng: np.random.Generator) -> np.ndarray:
     rows = np.linspace(0, 1, SIZE, dtype=np.float32)[:, None]
     indoors = scene.background in ("room", "studio")
     if indoors:
-        walls = {"room": [(226, 206, 150), (160, 198, 190), (214, 168, 160)], "studio": [(214, 212, 210), (198, 206, 214)]}
+        walls = {
+            "room": [(226, 206, 150), (160, 198, 190), (214, 168, 160)],
+            "studio": [(214, 212, 210), (198, 206, 214)],
+        }
         wall = np.array(walls[scene.background][rng.integers(len(walls[scene.background]))], np.float32) * shade
         column = wall * (1.05 - 0.15 * rows)
     else:
@@ -282,34 +286,36 @@ def _middle(image: np.ndarray, scene: Scene, horizon: int, shade: np.ndarray, rn
         for _ in range(2):
             at = int(rng.integers(0, SIZE)), horizon + 18
             colour = lit(84, 156, 74) if background == "meadow" else lit(206, 220, 238)
-            cv2.ellipse(image, at, (int(rng.integers(80, 130)), int(rng.integers(30, 62))), 0, 0, 360, colour, -1, cv2.LINE_AA)
+            cv2.ellipse(
+                image, at, (int(rng.integers(80, 130)), int(rng.integers(30, 62))), 0, 0, 360, colour, -1, cv2.LINE_AA
+            )
     elif background == "forest":
         for x in range(int(rng.integers(-10, 10)), SIZE + 20, 30):
             tip = horizon - int(rng.integers(70, 125))
             tree = np.array([(x - 22, horizon), (x, tip), (x + 22, horizon)])
             cv2.fillPoly(image, [tree], lit(36, 88, 56), cv2.LINE_AA)
     elif background == "city":
-        x = int(rng.integers(-20, 0))
-        while x < SIZE:
+        left = int(rng.integers(-20, 0))
+        while left < SIZE:
             width, height = int(rng.integers(30, 52)), int(rng.integers(48, 118))
             tone = int(rng.integers(90, 150))
-            cv2.rectangle(image, (x, horizon - height), (x + width, horizon), lit(tone, tone - 8, tone + 14), -1)
+            cv2.rectangle(image, (left, horizon - height), (left + width, horizon), lit(tone, tone - 8, tone + 14), -1)
             window = (255, 224, 130) if scene.time == "night" else lit(178, 208, 226)
             for row in range(horizon - height + 8, horizon - 8, 16):
-                for column in range(x + 6, x + width - 6, 12):
+                for column in range(left + 6, left + width - 6, 12):
                     cv2.rectangle(image, (column, row), (column + 5, row + 7), window, -1)
-            x += width + 2
+            left += width + 2
     elif background == "desert":
         for _ in range(2):
-            at = int(rng.integers(0, SIZE))
-            dune = np.array([(at - 130, horizon), (at, horizon - int(rng.integers(26, 56))), (at + 130, horizon)])
+            x = int(rng.integers(0, SIZE))
+            dune = np.array([(x - 130, horizon), (x, horizon - int(rng.integers(26, 56))), (x + 130, horizon)])
             cv2.fillPoly(image, [dune], lit(214, 148, 84), cv2.LINE_AA)
     elif background == "room":
-        at = int(rng.integers(20, 170))
+        x = int(rng.integers(20, 170))
         pane = LIGHT[scene.time][1]
-        cv2.rectangle(image, (at, 26), (at + 64, 96), lit(250, 246, 238), -1)
-        cv2.rectangle(image, (at + 5, 31), (at + 59, 91), tuple(map(float, pane)), -1)
-        cv2.line(image, (at + 32, 26), (at + 32, 96), lit(250, 246, 238), 4)
+        cv2.rectangle(image, (x, 26), (x + 64, 96), lit(250, 246, 238), -1)
+        cv2.rectangle(image, (x + 5, 31), (x + 59, 91), tuple(map(float, pane)), -1)
+        cv2.line(image, (x + 32, 26), (x + 32, 96), lit(250, 246, 238), 4)
 
 
 def _foreground(image: np.ndarray, scene: Scene, horizon: int, shade: np.ndarray, rng: np.random.Generator) -> None:
@@ -323,12 +329,16 @@ def _foreground(image: np.ndarray, scene: Scene, horizon: int, shade: np.ndarray
             cv2.rectangle(image, (x, 226), (x + 30, 231), tuple(map(float, np.array((236, 230, 190)) * shade)), -1)
     elif scene.background == "room":
         for x in range(-120, SIZE + 120, 34):
-            cv2.line(image, (128 + (x - 128) // 2, horizon), (x, SIZE), tuple(map(float, np.array((150, 104, 70)) * shade)), 1)
+            cv2.line(
+                image,
+                (128 + (x - 128) // 2, horizon),
+                (x, SIZE),
+                tuple(map(float, np.array((150, 104, 70)) * shade)),
+                1,
+            )
 
 
-def _place(
-    image: np.ndarray, scene: Scene, subject: Subject, place: np.ndarray, number: int, face_choice: int
-) -> None:
+def _place(image: np.ndarray, scene: Scene, subject: Subject, place: np.ndarray, number: int, face_choice: int) -> None:
     """Blend one subject and its shadow into `image`; `place` is three numbers in -1..1."""
     alone = len(scene.subjects) == 1
     width = int(160 + 22 * place[0]) if alone else int(112 + 10 * place[0])
@@ -351,14 +361,19 @@ def _figure(subject: Subject, width: int, choice: int) -> np.ndarray:
     """A subject alone, float32 RGBA (width, width, 4), premultiplied."""
     if subject.name == "face":
         options = FACES[subject.emotion or "happy"]
-        return cv2.resize(sprite(options[choice % len(options)]), (width, width), interpolation=cv2.INTER_AREA)
-    body = cv2.resize(sprite(OBJECTS[subject.name]), (width, width), interpolation=cv2.INTER_AREA)
+        return _sized(options[choice % len(options)], width)
+    body = _sized(OBJECTS[subject.name], width)
     if subject.emotion:
         x, y, share = CHARACTERS[subject.name]
         options = FACES[subject.emotion]
         size = int(width * share)
-        face = cv2.resize(sprite(options[choice % len(options)]), (size, size), interpolation=cv2.INTER_AREA)
+        face = _sized(options[choice % len(options)], size)
         top, left = max(0, int(y * width - size / 2)), int(x * width - size / 2)
         under = body[top : top + size, left : left + size]
         body[top : top + size, left : left + size] = under * (1 - face[..., 3:]) + face
     return body
+
+
+def _sized(code: str, width: int) -> np.ndarray:
+    """An icon at another size, a copy."""
+    return np.asarray(cv2.resize(sprite(code), (width, width), interpolation=cv2.INTER_AREA))

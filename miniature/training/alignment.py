@@ -168,7 +168,9 @@ def _draft_loss(
         distance = (speed.float() - plain.float()).square().mean()
         packed = packed - levels[reached] * speed
         pictures = flow.decode(parts["vae"], packed).float()
-    value = torch.stack([rewards.reward(model_, _view(pictures) if arm.views else pictures, tokens) for model_ in ensemble])
+    value = torch.stack(
+        [rewards.reward(model_, _view(pictures) if arm.views else pictures, tokens) for model_ in ensemble]
+    )
     return -10 * value.mean() + 10 * arm.leash * distance, value.mean().detach(), distance.detach()
 
 
@@ -239,10 +241,13 @@ def _dpo(
         optimizer.step()
         right += (margin > 0).float().mean() / 25
         if step % 25 == 24:
-            row = {"step": step + 1, "loss": float(loss), "right": float(right), "winner": float(gain[: arm.batch].mean())}
+            row = {
+                "step": step + 1,
+                "loss": float(loss),
+                "right": float(right),
+                "winner": float(gain[: arm.batch].mean()),
+            }
             history.append(row)
             right.zero_()
             print(f"[{arm.name}] {row}", flush=True)
     return history
-
-

@@ -1,7 +1,8 @@
 """Stage `autoencoder`: AutoencoderKL on crops first, whole pictures last.
 
 L1 + gradients + low frequencies + squares, a light KL; every fourth step decodes a latent of half the size, which keeps
-the latent space smooth under scaling (the idea of EQ-VAE) and is easier for the generator. The average of the weights is kept.
+the latent space smooth under scaling (the idea of EQ-VAE) and is easier for the generator. The average of the weights
+is kept.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def _measure(model: Any, folder: Path, place: torch.device) -> dict[str, Any]:
     held_out = Pictures(folder / "data", "evaluation", place).complete()
     latents, errors = [], []
     with torch.no_grad(), half(place):
-        for part in held_out.image[: held_out.have].split(64):
+        for part in torch.split(held_out.image[: held_out.have], 64):
             pictures = as_float(part)
             mean = model.encode(pictures).latent_dist.mean
             latents.append(mean.float())

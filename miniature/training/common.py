@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,7 +73,7 @@ class Stage:
         state = {key: part.state_dict() if hasattr(part, "state_dict") else part for key, part in parts.items()}
         state["clock"] = {"step": self.step, "spent": self.spent + now - self._began, "losses": self.losses}
         torch.save(state, self.path / "state.part")
-        os.replace(self.path / "state.part", self.path / "state.pt")
+        (self.path / "state.part").replace(self.path / "state.pt")
         self._saved = time.monotonic()
 
     def restore(self, **parts: Any) -> bool:
@@ -203,7 +202,7 @@ def quick_norms(model: nn.Module) -> None:
 
 
 def lighten(model: Any) -> Any:
-    """A frozen model with its linear and convolution weights in bfloat16: what autocast would make of them every time."""
+    """A frozen model with linear and convolution weights in bfloat16, as autocast would make them every time."""
     for part in model.modules():
         if isinstance(part, nn.Linear | nn.Conv2d) and part.weight.is_cuda:
             part.to(torch.bfloat16)

@@ -43,7 +43,9 @@ class Latents:
             with torch.no_grad(), half(self.place):
                 self.packed[part] = flow.encode(self.autoencoder, as_float(images)).to(self.packed.dtype)
                 for way in (0, 1):
-                    self.pooled[part, way] = self.reader(self.pictures.tokens[part, way]).pooler_output.to(self.pooled.dtype)
+                    self.pooled[part, way] = self.reader(self.pictures.tokens[part, way]).pooler_output.to(
+                        self.pooled.dtype
+                    )
             self.have = part.stop
 
 
@@ -123,7 +125,8 @@ def _parts(folder: Path, place: torch.device, wait: float) -> dict[str, Any]:
 
 def _optimizers(transformer: Any, t5: Any) -> tuple[list[Any], list[Tensor]]:
     """Muon for the matrices of the blocks, AdamW for everything else; each group keeps its peak rate."""
-    matrices, others = [], []
+    matrices: list[Tensor] = []
+    others: list[Tensor] = []
     for name, weight in transformer.named_parameters():
         inside = "transformer_blocks" in name and weight.ndim == 2 and ".norm" not in name
         (matrices if inside else others).append(weight)
@@ -198,5 +201,3 @@ def tokens_of(captions: list[str], place: torch.device) -> Tensor:
 def read(parts: dict[str, Any], captions: list[str], place: torch.device) -> Text:
     """What the transformer is told of each caption."""
     return flow.read(parts["t5"], parts["reader"], tokens_of(captions, place))
-
-

@@ -88,7 +88,7 @@ def _settle(model: Any, autoencoder: Any, folder: Path, place: torch.device) -> 
     for decoded in (False, True):
         seen = _decoded(autoencoder, validation, len(images)) if decoded else images
         with half(place):
-            logits.append(torch.cat([verdicts(model, as_float(part)) for part in seen.split(64)]))
+            logits.append(torch.cat([verdicts(model, as_float(part)) for part in torch.split(seen, 64)]))
     truth = validation.labels[: len(images)].bool().repeat(2, 1)
     kinds = [label.split(":")[0] for label in datasets.labels()]
     last = [part for part in model.modules() if isinstance(part, torch.nn.Linear)][-1]
@@ -113,7 +113,7 @@ def _decoded(autoencoder: Any, pictures: Pictures, count: int) -> Tensor:
 def verdicts(model: Any, pictures: Tensor) -> Tensor:
     """Logits (n, labels) of pictures in -1..1, batched."""
     with torch.no_grad():
-        return torch.cat([model(pixel_values=part).logits.float() for part in pictures.split(128)])
+        return torch.cat([model(pixel_values=part).logits.float() for part in torch.split(pictures, 128)])
 
 
 def measure(model: Any, autoencoder: Any, folder: Path, place: torch.device) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def measure(model: Any, autoencoder: Any, folder: Path, place: torch.device) -> 
         truth = held_out.labels[: held_out.have].bool()
         for decoded in (False, True):
             logits = []
-            for part in held_out.image[: held_out.have].split(64):
+            for part in torch.split(held_out.image[: held_out.have], 64):
                 seen = as_float(part)
                 with torch.no_grad(), half(place):
                     if decoded:
@@ -148,7 +148,11 @@ def accuracy(found: Tensor, truth: Tensor) -> dict[str, Any]:
             "asked": int(wanted),
         }
     report["by_treatment"] = {
-        label.split(":")[1]: [int((found & truth)[:, at].sum()), int(truth[:, at].sum()), int((found & ~truth)[:, at].sum())]
+        label.split(":")[1]: [
+            int((found & truth)[:, at].sum()),
+            int(truth[:, at].sum()),
+            int((found & ~truth)[:, at].sum()),
+        ]
         for at, label in enumerate(datasets.labels())
         if label.startswith("treatment:")
     }

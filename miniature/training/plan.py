@@ -14,14 +14,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from miniature.models import Sizes
 
 STAGES = (
     "render", "autoencoder", "encoder", "generator", "judge", "rewards", "freeze", "alignment", "calibrate", "measure",
 )  # fmt: skip
-# Shares of the whole time on one H100. Encoder and autoencoder run side by side, as do judge, rewards and generator.
-SHARES = {"render": 0.30, "autoencoder": 0.172, "encoder": 0.14, "judge": 0.093, "generator": 0.445, "alignment": 0.07}
+# Shares of the whole time on one H100. Encoder and autoencoder run side by side, as do rewards and generator.
+SHARES = {"render": 0.30, "autoencoder": 0.172, "encoder": 0.14, "judge": 0.07, "generator": 0.445, "alignment": 0.07}
 FULL_COUNTS = (100_020, 6_000, 300, 200, 144)
 TINY_COUNTS = (240, 24, 36, 20, 36)
 PROCESSES = {"rewards": 3, "alignment": 9, "calibrate": 4, "measure": 4}  # side by side on the GPU
@@ -48,8 +49,9 @@ def run_stage(folder: Path, stage: str, size: str, seconds: float, part: str = "
     quiet()
     if stage in ("autoencoder", "encoder", "generator", "judge"):
         if not (folder / stage / "done").exists():
-            module = {"autoencoder": autoencoder, "encoder": encoder, "generator": generator, "judge": judge}[stage]
-            print(module.train(folder, sizes, seconds) | {"losses": "..."}, flush=True)
+            modules: dict[str, Any] = {"autoencoder": autoencoder, "encoder": encoder}
+            modules |= {"generator": generator, "judge": judge}
+            print(modules[stage].train(folder, sizes, seconds) | {"losses": "..."}, flush=True)
     elif stage == "rewards" and tiny:
         rewards.train(folder, steps=12, pairs=8, cells=CELLS[:1], part=part)
     elif stage == "rewards":
@@ -77,15 +79,13 @@ def run(folder: Path, stages: tuple[str, ...], size: str, minutes: float, proces
         while not (folder / "data" / "ready").exists():
             plan.check()
             time.sleep(0.1)
-    for group in (("autoencoder", "encoder", "generator"), ("judge", "rewards")):
-        for stage in (stage for stage in group if stage in chosen):
-            plan.start(stage, PROCESSES.get(stage, 1) if size == "full" else 1)
-        plan.wait("autoencoder", "encoder")
-    plan.wait("render", "generator", "judge", "rewards")
-    for stage in ("freeze", "alignment", "calibrate", "measure"):
-        if stage in chosen:
-            plan.start(stage, PROCESSES.get(stage, 1) if size == "full" else 1)
-            plan.wait(stage)
+    waves = (("autoencoder", "encoder", "generator"), ("rewards",), ("judge",), *((name,) for name in STAGES[6:]))
+    for wave in waves:
+        for name in (name for name in wave if name in chosen):
+            plan.start(name, PROCESSES.get(name, 1) if size == "full" else 1)
+        plan.wait(*(name for name in wave if name != "generator"))  # the rewards are trained beside the generator
+        if wave == ("rewards",):
+            plan.wait("render", "generator")
     print(f"[train] {', '.join(chosen)}: {time.monotonic() - began:.0f} s", flush=True)
 
 

@@ -49,7 +49,13 @@ def contested(standing: np.ndarray) -> np.ndarray:
 
 
 def train(
-    folder: Path, *, steps: int = STEPS, pairs: int = PAIRS, cells: tuple[Cell, ...] = CELLS, seeds: int = 3, part: str = "0/1"
+    folder: Path,
+    *,
+    steps: int = STEPS,
+    pairs: int = PAIRS,
+    cells: tuple[Cell, ...] = CELLS,
+    seeds: int = 3,
+    part: str = "0/1",
 ) -> dict[str, Any]:
     """Train all rewards below `folder` (needs the encoder); `part` "k/n" does every n-th of them, for parallel runs."""
     from safetensors.torch import save_file
