@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from pages.load import Site
     from pages.pictures import PictureBook, Plate
 
-INPUTS = ("content", "results", "templates", "pages", "ledger", "effects", ".cache/remote", "build.py")
+INPUTS = ("content", "results", "templates", ".cache/remote")  # below the root of a project
+CODE = ("pages", "ledger", "effects", "build.py")  # beside this package
 ENVIRONMENT = ("SITE_URL", "SOURCE_DATE_EPOCH")
 
 
@@ -234,8 +235,9 @@ def _canonical(here: str) -> bool:
 def fingerprint(root: Path) -> str:
     """Digest over name, size, times and inode of every input; empty when one is so new that it may still change."""
     now, lines = time.time_ns(), []
-    for name in INPUTS:
-        for path, stat in _walk(root / name):
+    here = Path(__file__).parents[1]
+    for place in [*(root / name for name in INPUTS), *(here / name for name in CODE)]:
+        for path, stat in _walk(place):
             if stat.st_mtime_ns > now - RACY:
                 return ""
             lines.append(f"{path}:{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ctime_ns}:{stat.st_ino}")

@@ -15,7 +15,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from pages.build import INPUTS, Report, build
+from pages.build import CODE, INPUTS, Report, build
 
 SCRIPT = b"new EventSource('/_reload').addEventListener('reload', () => location.reload());\n"
 TAG = b'<script src="/_reload.js"></script></body>'
@@ -144,6 +144,6 @@ def serve(root: Path, port: int, say: Callable[[str], None]) -> None:
     rebuild(root, out, generation, say)
     with serving(out, port, generation) as taken:
         say(f"http://127.0.0.1:{taken}/ - interrupt to stop")
-        places = [root / name for name in INPUTS if (root / name).exists()]
+        places = [root / name for name in (*INPUTS, *CODE) if (root / name).exists()]
         for _ in watch(*places, raise_interrupt=False):
             rebuild(root, out, generation, say)
