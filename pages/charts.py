@@ -303,7 +303,8 @@ def _shares(
         lines.append(Line(row.label, tuple(dots), row.group))
     if not lines:
         return None
-    return _dots(name, title, description, lines, "share", domain=(0.0, 1.0), rules=rules)
+    heads = len({line.group for line in lines}) > 1
+    return _dots(name, title, description, lines, "share", domain=(0.0, 1.0), rules=rules, heads=heads)
 
 
 def _series(
@@ -339,18 +340,23 @@ def _dots(
     unit: str,
     domain: tuple[float, float] | None = None,
     rules: Sequence[tuple[float, str]] = (),
+    heads: bool = False,
 ) -> Chart:
-    """Rows of marks on one axis, labelled directly."""
+    """Rows of marks on one axis, labelled directly; `heads` names every group above its rows."""
     low, high = domain or _domain(
         [dot.value for line in lines for dot in line.dots]
         + [end for line in lines for dot in line.dots for end in dot.interval or ()]
     )
     # figures stand left of the marks of linked rows: room for the longest beside the longest label
     scale = _scale(low, high, left=LEFT + 52 if any(line.link for line in lines) else LEFT)
-    body, y, group = [], 34.0, lines[0].group
+    body, y, group = list[str](), 34.0, None if heads else lines[0].group
     for line in lines:
         if line.group != group:
-            y, group = y + 10, line.group
+            y, group = y + (0 if group is None else 10), line.group
+            if heads and line.group:
+                place = f'x="{LEFT - 14}" y="{y + 4:.1f}" text-anchor="end"'
+                body.append(f'<text class="group" {place}>{escape(line.group)}</text>')
+                y += ROW
         body.append(_row(line, y, scale))
         y += ROW
     height = round(y + 30)
@@ -520,7 +526,8 @@ def _domain(values: Sequence[float]) -> tuple[float, float]:
 
 def _ticks(low: float, high: float) -> list[float]:
     """Four to eight round numbers between the ends."""
-    step = next(s for s in (0.1, 0.2, 0.25, 0.5, 1, 2, 2.5, 5, 10, 20, 50, 100, 1e3, 1e6) if (high - low) / s <= 8)
+    sizes = (part * 10.0**power for power in range(-6, 7) for part in (1, 2, 2.5, 5))
+    step = next((size for size in sizes if (high - low) / size <= 8), high - low)
     first = -(-low // step)
     return [round(step * (first + i), 6) for i in range(int((high - step * first) / step + 1e-9) + 1)]
 

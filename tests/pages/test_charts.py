@@ -121,6 +121,21 @@ def test_marks_stand_where_their_values_say():
     assert at == pytest.approx((low + high) / 2, abs=0.2)
 
 
+def test_groups_are_named_where_rows_repeat_their_labels():
+    """Three pools with three gates each: nine rows of which three are called the same."""
+    rows = [Row(id=f"{g}{n}", label=f"gate {n}", group=f"weight {g}") for g in "ab" for n in range(2)]
+    cells = {f"{row.id}.picks": _value(0.3) for row in rows}
+    svg = str(draw("sweep", _ledger("miniature_sweep", {"picks": "p"}, rows, cells)).svg)
+    assert svg.index("weight a") < svg.index("gate 0") < svg.index("weight b")
+
+
+def test_a_narrow_axis_still_has_ticks():
+    full = FULL["trade_off"]
+    values = {name: _value(0.28 + 0.001 * index) for index, name in enumerate(full.values)}
+    svg = str(draw("trade_off", Ledger(values=values, tables=full.tables)).svg)
+    assert svg.count('class="tick"') >= 5 + 3
+
+
 def test_labels_from_the_ledger_are_escaped():
     assert "Base &amp; co" in draw("dumbbell", FULL["dumbbell"]).svg
 
