@@ -61,16 +61,18 @@ def build(
     built site does not pass `check`."""
     console = console or Console()
     with _lock(root):
-        stamp_file = root / ".cache/stamp.json"
+        out, stamp_file = out.absolute(), root / ".cache/stamp.json"
         last = _read(stamp_file)
         before = fingerprint(root)
-        if not force and before and last.get("inputs") == before and last.get("site") == [str(out), _outputs(out)]:
+        site = last.get(str(out), {})
+        if not force and before and site.get("inputs") == before and site.get("outputs") == _outputs(out):
             return Report(unchanged=True)
-        report, known = _build(root, out, jobs or os.cpu_count() or 1, checked, last.get("known", {}), console)
+        report, known = _build(root, out, jobs or os.cpu_count() or 1, checked, site.get("known", {}), console)
         outcome: dict[str, Any] = {"known": known}
         if checked and not report.problems:
-            outcome |= {"inputs": before, "site": [str(out), _digest(known)]}
-        _save(stamp_file, outcome)
+            outcome |= {"inputs": before, "outputs": _digest(known)}
+        others = {place: content for place, content in last.items() if Path(place).is_dir()}
+        _save(stamp_file, {**others, str(out): outcome})
     return report
 
 

@@ -28,6 +28,7 @@ FACTS_VERSION = 4  # raise when `read_page` finds other facts in the same bytes
 TAG = re.compile(r"<!--.*?-->|<(/?)([a-zA-Z][\w-]*)([^<>\"']*(?:(?:\"[^\"]*\"|'[^']*')[^<>\"']*)*)>", re.S)
 ATTRIBUTE = re.compile(r"([^\s=\"'<>/]+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'<>]+)))?")
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+PLAIN_TAGS_THAT_COUNT = {"h1", "h2", "h3", "h4", "h5", "h6", "img", "svg"}  # even without an attribute
 NOT_PROSE = {"data", "code", "pre", "svg", "script", "style", "time", "kbd", "samp"}
 REQUESTS = {"object": ("data",), "use": ("href", "xlink:href"), "image": ("href", "xlink:href"), "a": ("ping",)}
 PROSE = (("title",), ("thesis",), ("description",), ("lead",), ("note",))
@@ -118,10 +119,9 @@ def read_page(text: str) -> Facts:
                 if name == tag:
                     break
             continue
-        attributes = {
-            m[1].lower(): _plain(m[2] or m[3] or m[4] or "") for m in ATTRIBUTE.finditer(match[3].rstrip("/"))
-        }
-        _tag(facts, tag, attributes, line)
+        attributes = _attributes(match[3]) if match[3] else {}
+        if attributes or tag in PLAIN_TAGS_THAT_COUNT:
+            _tag(facts, tag, attributes, line)
         kind = ""
         if "data-section" in attributes:
             section, kind = attributes.get("id", ""), "section"
@@ -139,6 +139,11 @@ def read_page(text: str) -> Facts:
         if tag not in VOID and not match[3].endswith("/"):
             stack.append((tag, tag in NOT_PROSE or "data-part" in attributes, kind))
     return facts
+
+
+def _attributes(text: str) -> dict[str, str]:
+    found = ATTRIBUTE.finditer(text.rstrip("/"))
+    return {match[1].lower(): _plain(match[2] or match[3] or match[4] or "") for match in found}
 
 
 def _tag(facts: Facts, tag: str, attributes: dict[str, str], line: int) -> None:
