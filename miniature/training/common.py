@@ -60,6 +60,7 @@ class Stage:
     def log(self, loss: Tensor, every: int = 50, **more: Tensor | float) -> None:
         """Count a step; keep and print the loss now and then, so that the device is rarely waited for."""
         self.step += 1
+        every = every if torch.cuda.is_available() else max(1, every // 10)
         if self.step % every == 0 or self.step == 1:
             self.losses.append((self.step, round(float(loss), 5)))
             extra = " ".join(f"{key} {float(value):.4g}" for key, value in more.items())

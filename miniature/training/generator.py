@@ -98,7 +98,7 @@ def train(folder: Path, sizes: models.Sizes, seconds: float, seed: int = 3, *, w
             optimizer.step()
         torch._foreach_lerp_(average, weights, max(1 - AVERAGE, 1 / (stage.step + 1)))
         mean.lerp_(loss.detach(), max(0.02, 1 / (stage.step + 1)))
-        stage.log(mean, every=100 if place.type == "cuda" else 20, pictures=latents.have)
+        stage.log(mean, every=100, pictures=latents.have)
         if stage.step % 100 == 0:
             stage.save(transformer=transformer, t5=t5, average=average, **_named(optimizers))
     for weight, smooth in zip(weights, average, strict=True):

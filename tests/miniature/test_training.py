@@ -1,0 +1,91 @@
+"""Every stage runs at tiny size, learns, continues after a cut, and hands over what the next one needs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from miniature import flow, models
+
+
+def losses(folder: Path, stage: str) -> list[float]:
+    return [loss for _, loss in json.loads((folder / stage / "report.json").read_text())["losses"]]
+
+
+@pytest.mark.parametrize("stage", ["autoencoder", "encoder", "generator", "judge"])
+def test_the_loss_falls(trained: Path, stage: str) -> None:
+    found = losses(trained, stage)
+    late = sum(found[-3:]) / len(found[-3:])
+    assert late < 0.9 * found[0], found
+
+
+def test_rewards_and_both_alignments_are_there_with_their_history(trained: Path) -> None:
+    assert len(list((trained / "rewards").glob("*.safetensors"))) == 3
+    for family in ("draft", "dpo"):
+        assert json.loads((trained / "alignment" / f"{family}-s0.json").read_text())["history"]
+        assert json.loads((trained / "alignment" / f"{family}-s0.unit.json").read_text())["unit"] > 0
+
+
+def test_an_alignment_changes_the_velocity_and_strength_zero_does_not(trained: Path) -> None:
+    from miniature.studio import Studio
+
+    studio = Studio(trained, models.TINY)
+    pictures = {}
+    for strength in (0.0, 1.0, None):
+        studio.align("dpo-s0" if strength is not None else None, strength or 0.0)
+        pictures[strength] = studio.generate(["a cat in a room by day"], [1])
+    assert torch.equal(pictures[0.0], pictures[None])
+    assert not torch.equal(pictures[1.0], pictures[None])
+
+
+def test_a_stage_that_was_cut_off_goes_on_where_it_was(tmp_path: Path) -> None:
+    from miniature.training.common import Stage
+
+    weights = [torch.ones(3)]
+    stage = Stage(tmp_path, "part", 100.0)
+    stage.step, stage.spent = 7, 40.0
+    weights[0][:] = 5
+    stage.save(weights=weights, force=True)
+    fresh = [torch.zeros(3)]
+    again = Stage(tmp_path, "part", 100.0)
+    assert again.restore(weights=fresh)
+    assert again.step == 7 and 0.4 <= again.fraction < 0.45
+    assert torch.equal(fresh[0], weights[0])
+
+
+def test_our_sampler_is_that_of_the_stock_pipeline(trained: Path) -> None:
+    """What is measured in batches must be what anyone draws with diffusers."""
+    from diffusers import FluxPipeline
+
+    from miniature import words
+    from miniature.training import generator
+
+    pipeline = FluxPipeline.from_pretrained(trained / "generator" / "model")
+    pipeline.set_progress_bar_config(disable=True)
+    prompt, size = "a cat in a room by day", models.TINY.image
+    stock = pipeline(
+        prompt,
+        negative_prompt="",
+        true_cfg_scale=flow.GUIDANCE,
+        num_inference_steps=flow.STEPS,
+        height=size,
+        width=size,
+        max_sequence_length=words.LENGTH,
+        generator=torch.Generator().manual_seed(9),
+        output_type="latent",
+    ).images
+    place = torch.device("cpu")
+    parts = generator.load(trained, place)
+    with torch.no_grad():
+        text, empty = generator.read(parts, [prompt], place), generator.read(parts, [""], place)
+        start = flow.noise([9], models.TINY.latent_channels, models.TINY.latent)
+        ours = flow.sample(parts["transformer"], start, text, empty)
+    assert torch.allclose(ours, stock, atol=2e-4)
+
+
+def test_packed_latents_survive_the_round_trip() -> None:
+    latents = torch.randn(2, 12, 8, 8)
+    assert torch.equal(flow.unpack(flow.pack(latents)), latents)
