@@ -321,7 +321,7 @@ def loses_less_than(refs: Sequence[Ref], margin: Ref) -> Finding:
     for ref in refs:
         low, high = ref.value.interval or (ref.number, ref.number)
         outcome = True if low > -margin.number else False if high < -margin.number else None
-        finding.add(outcome, f"{ref.named}{_interval(ref).rstrip(",")}, margin {margin.marked}")
+        finding.add(outcome, f"{ref.named}{_interval(ref).rstrip(',')}, margin {margin.marked}")
     return finding
 
 
