@@ -10,6 +10,7 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +205,12 @@ class Report:
         }
 
 
+def _widest(files: list[Measured]) -> list[Measured]:
+    """Those of the files that cover the most prompt pairs: a narrow one would cut the others down to its own."""
+    most = max((len(f.pairs) for f in files), default=0)
+    return [f for f in files if len(f.pairs) == most]
+
+
 def _common(files: list[Measured]) -> list[Measured]:
     """Files cut to the prompt pairs that all of them have."""
     shared = set.intersection(*({int(pair) for pair in f.pairs} for f in files))
@@ -237,7 +244,7 @@ def dose(report: Report) -> None:
             files = report.pick("base" if strength == 0 else family, strength)
             if not files:
                 continue
-            files = _common(files)
+            files = _common(_widest(files))
             seeds = f"{len(files)} {'noise seeds' if not strength else 'trainings'}, {len(files[0].pairs)} pairs"
             row = Row(
                 id=f"{family}-s{strength:.3f}".rstrip("0") if strength % 0.25 else f"{family}-s{strength:.2f}",
@@ -319,32 +326,49 @@ def contrasts(report: Report) -> None:
     ]
     for name, arm, metric, label, unit in plans:
         _against_base(report, f"miniature.contrast.{name}", arm, 1.0, metric, label, unit)
+    steps = {"follow": follow, "plain_objects": objects, "emotion": emotion, "reward": reward, "diversity": diversity}
+    said = {"follow": "Requests followed", "plain_objects": "Objects kept in plain pictures"}
+    said |= {
+        "emotion": "Named emotions found",
+        "reward": "Reward of plain pictures",
+        "diversity": "Distance of pictures",
+    }
     for strength in (0.25, 0.375, 0.5, 1.5):
-        for arm in ("draft", "dpo"):
-            tag = f"{strength:.3f}".rstrip("0")
-            _against_base(
-                report,
-                f"miniature.contrast.{arm}_minus_base_follow_at_{tag}",
-                arm,
-                strength,
-                follow,
-                f"Requests followed, {ARM_NAMES[arm]} at {strength:g} minus base",
-                SHARE,
-            )
-    _between(
-        report, "pluralist_gain", ("draft-pluralist", 1.0, ""), ("draft-s0", 1.0, ""), "pluralist minus main reward"
+        for arm, what in product(ARM_NAMES, steps):
+            name = f"miniature.contrast.{arm}_minus_base_{what}_at_" + f"{strength:.3f}".rstrip("0")
+            label = f"{said[what]}, {ARM_NAMES[arm]} at {strength:g} minus base"
+            unit = "cosine" if what in ("reward", "diversity") else SHARE
+            _against_base(report, name, arm, strength, steps[what], label, unit)
+    _against_base(
+        report,
+        "miniature.contrast.second_training_minus_base_follow",
+        "draft-s1",
+        1.0,
+        follow,
+        "Requests followed, a second training minus base",
+        SHARE,
     )
+    aligned = ("draft-s0", 1.0, "")
+    unguided = ("draft-s0", 1.0, "nocfg")  # VSF and NAG replace guidance: they are compared without it
+    pluralist = ("draft-pluralist", 1.0, "")
+    _between(report, "pluralist_gain", pluralist, aligned, "pluralist minus main reward")
+    _between(
+        report, "negative_prompt_gain", ("draft-s0", 1.0, "negative"), aligned, "with a negative prompt minus without"
+    )
+    _between(report, "vsf_gain", ("draft-s0", 1.0, "vsf1"), unguided, "with VSF (scale 1) minus without")
+    _between(report, "vsf_gain_at_2", ("draft-s0", 1.0, "vsf2"), unguided, "with VSF (scale 2) minus without")
+    _between(report, "nag_gain", ("draft-s0", 1.0, "nag4"), unguided, "with NAG (scale 4) minus without")
     _between(
         report,
-        "negative_prompt_gain",
-        ("draft-s0", 1.0, "negative"),
-        ("draft-s0", 1.0, ""),
-        "with a negative prompt minus without",
+        "img2img_clean_up",
+        ("draft-s0", 1.0, "image"),
+        ("base", 0.0, "image"),
+        "image-to-image from a treated picture, aligned minus base",
     )
 
 
 def _against_base(report: Report, name: str, arm: str, strength: float, metric: Any, label: str, unit: str) -> None:
-    chosen = [(f, base) for f in report.pick(arm, strength) if (base := report.base_of(f)) is not None]
+    chosen = [(f, base) for f in _widest(report.pick(arm, strength)) if (base := report.base_of(f)) is not None]
     if not chosen:
         return
     cut = _common([f for both in chosen for f in both])
@@ -366,29 +390,40 @@ def _between(report: Report, name: str, one: tuple[str, float, str], two: tuple[
 
 def countermeasures(report: Report) -> None:
     """Ways back to the request, and what they cost."""
-    rows = [
-        ("base", "base model", ("base", 0.0, ""), "base"),
-        ("aligned", "aligned, strength 1", ("draft", 1.0, ""), "aligned"),
-        ("negative", "aligned, negative prompt", ("draft", 1.0, "negative"), "aligned"),
-        ("pluralist", "aligned to the pluralist reward", ("draft-pluralist", 1.0, ""), "aligned"),
-        ("gate95", "aligned to the reward behind a 95 % gate", ("draft-gate95", 1.0, ""), "aligned"),
-        ("hacked", "over-optimised", ("draft-hacked", 1.0, ""), "aligned"),
-    ]
+    ways = {
+        "base": ("base model", ("base", 0.0, ""), "base"),
+        "aligned": ("aligned, strength 1", ("draft-s0", 1.0, ""), "aligned"),
+        "negative": ("aligned, negative prompt", ("draft-s0", 1.0, "negative"), "aligned"),
+        "unguided": ("aligned, no guidance", ("draft-s0", 1.0, "nocfg"), "aligned"),
+        "vsf1": ("aligned, VSF 1, no guidance", ("draft-s0", 1.0, "vsf1"), "aligned"),
+        "vsf2": ("aligned, VSF 2, no guidance", ("draft-s0", 1.0, "vsf2"), "aligned"),
+        "nag4": ("aligned, NAG 4, no guidance", ("draft-s0", 1.0, "nag4"), "aligned"),
+        "pluralist": ("aligned to the pluralist reward", ("draft-pluralist", 1.0, ""), "aligned"),
+        "hacked": ("over-optimised", ("draft-hacked", 1.0, ""), "aligned"),
+    }
+    found = {name: files[0] for name, (_, what, _) in ways.items() if (files := report.pick(*what))}
+    if len(found) < 3:
+        return
+    cut = dict(zip(found, _common(list(found.values())), strict=True))
     cells = {}
-    for name, label, (arm, strength, way), kind in rows:
-        files = report.pick(arm, strength, way)
-        if files:
-            files = _common(files)
-            cells[Row(id=name, label=label, kind=kind, note=f"{len(files)} x {len(files[0].pairs)} prompt pairs")] = {
-                "follow": _value(f"Requests followed, {label}", np.stack([follow(f) for f in files]), files[0].run),
-                "objects": _value(f"Objects kept, {label}", np.stack([objects(f) for f in files]), files[0].run),
-            }
+    for name, one in cut.items():
+        label, _, kind = ways[name]
+        cells[
+            Row(
+                id=name,
+                label=label,
+                kind=kind,
+                note=f"the same {len(one.pairs)} prompt pairs in all rows, ten of the twenty treatments",
+            )
+        ] = {
+            "follow": _value(f"Requests followed, {label}", follow(one), CPU),
+            "objects": _value(f"Objects kept, {label}", objects(one), CPU),
+        }
     columns = [
         Column(id="follow", label="requests followed", unit=SHARE, better="higher"),
         Column(id="objects", label="objects kept in plain pictures", unit=SHARE, better="higher"),
     ]
-    if cells:
-        report.rows("miniature_countermeasures", "Ways back", "Follow rate and its cost.", columns, cells)
+    report.rows("miniature_countermeasures", "Ways back", "Follow rate and its cost.", columns, cells)
 
 
 def scorers(report: Report) -> None:
@@ -521,7 +556,7 @@ def treatments(report: Report) -> None:
     base = report.pick("base", 0.0)
     arms = {
         "base": base,
-        "draft": _common(report.pick("draft", 1.0)) if report.pick("draft", 1.0) else [],
+        "draft": _widest(report.pick("draft", 1.0)),
         "dpo": report.pick("dpo", 1.5),
     }
     cells = {}

@@ -78,7 +78,7 @@ class Studio:
 
     def _half(self) -> torch.autocast:
         """bfloat16, on the CPU too: measurement needs many pictures more than it needs their last bit."""
-        return torch.autocast(self.place.type, torch.bfloat16)
+        return torch.autocast(self.place.type, torch.bfloat16, enabled=self.sizes is not models.TINY)
 
     def _start(self, seeds: list[int]) -> Tensor:
         key = tuple(seeds)

@@ -25,7 +25,7 @@ def train(folder: Path, sizes: models.Sizes, seconds: float, seed: int = 0) -> d
     model: Any = models.autoencoder(sizes).to(place, memory_format=torch.channels_last)
     quick_norms(model)
     pictures = Pictures(folder / "data", "main", place, least=32 if place.type == "cpu" else 3000, most=24000)
-    stage = Stage(folder, "autoencoder", seconds)
+    stage = Stage(folder, "autoencoder", seconds, sizes)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.99), weight_decay=1e-3)
     weights = list(model.parameters())
     average = [weight.detach().clone() for weight in weights]

@@ -18,6 +18,7 @@ from miniature import datasets
 from miniature.models import FULL, TINY, Sizes
 
 SAVE_EVERY = 60.0  # seconds
+TINY_STEPS = 80
 
 
 def device() -> torch.device:
@@ -37,16 +38,22 @@ def half(place: torch.device) -> Iterator[None]:
 
 
 class Stage:
-    """A stage's folder, time budget and log. `fraction` runs from 0 to 1 and survives a restart."""
+    """A stage's folder, budget and log. `fraction` runs from 0 to 1 and survives a restart.
 
-    def __init__(self, folder: Path, name: str, seconds: float) -> None:
+    The budget is `seconds`; at tiny size it is a number of steps, so that tests do not depend on the machine.
+    """
+
+    def __init__(self, folder: Path, name: str, seconds: float, sizes: Sizes = FULL) -> None:
         self.path, self.name, self.seconds = folder / name, name, seconds
+        self.steps = TINY_STEPS if sizes is TINY else None
         self.path.mkdir(parents=True, exist_ok=True)
         self.step, self.spent, self.losses = 0, 0.0, list[tuple[int, float]]()
         self._began = self._saved = time.monotonic()
 
     @property
     def fraction(self) -> float:
+        if self.steps:
+            return min(1.0, self.step / self.steps)
         return min(1.0, (self.spent + time.monotonic() - self._began) / self.seconds)
 
     def running(self) -> bool:
@@ -121,6 +128,8 @@ class Pictures:
         self.have, self._images = 0, with_images
         while self.have < min(least, count):
             self.refresh()
+            if self._abandoned() and self.have < min(least, count):
+                raise RuntimeError(f"set '{name}' has {self.have} pictures: rendering ended before it was ready")
             time.sleep(0.1)
 
     def refresh(self, most: int = 8192) -> None:

@@ -50,7 +50,7 @@ def train(folder: Path, sizes: models.Sizes, seconds: float, seed: int = 1) -> d
     others = [weight for weight in model.parameters() if weight.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.98))
-    stage = Stage(folder, "encoder", seconds)
+    stage = Stage(folder, "encoder", seconds, sizes)
     stage.restore(model=model, optimizer=optimizer)
     batch = 16 if place.type == "cpu" else 1024
     while stage.running():

@@ -67,7 +67,7 @@ def train(folder: Path, sizes: models.Sizes, seconds: float, seed: int = 3, *, w
     parts = _parts(folder, place, wait)
     latents = Latents(folder, parts["vae"], parts["text_encoder"], place, sizes)
     latents.extend(16384)
-    stage = Stage(folder, "generator", seconds)
+    stage = Stage(folder, "generator", seconds, sizes)
     optimizers, weights = _optimizers(transformer, t5)
     average = [weight.detach().clone() for weight in weights]
     stage.restore(transformer=transformer, t5=t5, average=average, **_named(optimizers))

@@ -46,7 +46,7 @@ def train(folder: Path, sizes: models.Sizes, seconds: float, seed: int = 2) -> d
     model: Any = ResNetForImageClassification.from_pretrained(before) if before.exists() else models.judge(sizes, names)
     model = model.to(place, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.02)
-    stage = Stage(folder, "judge", seconds)
+    stage = Stage(folder, "judge", seconds, sizes)
     stage.restore(model=model, optimizer=optimizer)
     batch = 16 if place.type == "cpu" else 192
     decoded = _decoded(autoencoder, pictures, min(3000, pictures.have))

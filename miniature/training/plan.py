@@ -24,7 +24,8 @@ STAGES = (
 # Shares of the whole time on one H100. Encoder and autoencoder run side by side, as do rewards and generator.
 SHARES = {"render": 0.30, "autoencoder": 0.172, "encoder": 0.14, "judge": 0.07, "generator": 0.445, "alignment": 0.07}
 FULL_COUNTS = (100_020, 6_000, 300, 200, 144)
-TINY_COUNTS = (240, 24, 36, 20, 36)
+TINY_COUNTS = (240, 24, 24, 10, 12)
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}  # stages run side by side: threads would only wait for each other
 PROCESSES = {"rewards": 3, "alignment": 9, "calibrate": 4, "measure": 4}  # side by side on the GPU
 
 
@@ -44,7 +45,7 @@ def run_stage(folder: Path, stage: str, size: str, seconds: float, part: str = "
     tiny = size == "tiny"
     if stage == "render":
         counts = datasets.Counts(*(TINY_COUNTS if tiny else FULL_COUNTS))
-        datasets.render(folder / "data", counts, sizes.image, processes, seconds)
+        datasets.render(folder / "data", counts, sizes.image, processes, None if tiny else seconds)
         return
     quiet()
     if stage in ("autoencoder", "encoder", "generator", "judge"):
@@ -102,7 +103,7 @@ class _Processes:
             command = [sys.executable, "-m", "miniature.training.plan", stage, str(self.folder), self.size]
             command += [str(seconds_of(stage, self.minutes)), f"{part}/{parts}", str(self.processes)]
             with (self.folder / "logs" / f"{stage}-{part}.log").open("ab") as log:
-                process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=os.environ)
+                process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=ENVIRONMENT)
             self.running.setdefault(stage, []).append(process)
 
     def check(self) -> None:
