@@ -146,7 +146,7 @@ class Critics:
 def _pixels(picture: Image.Image) -> Any:
     import torch
 
-    return torch.from_numpy(np.asarray(picture)).permute(2, 0, 1)[None].float() / 127.5 - 1
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 127.5 - 1
 
 
 def published(picture: Image.Image, root: Path, quality: int = 80) -> tuple[str, str]:

@@ -7,9 +7,12 @@ prompts and, where there are several, seeds. What was not measured is left out, 
 from __future__ import annotations
 
 import json
+import platform
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
+from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -551,7 +554,7 @@ def scorers(report: Report) -> None:
 
 def treatments(report: Report) -> None:
     """Follow rate by treatment, base and aligned, beside the judge's own recall on held-out renders."""
-    judged = json.loads((report.folder / "judge" / "settled.json").read_text())["evaluation_decoded"]["by_treatment"]
+    judged = _stage(report.folder, "judge")["evaluation_decoded"]["by_treatment"]
     truth = _truth()[1]
     base = report.pick("base", 0.0)
     arms = {
@@ -595,7 +598,7 @@ def _counted(label: str, hits: int, asked: int, run: str) -> Value:
 
 def accuracy(report: Report) -> None:
     """How good the parts are on held-out renders."""
-    judged = json.loads((report.folder / "judge" / "settled.json").read_text())
+    judged = _stage(report.folder, "judge")
     for key, place, kind in (
         ("treatment", "evaluation", "treatment"),
         ("treatment_decoded", "evaluation_decoded", "treatment"),
@@ -618,8 +621,7 @@ def accuracy(report: Report) -> None:
         source=source,
         n=2 * PAIRS * len(world.TREATMENTS),
     )
-    reports = report.folder / "reports"
-    decoded = json.loads((reports / "autoencoder.json").read_text())
+    decoded = _stage(report.folder, "autoencoder")
     for side in ("clean", "treated"):
         report.values[f"miniature.autoencoder.psnr_{side}"] = Value(
             label=f"Autoencoder, {side} held-out renders",
@@ -629,7 +631,7 @@ def accuracy(report: Report) -> None:
             source=source,
             n=decoded["n"] // 2,
         )
-    seen = json.loads((reports / "encoder.json").read_text())["evaluation"]
+    seen = _stage(report.folder, "encoder")["evaluation"]
     report.values["miniature.encoder.rendered"] = Value(
         label="Encoder prefers the requested picture, rendered truth",
         value=seen["picks_requested"],
@@ -650,11 +652,17 @@ def accuracy(report: Report) -> None:
         report.values[name] = Value(label=where, value=pairs, unit="pairs", digits=0, source=source)
 
 
+def _stage(folder: Path, name: str) -> dict[str, Any]:
+    """What a stage said of itself."""
+    found: dict[str, Any] = json.loads((folder / name / "report.json").read_text())
+    return found
+
+
 def _gates(folder: Path) -> list[tuple[str, int, str]]:
     """Pairs and contested pairs that each gate leaves."""
     found = []
     for cell in CELLS:
-        path = folder / "reports" / "rewards" / f"{cell.id}-s0.json"
+        path = folder / "rewards" / f"{cell.id}-s0.json"
         if path.exists():
             stored = json.loads(path.read_text())
             found.append(
@@ -675,9 +683,22 @@ def _gates(folder: Path) -> list[tuple[str, int, str]]:
 
 
 def runs(folder: Path) -> dict[str, Run]:
-    """Provenance: the training and measurement on a GPU, the measurement on a CPU."""
-    stored: dict[str, dict[str, Any]] = json.loads((folder / "runs.json").read_text())
-    return {name: Run(**run, code=f"weights {pack.digest()[:16]}") for name, run in stored.items()}
+    """Provenance of the values: as `runs.json` of the folder tells it, where training was spread over machines."""
+    code = f"weights {pack.digest()[:16]}"
+    if (folder / "runs.json").exists():
+        stored: dict[str, dict[str, Any]] = json.loads((folder / "runs.json").read_text())
+        return {name: Run(**run, code=code) for name, run in stored.items()}
+    here = {name: version(name) for name in ("torch", "transformers", "diffusers", "numpy")}
+    made = Run(
+        title="The miniature: training and measurement",
+        date=datetime.now(UTC).date().isoformat(),
+        command="python build.py miniature train",
+        code=code,
+        hardware=platform.processor() or platform.machine(),
+        software=here | {"python": platform.python_version()},
+        seeds=[0, 1, 2],
+    )
+    return {GPU: made, CPU: made}
 
 
 def document(folder: Path) -> Document:
