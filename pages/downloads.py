@@ -50,7 +50,7 @@ def _json(content: object) -> str:
 def bibtex(page: Page) -> str:
     """The citation of the paper."""
     fields = {
-        "title": page.title,
+        "title": page.cited_title or page.title,
         "author": " and ".join(_last_first(author.name) for author in page.authors),
         "booktitle": page.booktitle,
         "year": str(page.year),

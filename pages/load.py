@@ -101,6 +101,7 @@ class Page(Written):
     """content/page.toml."""
 
     title: str = Field(min_length=1)
+    cited_title: str = ""  # as the paper is published, where that differs
     kind: str = ""
     venue: str = ""
     honour: str = ""

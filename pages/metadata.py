@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def highwire(page: Page) -> list[tuple[str, str]]:
     """`citation_*` tags: how Google Scholar, Zotero and their kin find a paper."""
-    tags = [("citation_title", page.title)]
+    tags = [("citation_title", page.cited_title or page.title)]
     tags += [("citation_author", author.name) for author in page.authors]
     if page.published:
         tags.append(("citation_publication_date", page.published))
@@ -49,7 +49,7 @@ def json_ld(page: Page, address: str, exhibit: Exhibit | None) -> Markup:
     """schema.org description as the content of a JSON-LD script; `<` cannot close the element."""
     paper: dict[str, Any] = {
         "@type": "ScholarlyArticle",
-        "headline": page.title,
+        "headline": page.cited_title or page.title,
         "description": page.description,
         "author": [{"@type": "Person", "name": author.name} for author in page.authors],
         "datePublished": page.published.replace("/", "-") or str(page.year),
