@@ -230,7 +230,8 @@ def _alpha(factors: dict[str, np.ndarray]) -> dict[str, str]:
 def _model(folder: Path, state: dict[str, np.ndarray], stem: str, metadata: dict[str, str] | None = None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     whole = {key: np.array(value, order="C") for key, value in state.items()}
-    save_file(whole, folder / f"{stem}.safetensors", metadata={"format": "pt"} | (metadata or {}))
+    # One key only: safetensors writes several in no fixed order, and revisions are digests of these bytes.
+    save_file(whole, folder / f"{stem}.safetensors", metadata=metadata or {"format": "pt"})
 
 
 def _json(path: Path, text: object) -> None:

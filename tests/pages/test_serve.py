@@ -68,7 +68,15 @@ def test_serve_watches_rebuilds_and_stops_when_interrupted(small):
     """The whole command, as an author has it running beside the editor."""
     command = [sys.executable, "build.py", "serve", "--port", "0", "--root", str(small.root)]
     project = Path(__file__).parents[2]
-    process = subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(
+        command,
+        cwd=project,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # A shell that runs the tests in the background has its children ignore interrupts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     try:
         line = next(line for line in process.stdout if "127.0.0.1" in line)
         port = int(re.search(r":(\d+)/", line)[1])
