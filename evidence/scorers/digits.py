@@ -20,6 +20,7 @@ from PIL.Image import Image, Resampling
 from torch import Tensor
 from transformers import Qwen3VLForConditionalGeneration
 
+from evidence.prompts import DIMENSIONS
 from evidence.rows import ROOT
 from evidence.scorers.base import LocalScorer, base_of, open_model, weights_of
 from evidence.scorers.chat import PICTURE, ChatInput, Turn
@@ -27,19 +28,6 @@ from evidence.scorers.rows import JudgeRow
 from evidence.types import Score
 from ledger.problems import InputError, Problem, relative
 
-DIMENSIONS = (
-    "background",
-    "clarity",
-    "color aesthetic",
-    "color brightness",
-    "detail realism",
-    "detail refinement",
-    "emotion",
-    "lighting distinction",
-    "main object",
-    "object pairing",
-    "richness",
-)
 DIGITS = ("0", "1", "2")
 
 
