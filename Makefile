@@ -1,6 +1,7 @@
 # Two commands: `make site` and `make test`. Everything lives in .venv; a stamp per tier makes a second call instant.
 PYTHON ?= python3
 BIN := .venv/bin
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 # The wheels that only a CUDA build of torch needs; torch itself asks for them where it has one.
 CUDA_WHEELS := triton cuda-bindings cuda-pathfinder cuda-toolkit $(addprefix nvidia-,cublas cuda-cupti cuda-nvrtc \
 	cuda-runtime cudnn-cu13 cufft cufile curand cusolver cusparse cusparselt-cu13 nccl-cu13 nvjitlink nvshmem-cu13 nvtx)
@@ -34,7 +35,7 @@ lint: .venv/.test
 
 # A Chromium for the browser tests, and axe for the accessibility ones.
 browser: tests/browser/node_modules/axe-core/axe.min.js
-	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
+	command -v chromium >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends chromium; }
 
 tests/browser/node_modules/axe-core/axe.min.js: tests/browser/package-lock.json
 	npm ci --no-audit --no-fund --prefix tests/browser
