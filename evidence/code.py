@@ -30,6 +30,7 @@ _NEUTRAL: tuple[str, ...] = (
     "evidence.models",
     "evidence.rows",
     "evidence.weights",
+    "evidence.adapters",
     "evidence.generators",
     "evidence",
 )

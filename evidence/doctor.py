@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evidence.generators import ADAPTERS
+from evidence.adapters import ADAPTERS
 from evidence.models import Row as ModelRow
 from evidence.run import Rows
 from evidence.scorers import ScorerRow

@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, StringConstraints, field_validator
 
 from evidence import rows
-from evidence.generators import ADAPTERS, REQUIRED, Arm, Setting
+from evidence.adapters import ADAPTERS, REQUIRED, Arm, Setting
 from evidence.weights import UNPINNED, pinned
 from ledger.problems import InputError, Problem, did_you_mean, relative, toml_line
 from ledger.schema import Strict
@@ -26,7 +26,7 @@ Import = Annotated[str, StringConstraints(pattern=r"^[\w.]+:\w+$")]
 
 
 class Settings(Strict):
-    """What a sampler may be told. Which of them a row may use depends on its adapter (`generators.ADAPTERS`)."""
+    """What a sampler may be told. Which of them a row may use depends on its adapter (`evidence.adapters`)."""
 
     dtype: Literal["float32", "float16", "bfloat16"] | None = None
     steps: int | None = Field(default=None, ge=1)

@@ -17,7 +17,7 @@ from typing import Any
 
 from evidence import code, models
 from evidence import scorers as scoring
-from evidence.generators import ADAPTERS, Arm
+from evidence.adapters import ADAPTERS, Arm
 from evidence.scorers import ScorerRow
 from evidence.store import key_of
 from ledger.problems import InputError, Problem, did_you_mean

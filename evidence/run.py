@@ -22,8 +22,8 @@ from pydantic import Field
 
 from evidence import prompts, protocols, weights
 from evidence import scorers as scoring
+from evidence.adapters import ADAPTERS
 from evidence.engines import Engine, Options, Reporter, Tally, engine
-from evidence.generators import ADAPTERS
 from evidence.models import CONTROLLED
 from evidence.models import Row as ModelRow
 from evidence.models import load as read_models

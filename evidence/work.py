@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from evidence import scorers
-from evidence.generators import ADAPTERS
+from evidence.adapters import ADAPTERS
 from evidence.generators.refuse import reason_to_refuse
 from evidence.plan import Comparison, Given, PictureJob, Plan, Source, reads_prompt
 from evidence.provenance import made_here

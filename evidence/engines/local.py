@@ -16,8 +16,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from evidence import generators, scorers
+from evidence.adapters import ADAPTERS, Arm
 from evidence.engines import Options, Reporter, Tally
-from evidence.generators import ADAPTERS, Arm
 from evidence.plan import Cast, Comparison, PictureJob, Plan
 from evidence.provenance import made_here
 from evidence.store import Store, without_secrets

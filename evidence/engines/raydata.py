@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evidence.adapters import Arm
 from evidence.engines import Options, Reporter, Tally
-from evidence.generators import Arm
 from evidence.plan import Plan
 from evidence.provenance import made_here
 from evidence.store import Store, key_of, without_secrets

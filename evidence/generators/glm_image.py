@@ -11,7 +11,7 @@ from typing import ClassVar
 import torch
 from PIL.Image import Image
 
-from evidence.generators import Setting
+from evidence.adapters import Setting
 from evidence.generators.local import Local
 from evidence.types import Request
 

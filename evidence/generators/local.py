@@ -20,7 +20,7 @@ import transformers
 from PIL.Image import Image
 from torch import Tensor
 
-from evidence.generators import Setting
+from evidence.adapters import Setting
 from evidence.generators.refuse import reason_to_refuse
 from evidence.models import Row
 from evidence.rows import Unavailable

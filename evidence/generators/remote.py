@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Self
 
 from PIL import Image, UnidentifiedImageError
 
-from evidence.generators import ADAPTERS, Setting
+from evidence.adapters import ADAPTERS, Setting
 from evidence.generators.refuse import reason_to_refuse
 from evidence.models import Row
 from evidence.rows import Unavailable

@@ -13,7 +13,7 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from evidence.generators import Setting
+from evidence.adapters import Setting
 from evidence.generators.local import StagedLocal
 from evidence.types import Request
 

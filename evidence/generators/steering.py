@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
+from evidence.adapters import Setting
 from evidence.attention import Rule, Tokens, installed
-from evidence.generators import Setting
 from evidence.nag import NormalizedAttentionGuidance
 from evidence.vsf import ValueSignFlip
 

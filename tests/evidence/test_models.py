@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from evidence import models
-from evidence.generators import ADAPTERS
+from evidence.adapters import ADAPTERS
 from ledger.problems import InputError
 
 TABLE = [
