@@ -35,7 +35,8 @@ lint: .venv/.test
 
 # A Chromium for the browser tests, and axe for the accessibility ones.
 browser: tests/browser/node_modules/axe-core/axe.min.js
-	command -v chromium >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends chromium; }
+	command -v chromium || command -v chromium-browser || command -v google-chrome || \
+	  { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends chromium; }
 
 tests/browser/node_modules/axe-core/axe.min.js: tests/browser/package-lock.json
 	npm ci --no-audit --no-fund --prefix tests/browser
