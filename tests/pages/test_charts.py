@@ -85,30 +85,61 @@ def test_a_chart_without_values_is_not_drawn(name):
     assert draw(name, Ledger()) is None
 
 
+@pytest.mark.parametrize("sheet", ["svg", "narrow"])
 @pytest.mark.parametrize("name", CHARTS)
-def test_a_chart_is_valid_svg_with_a_name_and_a_description(name):
+def test_a_chart_is_valid_svg_with_a_name_and_a_description(name, sheet):
     chart = draw(name, FULL[name])
     assert chart is not None
-    root = ElementTree.fromstring(str(chart.svg).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1))
+    drawing = str(getattr(chart, sheet))
+    root = ElementTree.fromstring(drawing.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1))
     assert root.get("role") == "img"
     ids = {element.get("id") for element in root.iter()}
     assert set(root.get("aria-labelledby", "").split()) <= ids
     assert root.find(f"{SVG}title").text == chart.title and root.find(f"{SVG}desc").text == chart.description
-    assert "style=" not in chart.svg, "the content policy forbids inline style"
+    assert "style=" not in drawing, "the content policy forbids inline style"
 
 
 @pytest.mark.parametrize("name", sorted(set(CHARTS) - {"leaderboard", "distribution"}))
 def test_intervals_are_drawn_where_they_are_known(name):
-    assert 'class="interval"' in draw(name, FULL[name]).svg
+    chart = draw(name, FULL[name])
+    assert 'class="interval"' in chart.svg and 'class="interval"' in chart.narrow
 
 
+@pytest.mark.parametrize("sheet", ["svg", "narrow"])
 @pytest.mark.parametrize("name", CHARTS)
-def test_no_mark_and_no_text_stands_outside_the_frame(name):
-    svg = str(draw(name, FULL[name]).svg)
+def test_no_mark_and_no_text_stands_outside_the_frame(name, sheet):
+    svg = str(getattr(draw(name, FULL[name]), sheet))
     width, height = map(float, re.search(r'viewBox="0 0 (\d+) (\d+)"', svg).groups())
     for axis, limit in (("x", width), ("cx", width), ("x1", width), ("y", height), ("cy", height), ("y1", height)):
         for number in re.findall(rf'\s{axis}="(-?[\d.]+)"', svg):
             assert 0 <= float(number) <= limit, f"{axis}={number}"
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_the_narrow_drawing_says_what_the_wide_one_says(name):
+    """Labels, figures and marks; ticks may be fewer. Its letters are 13 units of 340."""
+
+    def said(svg):
+        texts = re.findall(r'<text class="(label|figure|group|unit|rule-label)"[^>]*>([^<]*)<', str(svg))
+        return sorted(texts), len(re.findall('class="mark', str(svg))), len(re.findall('class="interval"', str(svg)))
+
+    chart = draw(name, FULL[name])
+    assert said(chart.svg) == said(chart.narrow)
+    assert int(re.search(r'viewBox="0 0 (\d+)', str(chart.narrow))[1]) <= 340
+
+
+def test_the_name_of_a_curve_stands_beside_it_and_not_on_another():
+    """Where two curves end close together, the names part."""
+    rows, cells = [], {}
+    for arm, fall in (("back-propagation", 0.3), ("preference pairs", 0.29)):
+        for strength in (0.0, 0.5, 1.0):
+            rows.append(Row(id=f"{arm[0]}-{strength}", label=str(strength), group=arm))
+            cells[f"{arm[0]}-{strength}.follow"] = _value(0.9 - fall * strength)
+    chart = draw("dose_response", _ledger("miniature_dose", {"follow": "f"}, rows, cells))
+    for svg in (chart.svg, chart.narrow):
+        places = re.findall(r'class="label" x="([\d.]+)" y="([\d.]+)"', str(svg))
+        (x1, y1), (x2, y2) = [tuple(map(float, place)) for place in places]
+        assert abs(y1 - y2) >= 12 or abs(x1 - x2) >= 90
 
 
 def test_marks_stand_where_their_values_say():

@@ -49,8 +49,8 @@
     event.preventDefault();
   });
 
-  function scrolls(target) { // a table or chart that is wider than the window keeps its arrows
-    const box = target.closest(".table-scroll, .chart-scroll, pre");
+  function scrolls(target) { // a table that is wider than the window keeps its arrows
+    const box = target.closest(".table-scroll, pre");
     return box !== null && box.scrollWidth > box.clientWidth;
   }
 })();

@@ -4,7 +4,7 @@
   const watch = new ResizeObserver((entries) => {
     for (const { target } of entries) target.tabIndex = target.scrollWidth > target.clientWidth ? 0 : -1;
   });
-  document.querySelectorAll(".table-scroll, .chart-scroll, .bibtex pre").forEach((box) => watch.observe(box));
+  document.querySelectorAll(".table-scroll, .bibtex pre").forEach((box) => watch.observe(box));
 
   for (const table of document.querySelectorAll("table[data-sortable]")) {
     const body = table.tBodies[0];
