@@ -218,7 +218,7 @@ def _found(
     known, pending = _part_pending(rule, refs)
     enough = len(known) >= AT_LEAST.get(rule, 0 if rule in WITHOUT_VALUES else 1)
     finding = RULES[rule](known, **given) if enough else Finding()
-    finding.undecided += [f"no number yet for {lowered(ref.value.label)}" for ref in pending]
+    finding.undecided += dict.fromkeys(f"no number yet for {lowered(ref.value.label)}" for ref in pending)
     return finding
 
 
@@ -258,7 +258,7 @@ def _in_miniature(
 def _sentence(finding: Finding) -> str:
     """The reason in words: what speaks against first, then what for; long lists are cut and counted."""
     if finding.reason:
-        return finding.reason
+        return _capital(finding.reason.rstrip(".")) + "."
     piles = (("Against", finding.refutes, 4), ("Undecided", finding.undecided, 2), ("For", finding.supports, 2))
     filled = [(word, pile, most) for word, pile, most in piles if pile]
     total, good = sum(len(pile) for _, pile, _ in filled), len(finding.supports)

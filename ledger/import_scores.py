@@ -30,6 +30,9 @@ Progress = Callable[[int, int, str], None]  # steps done, steps in all, what is 
 QUANTILES = (0, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 100)
 BIN = 2  # HPSv3 points
 _WHERE = "the published four-way scores, paired by prompt"
+_AFTER = "the distorted picture's score under the plain prompt, diop"
+_CHANGE = "distorted minus plain picture, both under the plain prompt, diop − oiop"
+_PICKS = "the distorted picture above the plain one under the distorted prompt, didp > oidp"
 
 
 @dataclass(frozen=True)
@@ -130,9 +133,10 @@ class _Derivation:
     def _four_way(self, row: Row, scorer: Scorer, ways: Mapping[str, Floats]) -> None:
         for way, words in WAYS.items():
             summary = metrics.summarise(ways[way], _seed(row.id, scorer.id, way))
-            label = f"{scorer.label} of {row.label}: {words}"
+            picture, prompt = words.split(", ")
+            label = f"{scorer.label} of {row.label}'s {picture}s under the {prompt}"
             self.values[f"four_way.{row.id}.{scorer.id}_{way}"] = _value(
-                label, summary.mean, scorer.unit, 3, f"Mean of {scorer.prefix}_{way} in {_WHERE}", summary
+                label, summary.mean, scorer.unit, 3, f"Mean of {scorer.prefix}_{way}, {words}, in {_WHERE}", summary
             )
 
     def _derived(self, row: Row, scorer: Scorer, ways: Mapping[str, Floats]) -> None:
@@ -140,31 +144,37 @@ class _Derivation:
         name, model, points = scorer.label, row.label, scorer.unit
         picks = metrics.picks_requested(ways["didp"], ways["oidp"])
         measures = (
-            (f"delta_{scorer.id}", f"Δ{name} of {model}", change, points, "diop − oiop"),
-            (f"{scorer.id}_after", f"{name} after of {model}", metrics.after(ways["diop"]), points, "diop"),
+            (f"delta_{scorer.id}", f"Δ{name} of {model}", change, points, f"Mean of {_CHANGE}"),
+            (
+                f"{scorer.id}_after",
+                f"{name} of distorted pictures by {model}",
+                metrics.after(ways["diop"]),
+                points,
+                f"Mean of {_AFTER}",
+            ),
             (
                 f"delta_{scorer.id}_below_zero",
-                f"Prompts for which {name} falls, {model}",
+                f"Share of prompts for which {name} falls, {model}",
                 metrics.below_zero(change),
                 "share",
-                "one where diop < oiop",
+                f"Share of prompts below zero in {_CHANGE}",
             ),
             (
                 f"{scorer.id}_picks_requested",
-                f"Pairs in which {name} picks the requested picture, {model}",
+                f"Share of pairs in which {name} picks the requested picture, {model}",
                 picks,
                 "share",
-                "one where didp > oidp",
+                f"Share of pairs with {_PICKS}",
             ),
         )
         for metric, label, samples, unit, formula in measures:
             summary = metrics.summarise(samples, _seed(row.id, metric))
-            where = f"Mean over prompts of {formula} ({scorer.label}) in {_WHERE}"
+            where = f"{formula} ({scorer.label}) in {_WHERE}"
             self._put(row.id, metric, label, summary.mean, unit, 3, where, summary)
         if scorer.id == "hpsv3":
             for percent, number in zip(QUANTILES, np.percentile(change, QUANTILES), strict=True):
                 label = f"{percent} % quantile of the change in {scorer.label} from prompt to prompt, {row.label}"
-                where = f"Quantile over prompts of diop − oiop ({scorer.label}) in {_WHERE}"
+                where = f"Quantile over prompts of {_CHANGE} ({scorer.label}) in {_WHERE}"
                 self._put(
                     row.id, f"delta_hpsv3_q{percent:02}", label, float(number), scorer.unit, 3, where, n=change.size
                 )
@@ -180,8 +190,8 @@ class _Derivation:
             for edge in self.edges:
                 share = float(((change >= edge) & (change < edge + BIN)).mean())
                 span = f"{_plain(edge)} to {_plain(edge + BIN)}"
-                label = f"Prompts for which HPSv3 of {row.label} changes by {span}"
-                where = f"Share of prompts with diop − oiop (HPSv3) from {span} in {_WHERE}"
+                label = f"Share of prompts for which HPSv3 of {row.label} changes by {span}"
+                where = f"Share of prompts with {_CHANGE} (HPSv3) from {span} in {_WHERE}"
                 id = f"distribution.{row.id}.{_bin(edge)}"
                 self.values[id] = _value(label, share, "share", 3, where, n=change.size)
 
@@ -193,7 +203,7 @@ class _Derivation:
         aligned, plain = (scores.column(id, f"{scorer.prefix}_diop", prompts) for id in (row.id, base.id))
         test = metrics.wilcoxon_signed_rank(aligned, plain, "greater")
         pair = f"{row.label} against {base.label}"
-        where = f"Wilcoxon signed-rank, one-sided, diop ({scorer.label}) of both models in {_WHERE}"
+        where = f"Wilcoxon signed-rank, one-sided, {_AFTER} ({scorer.label}) of both models in {_WHERE}"
         effect = -test.z / math.sqrt(test.n) if test.n else 0.0
         self._put(
             row.id,
@@ -219,8 +229,8 @@ class _Derivation:
         copies = np.concatenate(
             [[scores.copies[row][prompt] for prompt in sorted(scores.pairs[row])] for row in scores.pairs]
         )
-        self._pool(scores, "all", "all distinct pairs", np.ones_like(copies))
-        self._pool(scores, "as-released", "all rows, repeats included", copies)
+        self._pool(scores, "all", "distinct pairs", np.ones_like(copies))
+        self._pool(scores, "as-released", "pairs and repeats", copies)
         for scorer in SCORERS:
             every = np.concatenate(
                 [scores.column(row, f"{scorer.prefix}_{way}") for row in scores.pairs for way in WAYS]
@@ -235,7 +245,7 @@ class _Derivation:
     def _pool(self, scores: Scores, row: str, label: str, weights: NDArray[np.int64]) -> None:
         """Shares over all models; the interval draws whole prompts, since models share them."""
         total = int(weights.sum())
-        self._put(row, "pairs", f"Pairs: {label}", total, "pairs", 0, f"Counted in {_WHERE}")
+        self._put(row, "pairs", f"All {label}", total, "pairs", 0, f"Counted in {_WHERE}")
         for scorer in SCORERS:
             wanted, other = (
                 np.concatenate([scores.column(model, f"{scorer.prefix}_{way}") for model in scores.pairs])
@@ -246,11 +256,11 @@ class _Derivation:
             self._put(
                 row,
                 f"{scorer.id}_picks_requested",
-                f"Pairs in which {scorer.label} picks the requested picture: {label}",
+                f"Share of all {label} in which {scorer.label} picks the requested picture",
                 float((picks * weights).sum() / total),
                 "share",
                 3,
-                f"Share of pairs with didp > oidp ({scorer.label}) in {_WHERE}; pairs that a judge calls ties included",
+                f"Share of pairs with {_PICKS} ({scorer.label}) in {_WHERE}; pairs that a judge calls ties included",
                 n=total,
                 interval=None if repeated else _over_prompts(scores, picks, _seed("all", scorer.id)),
             )
@@ -307,7 +317,7 @@ class _Derivation:
                 caption="Share of prompts by how far HPSv3 moves from the plain to the distorted picture, both under "
                 "the plain prompt. A column is a bin, named by its ends.",
                 columns=[
-                    Column(id=_bin(edge), label=f"{_plain(edge)} to {_plain(edge + BIN)}", unit="HPSv3 points")
+                    Column(id=_bin(edge), label=f"{_plain(edge)} to {_plain(edge + BIN)}", unit="share")
                     for edge in self.edges
                 ],
                 rows=rows,

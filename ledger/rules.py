@@ -83,7 +83,7 @@ def _beside(refs: Sequence[Ref], than: Ref, side: int, word: str) -> Finding:
     for ref in refs:
         low, high = ref.value.interval or (ref.number, ref.number)
         if low <= than.number <= high and low < high:
-            finding.add(None, f"the interval of {ref.named} includes {than.named}")
+            finding.add(None, f"{ref.named}{_interval(ref)} is on neither side of {than.named}")
         else:
             fits = (ref.number - than.number) * side > 0
             finding.add(fits, f"{ref.named} is {'' if fits else 'not '}{word} {than.named}")
@@ -105,26 +105,25 @@ def same_number(refs: Sequence[Ref]) -> Finding:
     finding = Finding()
     for claimed, found in pairs_of(refs):
         fits = alike(claimed.value, found.value)
-        finding.add(fits, f"{_labelled(claimed)}, {'and' if fits else 'but'} {_labelled(found)}")
+        finding.add(fits, f"{claimed.named}, {'and' if fits else 'but'} {found.named}")
     return finding
 
 
 def share_in_per_cent(refs: Sequence[Ref]) -> Finding:
     """A claimed percentage, then a share that it rounds."""
-    return _per_cent(refs, lambda share: 100 * share, "{}")
+    return _per_cent(refs, lambda share: 100 * share, "")
 
 
 def rest_in_per_cent(refs: Sequence[Ref]) -> Finding:
     """A claimed percentage, then a share whose complement it rounds."""
-    return _per_cent(refs, lambda share: 100 - 100 * share, "one minus {}")
+    return _per_cent(refs, lambda share: 100 - 100 * share, "one minus ")
 
 
 def _per_cent(refs: Sequence[Ref], derived: Callable[[float], float], wording: str) -> Finding:
     finding = Finding()
     for claimed, share in pairs_of(refs):
         fits = abs(claimed.number - derived(share.number)) <= 0.5 * 10.0**-claimed.value.digits + 1e-9
-        item = f"{claimed.marked} % against {wording.format(share.marked)}, {lowered(share.value.label)}"
-        finding.add(fits, item)
+        finding.add(fits, f"{wording}{share.named} {'rounds' if fits else 'does not round'} to {claimed.marked} %")
     return finding
 
 
@@ -208,10 +207,32 @@ def _positives(accuracy: Ref, f1: Ref) -> tuple[float, float]:
 
 
 def unanimous(refs: Sequence[Ref]) -> Finding:
-    """Counts in turn, for and against a side: nothing stands on the other side."""
-    finding = Finding()
+    """Counts in turn, for and against a side: one case on the other side, anywhere, is enough against it."""
+    items = [(f"{one.named} against {other.marked}", other.number) for one, other in pairs_of(refs)]
+    split = [item for item, exceptions in items if exceptions]
+    if not split:
+        return Finding([item for item, _ in items])
+    divided = f"{in_words(len(split))} of {in_words(len(items))} run both ways"
+    return Finding([], split, reason=f"{divided}: {'; '.join(split)}")
+
+
+def cases(refs: Sequence[Ref]) -> Finding:
+    """Counts in turn, of cases for and against: with both it holds in part."""
+    finding, items = Finding(), []
     for one, other in pairs_of(refs):
-        finding.add(other.number == 0, f"{one.named} against {other.marked}")
+        finding.supports += [one.named] if one.number else []
+        finding.refutes += [other.named] if other.number else []
+        items.append(f"{one.named}, against {other.named}")
+    finding.reason = "; ".join(items)
+    return finding
+
+
+def zero(refs: Sequence[Ref]) -> Finding:
+    """Every number is zero, to its printed precision."""
+    finding = Finding()
+    for ref in refs:
+        fits = abs(ref.number) < 0.5 * 10.0**-ref.value.digits
+        finding.add(fits, f"{ref.named} is {'' if fits else 'not '}zero")
     return finding
 
 
@@ -304,15 +325,16 @@ def falls_steadily(refs: Sequence[Ref]) -> Finding:
     """No step rises beyond the intervals, and the interval of the last value lies wholly below that of the first."""
     spans = [ref.value.interval or (ref.number, ref.number) for ref in refs]
     first, last_one = spans[0], spans[-1]
-    item = f"from {refs[0].named} to {refs[-1].named} in {in_words(len(refs))} steps"
+    item = f"from {refs[0].named} to {refs[-1].named} in {in_words(len(refs) - 1)} steps"
     if first[1] < last_one[0]:
         return Finding([], [item])
     if last_one[1] >= first[0]:
         return Finding([], [], [item])
-    turns = [
-        ref for ref, (before, after) in zip(refs[1:], itertools.pairwise(spans), strict=True) if after[0] > before[1]
-    ]
-    return Finding([], [], [f"{item}, but not without a turn at {turns[0].named}"]) if turns else Finding([item])
+    steps = zip(refs[1:], itertools.pairwise(spans), strict=True)
+    turns = [ref for ref, (before, after) in steps if after[0] > before[1]]
+    if turns:
+        return Finding([], [], [f"{item}, but not without a turn at {turns[0].named}"])
+    return Finding([f"{item}, none rising beyond the intervals"])
 
 
 def loses_less_than(refs: Sequence[Ref], margin: Ref) -> Finding:
@@ -321,7 +343,7 @@ def loses_less_than(refs: Sequence[Ref], margin: Ref) -> Finding:
     for ref in refs:
         low, high = ref.value.interval or (ref.number, ref.number)
         outcome = True if low > -margin.number else False if high < -margin.number else None
-        finding.add(outcome, f"{ref.named}{_interval(ref).rstrip(',')}, margin {margin.marked}")
+        finding.add(outcome, f"{ref.named}{_interval(ref)} against a margin of {margin.marked}")
     return finding
 
 
@@ -346,10 +368,6 @@ def lowered(label: str) -> str:
     """A label inside a sentence; names and symbols keep their capitals."""
     first = label.split(" ", 1)[0]
     return label if first in _NAMES or not first[1:].islower() else label[:1].lower() + label[1:]
-
-
-def _labelled(ref: Ref) -> str:
-    return f"{lowered(ref.value.label)}: {ref.marked}"
 
 
 def _interval(ref: Ref) -> str:
@@ -379,6 +397,8 @@ RULES: dict[str, Rule] = {
         rederived,
         one_test_set,
         unanimous,
+        cases,
+        zero,
         rows_of_table,
         rows_of_kind,
         rows_in_group,
@@ -395,7 +415,7 @@ RULES: dict[str, Rule] = {
 }
 PAIRED = {
     "first_above_second", "first_below_second", "same_number", "share_in_per_cent", "rest_in_per_cent", "one_test_set",
-    "unanimous",
+    "unanimous", "cases",
 }  # fmt: skip
 AT_LEAST = {"rank": 3, "place_between_extremes": 4, "lowest": 2, "highest": 2, "last": 2, "falls_steadily": 2}
 WITHOUT_VALUES = {"has_row", "same_words", "not_measured"}
