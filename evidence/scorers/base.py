@@ -40,11 +40,14 @@ class LocalScorer(ABC):
         self.dtype = torch.float32 if self.device.type == "cpu" else getattr(torch, row.dtype)
         self.batch = 1 if self.device.type == "cpu" else row.batch
 
-    def place(self, module: Any, dtype: torch.dtype | None = None) -> Any:
-        """The module where it computes. On a CPU every tensor is copied to memory of its own: a file's tensors lie at
-        any address, and kernels round by address."""
-        placed = module.to(self.device, dtype or self.dtype)
-        return placed._apply(torch.clone) if self.device.type == "cpu" else placed
+    def place(self, module: Module, dtype: torch.dtype | None = None) -> Module:
+        """The module where it computes, its parameters in the number format of the row. Buffers keep theirs: rotary
+        frequencies in half precision would turn the thousandth token by radians. On a CPU every tensor is copied to
+        memory of its own: a file's tensors lie at any address, and kernels round by address."""
+        for part in module.parameters():
+            part.data = part.data.to(self.device, dtype or self.dtype)
+        placed: Any = module.to(self.device)
+        return placed._apply(torch.clone) if self.device.type == "cpu" else placed  # type: ignore[no-any-return]
 
     def send(self, pixels: Tensor) -> Tensor:
         """Prepared pictures where they are computed with, likewise in memory of their own."""

@@ -120,6 +120,16 @@ def test_a_cpu_computes_in_float32_and_an_accelerator_in_the_type_of_the_row(tmp
     assert next(scorers.load(row).model.parameters()).dtype == torch.float32  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("name", ["hpsv3", "j-judge", "mps"])
+def test_rotary_frequencies_stay_exact_in_half_precision(name: str, tmp_path: Path) -> None:
+    """bfloat16 has eight bits: frequencies in it turn the thousandth token by a radian, and the score with it."""
+    scorer: Any = scorers.load(MAKERS[name](tmp_path))
+    exact = {key: part.clone() for key, part in scorer.model.named_buffers() if part.is_floating_point()}
+    placed = scorer.place(scorer.model, torch.bfloat16)
+    assert exact and {part.dtype for part in placed.parameters()} == {torch.bfloat16}
+    assert all(torch.equal(part, exact[key]) for key, part in placed.named_buffers() if key in exact)
+
+
 # ------------------------------------------------------------------------------------------------------- rows
 
 
