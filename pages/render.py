@@ -21,7 +21,8 @@ Every page sees these names (everything from the ledger is escaped where it is p
   card(exhibit=None)  absolute address of the social card of the page, or of an exhibit's own picture
   meta(), social(exhibit=None), json_ld(exhibit=None)      [(name, content)] of Highwire and OpenGraph tags; JSON-LD
 
-and, on their pages, `exhibit_id`, `exhibit`, `previous`, `next`, `home` (exhibits) and `entries` (data/values.html).
+and, on their pages: `exhibit_id`, `exhibit`, `previous`, `next`, `home` (exhibits); `groups` [Group] (the list of all
+numbers, data/values.html) and `group`, `entries` [(id, value)] (the pages of that list, data/values/GROUP.html).
 
 Authors' functions - each renders templates/parts/NAME.html, or templates/VARIANT/parts/NAME.html where that exists -
 also work in templates. Inside a part their arguments are variables, and `section` is the section being rendered:
@@ -64,6 +65,7 @@ from pages.load import VARIANTS, Section, Site, Variant
 from pages.pictures import FOLDERS, code_digest, read_json, write_whole
 
 if TYPE_CHECKING:
+    from ledger import Ledger
     from ledger.schema import Exhibit, Picture
     from pages.pictures import PictureBook, Plate, Rendition
 
@@ -106,6 +108,16 @@ class View:
     seed: int
     note: str
     html: Markup = Markup("")  # noqa: RUF009 - immutable
+
+
+@dataclass(frozen=True)
+class Group:
+    """Values that share a page of the list of all numbers: those of a table, or those of an exhibit."""
+
+    id: str
+    title: str
+    ids: tuple[str, ...]
+    of_exhibit: bool
 
 
 @dataclass
@@ -204,10 +216,24 @@ class Renderer:
         """(address below site/, HTML) of every page of both variants and of the pages around them."""
         for variant in VARIANTS:
             yield from self._variant(variant)
-        known = self.site.ledger
-        entries = sorted({**known.values, **known.scores}.items())
-        for name, here in (("door.html", "index.html"), ("404.html", "404.html"), ("values.html", "data/values.html")):
-            yield here, self._page(name, Scope(self, "clean", here), entries=entries)
+        for name in ("index.html", "404.html"):
+            template = "door.html" if name == "index.html" else name
+            yield name, self._page(template, Scope(self, "clean", name))
+        yield from self._values()
+
+    def _values(self) -> Iterator[tuple[str, str]]:
+        """The list of all numbers: a page a group, so that looking one up fetches little, and the list of groups."""
+        found = groups(self.site.ledger)
+        for group in found:
+            here = f"data/values/{group.id}.html"
+            scope = Scope(self, "clean", here)
+
+            def page(scope: Scope = scope, group: Group = group) -> str:
+                entries = [(name, scope.ledger.value(name)) for name in group.ids]
+                return self._page("values-group.html", scope, group=group, entries=entries)
+
+            yield here, self.cached(here, scope, group, page)
+        yield "data/values.html", self._page("values.html", Scope(self, "clean", "data/values.html"), groups=found)
 
     def _variant(self, variant: Variant) -> Iterator[tuple[str, str]]:
         here = f"{variant}/index.html"
@@ -333,7 +359,7 @@ class Scope:
         return self.url(f"{self.variant}/exhibit/{name}.html")
 
     def value_url(self, name: str) -> str:
-        return self.url(f"data/values.html#{name}")
+        return self.url(f"data/values/{group_of(name)}.html#{name}")
 
     def claim_url(self, name: str) -> str:
         return self.url(f"{self.variant}/index.html#claim-{name}")
@@ -702,6 +728,26 @@ class Scope:
             "ledger": self.ledger,
             "section": self.section,
         }
+
+
+def group_of(name: str) -> str:
+    """The page of the list of all numbers that a value stands on, told from its id alone so that links stay."""
+    first, _, rest = name.partition(".")
+    return f"{first}.{rest.partition('.')[0]}" if first == "exhibits" else first
+
+
+def groups(known: Ledger) -> list[Group]:
+    """Every group with the ids of its values, tables before exhibits, each in order of ids."""
+    members: dict[str, list[str]] = {}
+    for name in sorted(known.ids()):
+        members.setdefault(group_of(name), []).append(name)
+    found = []
+    for group, names in members.items():
+        exhibit = known.exhibits.get(group.removeprefix("exhibits.")) if group.startswith("exhibits.") else None
+        table = known.tables.get(group)
+        title = exhibit.title if exhibit else table.title if table else group.replace("_", " ").capitalize()
+        found.append(Group(group, title, tuple(names), exhibit is not None))
+    return sorted(found, key=lambda group: group.of_exhibit)
 
 
 @cache

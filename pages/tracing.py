@@ -86,6 +86,12 @@ class Traced:
         self._record(("value", name))
         return self._ledger.value(name)
 
+    def agrees(self, name: str) -> bool | None:
+        self._record(("value", name))
+        if (twin := self._ledger.value(name).agrees_with) is not None:
+            self._record(("value", twin))
+        return self._ledger.agrees(name)
+
     def __getattr__(self, name: str) -> Any:
         self._record(("everything",))
         return getattr(self._ledger, name)

@@ -76,14 +76,26 @@ def test_every_kind_of_number_has_a_source_to_open(visit: Any, variant: str) -> 
     page = visit(f"{variant}/index.html")
     entries = page.evaluate(
         """async () => {
-          const text = await (await fetch('../data/values.html')).text();
-          const entries = new DOMParser().parseFromString(text, 'text/html').querySelectorAll('[id]');
-          const there = new Set([...entries].map(e => e.id));
-          const asked = [...document.querySelectorAll('a.value')].map(a => decodeURIComponent(a.hash.slice(1)));
-          return asked.filter(id => !there.has(id));
+          const there = new Map();
+          const asked = [...document.querySelectorAll('a.value')].map(a => new URL(a.href));
+          for (const page of new Set(asked.map(address => address.pathname))) {
+            const text = await (await fetch(page)).text();
+            const entries = new DOMParser().parseFromString(text, 'text/html').querySelectorAll('[id]');
+            there.set(page, new Set([...entries].map(e => e.id)));
+          }
+          return asked.map(a => [a.pathname, decodeURIComponent(a.hash.slice(1))])
+            .filter(([page, id]) => !there.get(page).has(id));
         }"""
     )
     assert entries == []
+
+
+def test_an_address_from_when_all_numbers_stood_on_one_page_leads_on(visit: Any) -> None:
+    home = visit("data/values.html").url
+    for name in ("generators.flux-dev.delta_hpsv3", "exhibits.scream.original.hpsv3"):
+        page = visit(f"data/values.html#{name}")
+        page.wait_for_url(home.replace("values.html", f"values/*.html#{name}"))
+        assert page.locator(f"[id='{name}']").is_visible()
 
 
 @BOTH

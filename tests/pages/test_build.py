@@ -37,6 +37,7 @@ def test_everything_around_the_pages_is_published(small):
     files = small.files()
     assert {
         ".nojekyll", "404.html", "index.html", "robots.txt", "sitemap.xml", "data/ledger.json", "data/values.html",
+        "data/values/models.html",
         "data/ledger.schema.json", "data/small2026.bib", "data/tables/models.csv", "data/tables/models.json",
     } <= files.keys()  # fmt: skip
     assert "https://example.org/small/clean/</loc>" in files["sitemap.xml"].decode()
@@ -50,7 +51,7 @@ def test_a_changed_score_changes_every_page_that_shows_it(small):
     small.json("results/numbers.json", lambda doc: doc["values"]["models.alpha.delta"].update(value=-7.25))
     report = small.build()
     assert not report.problems
-    for address in ("clean/index.html", "distorted/index.html", "data/values.html", "data/ledger.json"):
+    for address in ("clean/index.html", "distorted/index.html", "data/values/models.html", "data/ledger.json"):
         assert "7.25" in small.read(address)
         assert "3.165" not in small.read(address)
 
@@ -162,8 +163,8 @@ def test_files_that_did_not_change_keep_their_times(small):
     small.build()
     touched = {path.relative_to(small.out).as_posix() for path, at in before.items() if path.stat().st_mtime_ns != at}
     assert touched == {
-        "clean/index.html", "distorted/index.html", "data/values.html", "data/ledger.json", "data/tables/models.csv",
-        "data/tables/models.json",
+        "clean/index.html", "distorted/index.html", "data/values/models.html", "data/ledger.json",
+        "data/tables/models.csv", "data/tables/models.json",
     }  # fmt: skip
 
 

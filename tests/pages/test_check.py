@@ -99,7 +99,11 @@ def test_a_number_typed_in_prose_is_found_at_its_line_of_markdown(small, text, f
             "broken link to 'clean/exhibit/tinny.html', did you mean",
         ),
         ('href="#first"', 'href="#frist"', "no anchor '#frist' in clean/index.html, did you mean 'first'?"),
-        ("values.html#models.alpha.after", "values.html#models.alpha", "no anchor '#models.alpha' in data/values.html"),
+        (
+            "values/models.html#models.alpha.after",
+            "values/models.html#models.alpha",
+            "no anchor '#models.alpha' in data/values/models.html",
+        ),
         ('<img src="', '<img src="x', "no such file"),
         (".avif 60w", "x.avif 60w", "no such file"),
         ('<img src="../', '<img src="https://cdn.example/', "would be requested from a third party"),

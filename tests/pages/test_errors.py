@@ -218,7 +218,7 @@ def test_html_in_the_ledger_is_text_on_the_page(small, field):
     small.json("results/exhibits.json", lambda doc: doc["exhibits"]["garden"]["pictures"][0].update({field: poison}))
     report = small.build()
     assert not report.problems
-    for page in ("clean/index.html", "distorted/exhibit/garden.html", "data/values.html"):
+    for page in ("clean/index.html", "distorted/exhibit/garden.html", "data/values/exhibits.garden.html"):
         assert "<script>alert" not in small.read(page)
         assert "<img src=x" not in small.read(page)
 
@@ -228,7 +228,7 @@ def test_html_in_a_value_is_text_on_the_page(small, field):
     poison = "<img src=x onerror=alert(1)>"
     small.json("results/numbers.json", lambda doc: doc["values"]["models.alpha.delta"].update({field: poison}))
     assert not small.build().problems
-    assert all("<img src=x" not in small.read(page) for page in ("clean/index.html", "data/values.html"))
+    assert all("<img src=x" not in small.read(page) for page in ("clean/index.html", "data/values/models.html"))
 
 
 def test_html_in_captions_and_titles_cannot_close_the_json_ld(small):

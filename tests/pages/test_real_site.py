@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ledger import load
 from pages.build import Report, build
 
 PROJECT = Path(__file__).parents[2]
@@ -31,10 +32,22 @@ def test_no_text_is_escaped_twice(real):
 
 
 def test_every_value_of_the_ledger_can_be_opened(real):
-    page = (real[0] / "data/values.html").read_text(encoding="utf-8")
+    pages = "".join(path.read_text(encoding="utf-8") for path in (real[0] / "data/values").iterdir())
     ledger = json.loads((real[0] / "data/ledger.json").read_text(encoding="utf-8"))
-    missing = [name for name in ledger["values"] if f'id="{name}"' not in page]
+    missing = [name for name in ledger["values"] if f'id="{name}"' not in pages]
     assert missing == []
+
+
+def test_a_value_with_a_twin_says_whether_both_print_alike(real):
+    """Reported and recomputed numbers stand side by side: the reader is told, not left to compare digits."""
+    known = load(PROJECT)
+    for name, value in known.values.items():
+        if value.agrees_with is None:
+            continue
+        page = (real[0] / f"data/values/{name.split('.')[0]}.html").read_text(encoding="utf-8")
+        entry = page.partition(f'<article class="entry" id="{name}">')[2].partition("</article>")[0]
+        assert ("the two agree to the printed" in entry) is known.agrees(name)
+        assert ("the two differ to the printed" in entry) is not known.agrees(name)
 
 
 def test_every_claim_is_in_the_audit_of_both_variants(real):

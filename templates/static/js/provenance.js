@@ -1,4 +1,4 @@
-// A number opens a card with its source. The card's text is the entry of data/values.html that the number links to;
+// A number opens a card with its source. The card's text is the entry of data/values/ that the number links to;
 // where that page cannot be read (file://), the link is simply followed.
 (() => {
   const dialog = document.getElementById("provenance");
@@ -19,8 +19,8 @@
     const card = document.createElement("div");
     const title = document.createElement("h2");
     title.id = "provenance-title";
-    title.textContent = entry.querySelector("h3").textContent;
-    card.append(title, ...[...entry.children].filter((part) => part.tagName !== "H3").map((part) => document.importNode(part, true)));
+    title.textContent = entry.querySelector("h2").textContent;
+    card.append(title, ...[...entry.children].filter((part) => part.tagName !== "H2").map((part) => document.importNode(part, true)));
     for (const link of card.querySelectorAll("a[href]")) link.href = new URL(link.getAttribute("href"), address).href;
     const whole = document.createElement("p");
     const link = document.createElement("a");
