@@ -241,6 +241,11 @@ class PictureJob:
     ask: Ask
     wave: int
 
+    @property
+    def batch(self) -> int:
+        """How many pictures are sampled together."""
+        return int(self.identity["settings"].get("batch") or 1)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -252,11 +257,18 @@ class Plan:
     given: Mapping[str, Path]  # reference -> file
     comparisons: tuple[Comparison, ...] = field(default=())
 
+    def group(self, job: PictureJob) -> tuple[int, str, Arm]:
+        """Wave, model and arm of a job: those that agree in it share one loaded generator. Arms that are sampled alike
+        are one."""
+        ask, settings = job.ask, self.cast.settings
+        alike = settings(ask.model, "plain") == settings(ask.model, ask.arm)
+        return job.wave, ask.model, "plain" if alike else ask.arm
+
     def groups(self) -> list[tuple[str, Arm, list[PictureJob]]]:
-        """Jobs that share one loaded generator: model by model, wave by wave, arm by arm."""
+        """All jobs by group: wave by wave, model by model."""
         order: dict[tuple[int, str, Arm], list[PictureJob]] = {}
         for job in self.pictures.values():
-            order.setdefault((job.wave, job.ask.model, job.ask.arm), []).append(job)
+            order.setdefault(self.group(job), []).append(job)
         names = list(self.cast.members)
         ranked = sorted(order, key=lambda k: (k[0], names.index(k[1]), k[2]))
         return [(model, arm, order[wave, model, arm]) for wave, model, arm in ranked]

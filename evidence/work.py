@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Result = TypeVar("Result")
+Item = TypeVar("Item")
 
 
 def rest(seconds: float) -> None:
@@ -64,6 +65,10 @@ def persist(action: Callable[[], Result], patience: Patience) -> tuple[Result | 
             return error, attempt
 
 
+def batched(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
 def request_of(job: PictureJob, source: Image | None) -> Request:
     return Request(job.ask.prompt, job.ask.seed, job.ask.negative, source)
 
@@ -97,41 +102,38 @@ def finished(store: Store, key: str, retry_failed: bool) -> bool:
 
 
 def draw(
-    generator: Generator, jobs: Sequence[PictureJob], store: Store, patience: Patience, made: dict[str, Any]
+    generator: Generator,
+    jobs: Sequence[PictureJob],
+    store: Store,
+    patience: Patience,
+    made: dict[str, Any],
+    write: Callable[..., object] | None = None,
 ) -> None:
     """Makes and keeps the pictures of `jobs` in one call, and one by one where the call fails as a whole.
 
-    `made` says where: device, hardware, software. A batch that is not full is filled up with repeats of its last
-    request, so that its shape, and with it every kernel, is the same whatever was done before."""
+    `made` says where: device, hardware, software. `write` takes what `keep` takes but the store, and is called once for
+    each job. A batch that is not full is filled up with repeats of its last request, so that its shape, and with it
+    every kernel, is the same whatever was done before."""
+    put = write or (lambda job, outcome, *rest: keep(job, outcome, store, *rest))
     started = time.perf_counter()
-    try:
-        requests = [request_of(job, source_of(job, store)) for job in jobs]
-    except GenerationFailed as failure:
-        if len(jobs) == 1:
-            keep(jobs[0], failure, store, {**made, "attempts": 0}, started)
-            return
-        for job in jobs:
-            draw(generator, [job], store, patience, made)
-        return
-    full = max(len(jobs), int(jobs[0].identity["settings"].get("batch") or 1))
-    padded = requests + requests[-1:] * (full - len(requests))
+    full = max(len(jobs), jobs[0].batch)
 
     def once() -> list[Image]:
-        images = generator.generate(padded)[: len(requests)]
+        requests = [request_of(job, source_of(job, store)) for job in jobs]
+        images = generator.generate(requests + requests[-1:] * (full - len(requests)))[: len(jobs)]
         if len(jobs) == 1 and (why := reason_to_refuse(images[0])):
             raise GenerationFailed(f"the picture is {why}", retryable=ADAPTERS[jobs[0].identity["adapter"]].remote)
         return images
 
     images, attempts = persist(once, patience)
-    if isinstance(images, Exception):
-        if len(jobs) > 1:
-            for job in jobs:
-                draw(generator, [job], store, patience, made)
-        else:
-            keep(jobs[0], images, store, {**made, "attempts": attempts}, started)
-        return
-    for job, image in zip(jobs, images, strict=True):
-        keep(job, image, store, {**made, "attempts": attempts, "batch": full}, started, len(jobs))
+    if not isinstance(images, Exception):
+        for job, image in zip(jobs, images, strict=True):
+            put(job, image, {**made, "attempts": attempts, "batch": full}, started, len(jobs))
+    elif len(jobs) == 1:
+        put(jobs[0], images, {**made, "attempts": attempts}, started)
+    else:
+        for job in jobs:
+            draw(generator, [job], store, patience, made, write)
 
 
 def keep(

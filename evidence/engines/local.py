@@ -1,40 +1,26 @@
-"""One process. Denoising keeps the device busy; decoding, PNG encoding and scoring of earlier pictures run on threads
-beside it, and a bounded number of pictures is in flight, so that a slow disk or scorer holds the sampler back.
+"""One process: pictures are made by the chain of `studio`, and scored on a thread beside it as they come.
 
 Generators are loaded one after the other; scorers that fit beside the largest of them stay loaded, the others follow
-one by one when all pictures are there; pairwise judges come last. Remote generators run `parallel` calls at a time.
+one by one when all pictures are there; pairwise judges come last. What waits for a scorer waits on disk.
 """
 
 from __future__ import annotations
 
-import gc
 import os
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 
 from evidence import generators, scorers
-from evidence.adapters import ADAPTERS, Arm
+from evidence.adapters import Arm
 from evidence.engines import Options, Reporter, Tally
-from evidence.plan import Cast, Comparison, PictureJob, Plan
-from evidence.provenance import made_here
+from evidence.engines.studio import Studio, free, lane, paint
+from evidence.plan import Comparison, PictureJob, Plan
 from evidence.store import Store, without_secrets
-from evidence.types import GenerationFailed, Generator, Judge, Scorer, Staged
-from evidence.work import (
-    STILL,
-    Bench,
-    draw,
-    finished,
-    keep,
-    request_of,
-    settle,
-    source_of,
-)
+from evidence.types import Generator, Judge, Scorer
+from evidence.work import Bench, batched, finished, settle
 
 TOGETHER = 8  # pictures at most that go to the scorers in one call
-IN_FLIGHT = 4  # batches between the sampler and the disk
 ASSUMED_GIB = 4.0  # of a row that does not say what it needs
 
 
@@ -73,35 +59,64 @@ def run(
 
 def _make(plan: Plan, store: Store, studio: Studio, bench: Bench, report: Reporter, tally: Tally) -> None:
     """All pictures, and the scores of the scorers that are loaded beside the generators."""
-    options = studio.options
     bench.prepare()
-    pending: list[Future[None]] = []
+    waiting: SimpleQueue[str | None] = SimpleQueue()
 
-    def score(references: Sequence[str]) -> None:
-        report.advance("score", bench.score(references))
+    def made(job: PictureJob) -> None:
+        report.advance("generate")
+        waiting.put(job.key)
 
     with ThreadPoolExecutor(1, "score") as scoring:
-        for model, arm, jobs in plan.groups():
-            due = [job for job in jobs if not finished(store, job.key, options.retry_failed)]
-            there = [job.key for job in jobs if finished(store, job.key, options.retry_failed)]
-            report.advance("generate", len(there))
-            pending += [scoring.submit(score, keys) for keys in batched(there, TOGETHER)]
-            waiting: list[str] = []
-            for done in _pictures(studio, model, arm, due, store, report, tally):
-                waiting.append(done.key)
-                idle = not pending or pending[-1].done()  # then waiting for company only makes the end longer
-                if idle or len(waiting) >= TOGETHER:
-                    pending.append(scoring.submit(score, waiting))
-                    waiting = []
-                pending = [future for future in pending if not future.done() or future.result()]
-            pending.append(scoring.submit(score, waiting))
-        pending += [scoring.submit(score, references) for references in batched(list(plan.given), TOGETHER)]
-        for future in pending:
-            future.result()
+        scored = scoring.submit(_score, bench, waiting, studio.options.device, report)
+        try:
+            for model, arm, jobs in plan.groups():
+                due = []
+                for job in jobs:
+                    if finished(store, job.key, studio.options.retry_failed):
+                        made(job)
+                    else:
+                        due.append(job)
+                _draw(studio, model, arm, due, store, made, report, tally)
+            for reference in plan.given:
+                waiting.put(reference)
+        finally:
+            waiting.put(None)
+        scored.result()
 
 
-def batched(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    return (items[start : start + size] for start in range(0, len(items), size))
+def _score(bench: Bench, waiting: SimpleQueue[str | None], device: str, report: Reporter) -> None:
+    """Scores pictures as they come, until None does: one that finds the scorers idle goes at once, those that come
+    meanwhile go together."""
+    beside = lane(device)
+    ended = False
+    while not ended:
+        together = [waiting.get()]
+        while len(together) < TOGETHER and not waiting.empty():
+            together.append(waiting.get())
+        ended = None in together
+        with beside():
+            scored = bench.score([reference for reference in together if reference is not None])
+        report.advance("score", scored)
+
+
+def _draw(
+    studio: Studio,
+    model: str,
+    arm: Arm,
+    jobs: Sequence[PictureJob],
+    store: Store,
+    made: Callable[[PictureJob], None],
+    report: Reporter,
+    tally: Tally,
+) -> None:
+    if not jobs or model in tally.unavailable:
+        return
+    try:
+        generator = studio.load(model, arm)
+    except Exception as error:
+        unavailable(model, error, tally, report)
+        return
+    paint(generator, jobs, store, studio.options, made)
 
 
 def residents(plan: Plan, device: str) -> tuple[list[str], list[str]]:
@@ -128,134 +143,6 @@ def memory_gib(device: str) -> float:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
 
 
-class Studio:
-    """The generator at hand. One that differs only in settings or in a LoRA's scale takes over the weights."""
-
-    def __init__(self, cast: Cast, options: Options, load: Callable[..., Generator] = generators.load) -> None:
-        self.cast, self.options, self._load = cast, options, load
-        self.weights: dict[str, Any] = {}
-        self.generator: Generator | None = None
-
-    def load(self, model: str, arm: Arm) -> Generator:
-        weights = {**self.cast.weights(model), "lora_scale": None}  # the adapter sets the scale before each sampling
-        if weights != self.weights:
-            self.generator = None
-            free()
-        row, profile = self.cast.members[model].row, self.cast.profile
-        with STILL:
-            made = self._load(row, profile, self.options.device, arm=arm, sharing=self.generator)
-        self.weights, self.generator = weights, made
-        return made
-
-
-def _pictures(
-    studio: Studio,
-    model: str,
-    arm: Arm,
-    jobs: list[PictureJob],
-    store: Store,
-    report: Reporter,
-    tally: Tally,
-) -> Iterator[PictureJob]:
-    """Makes the pictures of one group, yielding each job when its record is written."""
-    if not jobs or model in tally.unavailable:
-        return
-    row, options = studio.cast.members[model].row, studio.options
-    try:
-        generator = studio.load(model, arm)
-    except Exception as error:
-        unavailable(model, error, tally, report)
-        return
-    batches = [batch for _, batch in grouped(jobs, studio.cast)]
-    if ADAPTERS[row.adapter].remote:
-        written = _remote(generator, batches, store, options)
-    elif isinstance(generator, Staged):
-        written = _staged(generator, batches, store, options)
-    else:
-        written = _plain(generator, batches, store, options)
-    for batch in written:
-        report.advance("generate", len(batch))
-        yield from batch
-
-
-def _remote(
-    generator: Generator, batches: Iterable[list[PictureJob]], store: Store, options: Options
-) -> Iterator[list[PictureJob]]:
-    made = {**made_here("remote")}
-
-    def one(batch: list[PictureJob]) -> list[PictureJob]:
-        draw(generator, batch, store, options.patience, made)
-        return batch
-
-    with ThreadPoolExecutor(options.parallel, "call") as calls:
-        yield from calls.map(one, batches)
-
-
-def _plain(
-    generator: Generator, batches: Iterable[list[PictureJob]], store: Store, options: Options
-) -> Iterator[list[PictureJob]]:
-    for batch in batches:
-        draw(generator, batch, store, options.patience, made_here(options.device))
-        yield batch
-
-
-def _staged(
-    generator: Staged, batches: list[list[PictureJob]], store: Store, options: Options
-) -> Iterator[list[PictureJob]]:
-    """Text first, once; then denoising here and decoding and encoding on threads, IN_FLIGHT batches at most. A batch
-    that fails as a whole is made again at the end, picture by picture, so that each failure is its own."""
-    made = made_here(options.device)
-    room = threading.Semaphore(IN_FLIGHT)
-    generator.encode([request_of(job, None) for batch in batches for job in batch])
-    again: list[list[PictureJob]] = []
-
-    def finish(batch: list[PictureJob], full: int, latents: object, started: float) -> bool:
-        told = {**made, "attempts": 1, "batch": full}
-        try:
-            images = generator.decode(latents)[: len(batch)]
-            kept = [
-                encoders.submit(keep, job, image, store, told, started, len(batch))
-                for job, image in zip(batch, images, strict=True)
-            ]
-            for future in kept:
-                future.result()
-            return True
-        except GenerationFailed:
-            return False
-        finally:
-            room.release()
-
-    with ThreadPoolExecutor(1, "decode") as decoder, ThreadPoolExecutor(2, "encode") as encoders:
-        waiting: list[tuple[list[PictureJob], Future[bool]]] = []
-        for batch in batches:
-            full = max(len(batch), int(batch[0].identity["settings"].get("batch") or 1))
-            room.acquire()
-            started = time.perf_counter()
-            try:
-                requests = [request_of(job, source_of(job, store)) for job in batch]
-                latents = generator.denoise(requests + requests[-1:] * (full - len(requests)))
-            except Exception:  # told apart below
-                room.release()
-                again.append(batch)
-                continue
-            waiting.append((batch, decoder.submit(finish, batch, full, latents, started)))
-            while waiting and waiting[0][1].done():
-                done, written = waiting.pop(0)
-                if written.result():
-                    yield done
-                else:
-                    again.append(done)
-        for done, written in waiting:
-            if written.result():
-                yield done
-            else:
-                again.append(done)
-    for batch in again:  # nothing else uses the generator now
-        for job in batch:
-            draw(generator, [job], store, options.patience, made)
-        yield batch
-
-
 def _compare(plan: Plan, store: Store, options: Options, report: Reporter, tally: Tally) -> None:
     """Verdicts of the pairwise judges, several calls at a time."""
     judges: dict[str, Judge] = {}
@@ -273,34 +160,8 @@ def _compare(plan: Plan, store: Store, options: Options, report: Reporter, tally
         list(calls.map(one, [c for c in plan.comparisons if c.judge in judges]))
 
 
-def grouped(jobs: Sequence[PictureJob], cast: Cast) -> Iterator[tuple[tuple[str, Arm], list[PictureJob]]]:
-    """Jobs in runs of one generator, arm and wave, each at most one batch long."""
-    waiting: list[PictureJob] = []
-
-    def place(job: PictureJob) -> tuple[str, Arm, int]:
-        return job.ask.model, job.ask.arm, job.wave
-
-    for job in jobs:
-        full = waiting and len(waiting) >= int(cast.settings(*place(waiting[0])[:2]).get("batch") or 1)
-        if waiting and (full or place(job) != place(waiting[0])):
-            yield place(waiting[0])[:2], waiting
-            waiting = []
-        waiting.append(job)
-    if waiting:
-        yield place(waiting[0])[:2], waiting
-
-
 def unavailable(name: str, error: BaseException, tally: Tally, report: Reporter) -> None:
     """One clear line for a row that cannot run; the other rows go on."""
     first = (str(error).strip() or type(error).__name__).splitlines()[0]
     tally.unavailable[name] = without_secrets(first)
     report.say(f"{name}: skipped: {tally.unavailable[name]}")
-
-
-def free() -> None:
-    """Gives back what a dropped model held."""
-    gc.collect()
-    import sys
-
-    if (torch := sys.modules.get("torch")) is not None and torch.cuda.is_available():
-        torch.cuda.empty_cache()

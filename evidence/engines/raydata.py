@@ -17,16 +17,18 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evidence import scorers
 from evidence.adapters import Arm
 from evidence.engines import Options, Reporter, Tally
+from evidence.engines.studio import Studio, paint
 from evidence.plan import Plan
-from evidence.provenance import made_here
 from evidence.store import Store, key_of, without_secrets
 from evidence.types import Generator, Staged
-from evidence.work import Bench, draw, finished, pixels_of, request_of, sources
+from evidence.work import Bench, finished, pixels_of, request_of, settle, sources
 from ledger.problems import InputError, Problem
 
 if TYPE_CHECKING:
@@ -253,33 +255,29 @@ class Draw(Actor):
     """Makes pictures; holds one generator at a time, with the texts of its whole group embedded."""
 
     def prepare(self) -> None:
-        from evidence.engines.local import Studio
-
         self.studio = Studio(self.plan.cast, self.options)
-        self.held: tuple[tuple[str, Arm], Generator] | None = None
+        self.held: tuple[tuple[int, str, Arm], Generator] | None = None
 
     def work(self, keys: list[str]) -> None:
-        from evidence.engines.local import grouped
-
         jobs = [self.plan.pictures[key] for key in keys if key in self.plan.pictures]
         due = [job for job in jobs if not finished(self.store, job.key, self.options.retry_failed)]
-        for group, batch in grouped(due, self.plan.cast):
-            if group[0] in self.notes:
+        for group, together in groupby(due, self.plan.group):
+            if group[1] in self.notes:
                 continue
             try:
                 generator = self._generator(group)
             except Exception as error:
-                self.unavailable(group[0], error)
+                self.unavailable(group[1], error)
                 continue
-            draw(generator, batch, self.store, self.options.patience, made_here(self.options.device))
+            paint(generator, list(together), self.store, self.options, lambda _: None)
 
-    def _generator(self, group: tuple[str, Arm]) -> Generator:
+    def _generator(self, group: tuple[int, str, Arm]) -> Generator:
         if self.held is None or self.held[0] != group:
             self.held = None
-            generator = self.studio.load(*group)
+            generator = self.studio.load(*group[1:])
             if isinstance(generator, Staged):
-                together = [jobs for model, arm, jobs in self.plan.groups() if (model, arm) == group]
-                generator.encode([request_of(job, None) for jobs in together for job in jobs])
+                jobs = self.plan.pictures.values()
+                generator.encode([request_of(job, None) for job in jobs if self.plan.group(job) == group])
             self.held = group, generator
         return self.held[1]
 
@@ -304,9 +302,6 @@ class Compare(Actor):
         self.judges: dict[str, Any] = {}
 
     def work(self, keys: list[str]) -> None:
-        from evidence import scorers
-        from evidence.work import settle
-
         for key in keys:
             comparison = self.plan.comparisons[int(key)]
             name = comparison.judge
