@@ -69,28 +69,11 @@ class Flux(StagedLocal):
         return embedded
 
     def _sample(self, requests: list[Request], embedded: dict[str, Tensor]) -> Tensor:
-        settings = self.settings
-        images = [request.image for request in requests]
-        pipe, given = self.pipe, dict[str, Any]()
-        if images[0] is not None:
-            pipe, given = (
-                self._img2img(),
-                {"image": [i.convert("RGB") for i in images if i], "strength": settings["strength"]},
-            )
+        pipe, more = self.pipe, dict[str, Any](true_cfg_scale=self.settings["true_cfg_scale"])
+        if images := [request.image.convert("RGB") for request in requests if request.image]:
+            pipe, more = self._img2img(), more | {"image": images, "strength": self.settings["strength"]}
         with steered(self.pipe.transformer, self.settings, embedded):
-            made = pipe(
-                **embedded,
-                **given,
-                width=settings["width"],
-                height=settings["height"],
-                num_inference_steps=settings["steps"],
-                guidance_scale=settings["guidance"],
-                true_cfg_scale=settings["true_cfg_scale"],
-                generator=self._noise(requests),
-                output_type="latent",
-                return_dict=False,
-            )
-        return made[0]  # type: ignore[no-any-return]
+            return self._latents(pipe, requests, embedded, **more)
 
     def _pictures(self, latents: Tensor) -> list[Image]:
         pipe = self.pipe

@@ -24,11 +24,8 @@ class Flux2Klein(Local):
     def _paint(self, requests: list[Request]) -> list[Image]:
         return self.pipe(  # type: ignore[no-any-return]
             prompt=[request.prompt for request in requests],
-            width=self.settings["width"],
-            height=self.settings["height"],
-            num_inference_steps=self.settings["steps"],
             guidance_scale=self.settings["guidance"],
             max_sequence_length=self.settings["max_sequence_length"],
             text_encoder_out_layers=self.layers,
-            generator=self._noise(requests),
+            **self._told(requests),
         ).images

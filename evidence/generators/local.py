@@ -45,7 +45,7 @@ class Local(ABC):
     def __init__(self, row: Row, settings: dict[str, Setting], device: str) -> None:
         self.row, self.device = row, device
         self._revisions: list[str] = []
-        self.pipe = self._load(settings)
+        self.pipe = self._placed(self._load(settings), settings)
         self._arrange(settings)
 
     def under(self, settings: dict[str, Setting], row: Row | None = None) -> Self:
@@ -85,6 +85,10 @@ class Local(ABC):
         pipe = made.from_pretrained(folder, dtype=dtype, local_files_only=True, **parts)
         if self.row.lora:
             add_lora(pipe, self._fetch(self.row.lora))
+        return pipe
+
+    def _placed(self, pipe: Any, settings: dict[str, Setting]) -> Any:
+        """The pipeline where it computes, quiet, and compiled where the settings say so."""
         pipe.set_progress_bar_config(disable=True)
         pipe.to(self.device)
         if settings.get("compile"):
@@ -142,6 +146,15 @@ class Local(ABC):
     def _negative(self, request: Request) -> str:
         return request.negative_prompt or str(self.settings.get("negative_prompt") or "")
 
+    def _told(self, requests: list[Request]) -> dict[str, Any]:
+        """What every pipeline is told under the same name."""
+        return {
+            "width": self.settings["width"],
+            "height": self.settings["height"],
+            "num_inference_steps": self.settings["steps"],
+            "generator": self._noise(requests),
+        }
+
     def _noise(self, requests: list[Request]) -> list[torch.Generator]:
         noise = [torch.Generator("cpu") for _ in requests]
         for generator, request in zip(noise, requests, strict=True):
@@ -178,7 +191,7 @@ class StagedLocal(Local):
         for request in requests:
             pair = request.prompt, self._negative(request)
             if pair not in self._known:
-                self._known[pair] = {name: part.cpu() for name, part in self._embedding(*pair).items()}
+                self._known[pair] = {name: self._kept_apart(part) for name, part in self._embedding(*pair).items()}
         self._send_away()
 
     def denoise(self, requests: list[Request]) -> Tensor:
@@ -207,8 +220,14 @@ class StagedLocal(Local):
     def _embed(self, prompt: str, negative: str) -> dict[str, Tensor]:
         """Named arguments of the pipeline, with a batch axis of 1."""
 
-    @abstractmethod
-    def _sample(self, requests: list[Request], embedded: dict[str, Tensor]) -> Tensor: ...
+    def _sample(self, requests: list[Request], embedded: dict[str, Tensor]) -> Tensor:
+        return self._latents(self.pipe, requests, embedded)
+
+    def _latents(self, pipe: Any, requests: list[Request], embedded: dict[str, Tensor], **more: Any) -> Tensor:
+        """What a pipeline makes of embeddings; `more` is what only some are told."""
+        told = self._told(requests) | {"guidance_scale": self.settings["guidance"]} | more
+        made = pipe(**embedded, **told, output_type="latent", return_dict=False)
+        return made[0]  # type: ignore[no-any-return]
 
     @abstractmethod
     def _pictures(self, latents: Tensor) -> list[Image]: ...
@@ -216,7 +235,12 @@ class StagedLocal(Local):
     def _embedded(self, request: Request) -> dict[str, Tensor]:
         pair = request.prompt, self._negative(request)
         known = self._known.get(pair) or self._embedding(*pair)
-        return {name: part.to(self.device) for name, part in known.items()}
+        return {name: part.to(self.device, non_blocking=True) for name, part in known.items()}
+
+    def _kept_apart(self, part: Tensor) -> Tensor:
+        """In main memory, from which a GPU fetches it without making the sampler wait."""
+        held = part.cpu()
+        return held.pin_memory() if self.device.startswith("cuda") else held
 
     def _embedding(self, prompt: str, negative: str) -> dict[str, Tensor]:
         for name, encoder in self._away.items():
@@ -226,11 +250,11 @@ class StagedLocal(Local):
             return self._embed(prompt, negative)
 
     def _send_away(self) -> None:
-        for name in self.encoders:
-            if (encoder := getattr(self.pipe, name)) is not None:
-                self._away[name] = encoder.to("cpu")
-                setattr(self.pipe, name, None)
-        if torch.cuda.is_available():
+        here = [name for name in self.encoders if getattr(self.pipe, name) is not None]
+        for name in here:
+            self._away[name] = getattr(self.pipe, name).to("cpu")
+            setattr(self.pipe, name, None)
+        if here and torch.cuda.is_available():
             torch.cuda.empty_cache()
 
 

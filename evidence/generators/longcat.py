@@ -29,11 +29,8 @@ class LongCat(Local):
         return self.pipe(  # type: ignore[no-any-return]
             prompt=[request.prompt for request in requests],
             negative_prompt=[self._negative(request) for request in requests],
-            width=self.settings["width"],
-            height=self.settings["height"],
-            num_inference_steps=self.settings["steps"],
             guidance_scale=self.settings["guidance"],
             enable_cfg_renorm=self.settings["cfg_renorm"],
             enable_prompt_rewrite=False,
-            generator=self._noise(requests),
+            **self._told(requests),
         ).images

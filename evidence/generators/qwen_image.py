@@ -24,10 +24,7 @@ class QwenImage(Local):
         return self.pipe(  # type: ignore[no-any-return]
             prompt=[request.prompt for request in requests],
             negative_prompt=[self._negative(request) or " " for request in requests],
-            width=self.settings["width"],
-            height=self.settings["height"],
-            num_inference_steps=self.settings["steps"],
             true_cfg_scale=self.settings["true_cfg_scale"],
             max_sequence_length=self.settings["max_sequence_length"],
-            generator=self._noise(requests),
+            **self._told(requests),
         ).images

@@ -6,6 +6,7 @@ foggy and faded pictures are what is under test: only what has next to no conten
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from PIL.Image import Image
 
@@ -16,12 +17,15 @@ SPREAD = 3  # ... if, besides, all but one in ten thousand of its pixels lie wit
 
 
 def reason_to_refuse(image: Image) -> str:
-    """Why this RGB picture is not evidence; empty for a picture."""
-    pixels = np.asarray(image.convert("RGB"), dtype=np.float32).reshape(-1, 3)
-    red, green, blue = pixels.mean(axis=0)
+    """Why this RGB picture is not evidence; empty for a picture. Milliseconds for one, more for a blank."""
+    pixels = np.asarray(image.convert("RGB"))
+    means, deviations = (found[:, 0] for found in cv2.meanStdDev(pixels))
+    red, green, blue = means
     if blue > BLUE and red < DARK and green < DARK:
         return "solid blue, the placeholder of a failed call"
-    low, high = np.quantile(pixels, [0.00005, 0.99995], axis=0)
-    if (pixels.std(axis=0) < FLAT).all() and (high - low <= SPREAD).all():
-        return "black, as a safety checker leaves it" if pixels.mean() < DARK else "blank: one colour throughout"
-    return ""
+    if (deviations >= FLAT).any():
+        return ""
+    low, high = np.quantile(pixels.reshape(-1, 3), [0.00005, 0.99995], axis=0)
+    if (high - low > SPREAD).any():
+        return ""
+    return "black, as a safety checker leaves it" if means.mean() < DARK else "blank: one colour throughout"

@@ -61,17 +61,7 @@ class Sd3(StagedLocal):
 
     def _sample(self, requests: list[Request], embedded: dict[str, Tensor]) -> Tensor:
         with steered(self.pipe.transformer, self.settings, embedded):
-            made = self.pipe(
-                **embedded,
-                width=self.settings["width"],
-                height=self.settings["height"],
-                num_inference_steps=self.settings["steps"],
-                guidance_scale=self.settings["guidance"],
-                generator=self._noise(requests),
-                output_type="latent",
-                return_dict=False,
-            )
-        return made[0]  # type: ignore[no-any-return]
+            return super()._sample(requests, embedded)
 
     def _pictures(self, latents: Tensor) -> list[Image]:
         vae = self.pipe.vae

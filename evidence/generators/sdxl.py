@@ -15,7 +15,6 @@ from torch import Tensor
 
 from evidence.adapters import Setting
 from evidence.generators.local import StagedLocal
-from evidence.types import Request
 
 CHUNK = 75
 
@@ -26,6 +25,12 @@ class Sdxl(StagedLocal):
     denoiser: ClassVar[str] = "unet"
     always: ClassVar[dict[str, Setting]] = {"watermark": False}
     options: ClassVar[dict[str, Any]] = {"add_watermarker": False}
+
+    def _placed(self, pipe: Any, settings: dict[str, Setting]) -> Any:
+        placed = super()._placed(pipe, settings)
+        if placed.vae.dtype == torch.float16 and placed.vae.config.force_upcast:
+            placed.vae.to(torch.float32)  # the decoder overflows in half precision
+        return placed
 
     def truncated(self, prompts: list[str]) -> list[bool]:
         cut = self.settings["long_prompts"] == "truncated"
@@ -70,28 +75,9 @@ class Sdxl(StagedLocal):
         padding = [tokenizer.pad_token_id] * (CHUNK - len(tokens))
         return [tokenizer.bos_token_id, *tokens, tokenizer.eos_token_id, *padding]
 
-    def _sample(self, requests: list[Request], embedded: dict[str, Tensor]) -> Tensor:
-        made = self.pipe(
-            **embedded,
-            width=self.settings["width"],
-            height=self.settings["height"],
-            num_inference_steps=self.settings["steps"],
-            guidance_scale=self.settings["guidance"],
-            generator=self._noise(requests),
-            output_type="latent",
-            return_dict=False,
-        )
-        return made[0]  # type: ignore[no-any-return]
-
     def _pictures(self, latents: Tensor) -> list[Image]:
-        vae, half = self.pipe.vae, self.pipe.vae.dtype == torch.float16 and self.pipe.vae.config.force_upcast
-        if half:  # the decoder of SDXL overflows in half precision
-            vae.to(torch.float32)
-        scaled = self._unscaled(latents.to(vae.dtype))
-        pictures = self.pipe.image_processor.postprocess(vae.decode(scaled, return_dict=False)[0])
-        if half:
-            vae.to(torch.float16)
-        return pictures  # type: ignore[no-any-return]
+        scaled = self._unscaled(latents.to(self.pipe.vae.dtype))
+        return self.pipe.image_processor.postprocess(self.pipe.vae.decode(scaled, return_dict=False)[0])  # type: ignore[no-any-return]
 
     def _unscaled(self, latents: Tensor) -> Tensor:
         config = self.pipe.vae.config
