@@ -1,0 +1,136 @@
+"""What overlaps with sampling, and what holds it back: shown by samplers that wait for what must happen meanwhile."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evidence import generators, run
+from evidence.engines import Options, local, studio
+from evidence.plan import Plan
+from evidence.report import Plain
+from evidence.run import Order, Rows
+from evidence.store import Record, Store
+from evidence.types import Request
+from tests.evidence import small
+
+PATIENCE = 60.0  # seconds until a wait counts as one that would never end
+
+
+def until(met: Callable[[], bool], what: str) -> None:
+    ends = time.monotonic() + PATIENCE
+    while not met():
+        assert time.monotonic() < ends, f"sampling went on alone: {what}"
+        time.sleep(0.005)
+
+
+class Watched:
+    """A real generator, asked before it samples each batch after the first."""
+
+    def __init__(self, generator: Any, before: Callable[[int], None]) -> None:
+        self.inner, self.before, self.recipe, self.sampled = generator, before, generator.recipe, 0
+
+    def _sample(self, how: Callable[[list[Request]], Any], requests: list[Request]) -> Any:
+        if self.sampled:
+            self.before(self.sampled)
+        self.sampled += 1
+        return how(requests)
+
+    def generate(self, requests: list[Request]) -> Any:
+        return self._sample(self.inner.generate, requests)
+
+
+class Staged(Watched):
+    def encode(self, requests: list[Request]) -> None:
+        self.inner.encode(requests)
+
+    def denoise(self, requests: list[Request]) -> Any:
+        return self._sample(self.inner.denoise, requests)
+
+    def decode(self, latents: object) -> Any:
+        return self.inner.decode(latents)
+
+
+@pytest.fixture
+def plan(small_rows: Rows, tmp_path: Path) -> Plan:
+    order = Order(
+        models=("small",), prompt_set=str(small.prompt_file(tmp_path / "p.jsonl", 8)), scorers=("small-clip",)
+    )
+    return run.plan_of(order, run.cast_of(order, small_rows), "t")
+
+
+def go(plan: Plan, store: Store, kind: type[Watched], before: Callable[[int], None]) -> Watched:
+    watched = kind(generators.load(plan.cast.members["small"].row), before)
+    local.run(plan, store, Options(), Plain({}, print), load=lambda *_, **__: watched)
+    return watched
+
+
+def stages(store: Store) -> list[str]:
+    return [record.stage for record in store.records()]
+
+
+def test_a_picture_is_scored_while_the_next_is_sampled(plan: Plan, tmp_path: Path) -> None:
+    """Decoding, PNG, disk and scorer are beside the sampler: none of them waits for it, picture by picture."""
+    store = Store(tmp_path / "s")
+    go(plan, store, Staged, lambda n: until(lambda: stages(store).count("score") >= 2 * n, f"no score of picture {n}"))
+    assert stages(store).count("generate") == 16 and stages(store).count("score") == 32
+
+
+def test_a_picture_is_written_while_a_pipeline_of_one_piece_makes_the_next(plan: Plan, tmp_path: Path) -> None:
+    store = Store(tmp_path / "s")
+    go(plan, store, Watched, lambda n: until(lambda: stages(store).count("generate") >= n, f"picture {n} not written"))
+    assert stages(store).count("generate") == 16 and stages(store).count("score") == 32
+
+
+class Disk(Store):
+    """A store whose disk is stuck until it is let go, or full."""
+
+    def __init__(self, root: Path, full: bool = False) -> None:
+        super().__init__(root)
+        self.full, self.free = full, threading.Event()
+
+    def put_picture(self, *told: Any, **more: Any) -> Record:
+        if self.full:
+            raise OSError(28, "No space left on device")
+        assert self.free.wait(PATIENCE)
+        return super().put_picture(*told, **more)
+
+
+@pytest.mark.parametrize("kind", [Staged, Watched])
+def test_a_stuck_disk_holds_the_sampler_back(plan: Plan, tmp_path: Path, kind: type[Watched]) -> None:
+    """Else pictures would pile up in memory."""
+    disk = Disk(tmp_path / "s")
+    seen: list[int] = []
+
+    def before(n: int) -> None:
+        seen.append(n)
+        if n == studio.IN_FLIGHT - 1:  # the next picture has no room until one is written
+            threading.Timer(0.3, lambda: (seen.append(-1), disk.free.set())).start()
+
+    go(plan, disk, kind, before)
+    assert seen.index(-1) == studio.IN_FLIGHT - 1 and seen[-1] == 15
+
+
+@pytest.mark.parametrize("kind", [Staged, Watched])
+def test_a_full_disk_ends_the_run_at_once(plan: Plan, tmp_path: Path, kind: type[Watched]) -> None:
+    sampled: list[int] = []
+    with pytest.raises(OSError, match="No space left"):
+        go(plan, Disk(tmp_path / "s", full=True), kind, sampled.append)
+    assert len(sampled) <= 2 * studio.IN_FLIGHT
+
+
+def test_arms_that_are_sampled_alike_share_one_loaded_generator(small_rows: Rows, tmp_path: Path) -> None:
+    """Text encoders go and come once for both, and the sampler does not run dry between them."""
+    order = Order(models=("small",), prompt_set=str(small.prompt_file(tmp_path / "p.jsonl")))
+    controlled = run.plan_of(order, run.cast_of(order, small_rows), "t")
+    assert [(model, arm, len(jobs)) for model, arm, jobs in controlled.groups()] == [("small", "plain", 6)]
+    row = small_rows.models["small"]
+    settings: Mapping[str, Any] = {"wide": row.profiles["controlled"].wide.model_copy(update={"steps": 3})}
+    apart = row.model_copy(update={"profiles": {"controlled": row.profiles["controlled"].model_copy(update=settings)}})
+    published = run.plan_of(order, run.cast_of(order, Rows({"small": apart}, small_rows.scorers)), "t")
+    assert [(arm, len(jobs)) for _, arm, jobs in published.groups()] == [("plain", 3), ("wide", 3)]
