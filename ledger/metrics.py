@@ -9,7 +9,8 @@ not finite are refused with a `ValueError`; no function holds random state of it
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Literal, NamedTuple
 
@@ -23,6 +24,7 @@ Alternative = Literal["two-sided", "greater", "less"]
 _NORMAL = NormalDist()
 _EXACT_UP_TO = 50  # signed pairs whose null distribution is enumerated
 _CHUNK = 1 << 20  # resampled numbers held at once
+_KEPT = 1 << 23  # and at most this many for the next interval
 
 
 class Summary(NamedTuple):
@@ -140,15 +142,9 @@ def crossed_interval(
     """
     grid = _grid(samples)
     _check_level(level, resamples)
-    rng = np.random.default_rng(seed)
-    means = np.empty(resamples)
-    rows = max(1, _CHUNK // grid.shape[1])
-    for start in range(0, resamples, rows):
-        size = min(rows, resamples - start)
-        seeds = _resampling_weights(rng, size, grid.shape[0])
-        prompts = _resampling_weights(rng, size, grid.shape[1])
-        means[start : start + size] = np.einsum("bp,bp->b", seeds @ grid, prompts)
-    low, high = np.quantile(means, ((1 - level) / 2, (1 + level) / 2))
+    draws = _drawn if resamples * sum(grid.shape) <= _KEPT else _draws
+    means = [np.einsum("bp,bp->b", seeds @ grid, prompts) for seeds, prompts in draws(seed, resamples, *grid.shape)]
+    low, high = np.quantile(np.concatenate(means), ((1 - level) / 2, (1 + level) / 2))
     return float(low), float(high)
 
 
@@ -167,9 +163,19 @@ def paired_bootstrap(
     return Summary(float(differences.mean()), float(differences.std()), differences.size, interval)
 
 
-def _resampling_weights(rng: np.random.Generator, rows: int, size: int) -> Floats:
-    """How often each of `size` items is drawn in each of `rows` resamples, divided by `size`; (rows, size)."""
-    return rng.multinomial(size, np.full(size, 1 / size), size=rows) / size
+def _draws(seed: int, resamples: int, *sizes: int) -> Iterator[list[Floats]]:
+    """How often each item of each axis is drawn, divided by the axis: arrays (some resamples, size), piece by piece."""
+    rng = np.random.default_rng(seed)
+    rows = max(1, _CHUNK // sizes[-1])
+    for start in range(0, resamples, rows):
+        count = min(rows, resamples - start)
+        yield [rng.multinomial(size, np.full(size, 1 / size), size=count) / size for size in sizes]
+
+
+@lru_cache(maxsize=4)
+def _drawn(seed: int, resamples: int, *sizes: int) -> tuple[list[Floats], ...]:
+    """The same, kept: a report asks for hundreds of intervals over the same prompts."""
+    return tuple(_draws(seed, resamples, *sizes))
 
 
 def wilson_interval(share: float, n: int, level: float = 0.95) -> tuple[float, float]:
