@@ -1,296 +1,102 @@
 """Throughput at real size with random weights of the real shape, so that nothing is downloaded.
 
-    python benchmarks/generate.py                      # what the machine can: real size on CUDA, tiny elsewhere
-    python benchmarks/generate.py --shapes flux --out benchmarks/results/generate.md
+    python benchmarks/generate.py                      # real size on CUDA, ten minutes; tiny elsewhere
+    python benchmarks/generate.py --out benchmarks/results/generate.md
 
 Side by side in one run, with the same weights: the *obvious loop* (one prompt at a time through the stock pipeline,
 eager, PNG written in line, then the scorer over all files) and the *engine* (`evidence.engines.local`: texts embedded
-once and their encoders sent away, compiled blocks, decoding, PNG and scoring on threads beside the sampler). Both score
-every picture under two prompts with an HPSv3-shaped model. Times exclude loading, compiling and one batch to warm up;
-the embedding of all texts, once per run, stands beside the rate and not in it. The ceiling is a matrix product on this
-card, in the same run.
+once and their encoders sent away, compiled blocks, decoding, PNG and scoring beside the sampler). Both score every
+picture under two prompts with an HPSv3-shaped model. Loading, compiling and one batch to warm up are not timed; the
+embedding of all texts, once per run, stands beside the rate. The *whole run* goes from an empty store to the last
+score; the *steady state* from the moment when the first batch is scored to the last score, so that the filling of the
+chain counts once and not twice. The ceiling is a matrix product on this card, in the same run.
+
+`waited` needs no GPU: a sampler that is waited for as a card would be (it sleeps), and everything beside it is real:
+pictures of a megapixel, PNG, hashes, disk, a scorer.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import diffusers
+import numpy as np
 import torch
 import transformers
-from transformers import CLIPTokenizer, Qwen2Tokenizer, T5TokenizerFast
+from PIL import Image
+from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.generate_table import WAIT, Line, report, told
+from benchmarks.random_weights import REAL, TINY, RandomFlux, RandomHpsv3, RandomSdxl, Size
 from evidence import models, provenance
-from evidence.engines import Options, local
-from evidence.generators import shapes
-from evidence.generators.flux import Flux
-from evidence.generators.sdxl import Sdxl
+from evidence.engines import Options, local, studio
 from evidence.plan import Ask, Cast, Member, Plan, Scoring, Wants, build
 from evidence.report import Plain
-from evidence.scorers import ScorerRow, chat, hpsv3
+from evidence.scorers import ScorerRow
 from evidence.store import Store
 from evidence.types import Request
 
-REWARD = "<|Reward|>"
-TFLOP = {"flux": 74.4, "sdxl": 2 * 6.76}  # per step at 1024 x 1024, by torch's FlopCounterMode on the meta device
-DECODE_TFLOP = 10.5
+LEAST = 45.0  # seconds without which no line of the engine is begun
+DTYPE = {"flux": "bfloat16", "sdxl": "float16"}
+OWN: dict[str, dict[str, Any]] = {"flux": {"guidance": 3.5}, "sdxl": {"guidance": 5.0, "long_prompts": "truncated"}}
 
 
-def _rope(*sections: int) -> dict[str, Any]:
-    return {"rope_type": "default", "rope_theta": 1e6, "mrope_section": list(sections)}
+class WaitedFlux(RandomFlux):
+    """Sampled as on a card: the thread waits. Its pictures have 1024 x 1024 pixels, and grain that PNG cannot fold."""
+
+    def _sample(self, requests: list[Request], embedded: dict[str, torch.Tensor]) -> torch.Tensor:
+        ends = time.perf_counter() + WAIT * len(requests)
+        latents = super()._sample(requests, embedded)
+        time.sleep(max(0.0, ends - time.perf_counter()))
+        return latents
+
+    def _pictures(self, latents: torch.Tensor) -> list[Image.Image]:
+        grain = np.random.default_rng(0).integers(-8, 9, (1024, 1024, 3), dtype=np.int16)
+        large = [np.asarray(picture.resize((1024, 1024))) + grain for picture in super()._pictures(latents)]
+        return [Image.fromarray(pixels.clip(0, 255).astype(np.uint8)) for pixels in large]
 
 
-QWEN2_VL_7B: dict[str, Any] = {
-    "text_config": {
-        "hidden_size": 3584,
-        "intermediate_size": 18944,
-        "num_hidden_layers": 28,
-        "num_attention_heads": 28,
-        "num_key_value_heads": 4,
-        "vocab_size": 152064,
-        "rope_parameters": _rope(16, 24, 24),
-    },
-    "vision_config": {"depth": 32, "embed_dim": 1280, "num_heads": 16, "mlp_ratio": 4, "hidden_size": 3584},
-}
+class Clock(Plain):
+    """Remembers when scores came."""
+
+    def __init__(self) -> None:
+        super().__init__({}, print)
+        self.scored: list[tuple[int, float]] = []  # how many until then, and when
+
+    def advance(self, stage: str, by: int = 1) -> None:
+        super().advance(stage, by)
+        if stage == "score" and by:
+            self.scored.append((self.done["score"], time.perf_counter()))
+
+    def when(self, scores: int) -> float:
+        return next(at for count, at in self.scored if count >= scores)
 
 
-@dataclass(frozen=True)
-class Size:
-    """Real size, or one that a laptop's processor runs in seconds."""
+class Progress:
+    """Lines with the time; what is left of the budget."""
 
-    name: str
-    side: int  # pixels
-    flux: dict[str, Any]
-    sdxl: dict[str, Any]
-    vae: dict[str, Any]
-    clip: dict[str, Any]
-    clip_2: dict[str, Any]
-    t5: dict[str, Any]
-    scorer: dict[str, Any]
-    steps: dict[str, int]
-    window: int  # tokens of T5
-    scorer_side: int  # pixels
+    def __init__(self, budget: float) -> None:
+        self.started, self.budget = time.perf_counter(), budget
 
     @property
-    def latent(self) -> int:
-        return 16 if self.name == "real" else 4
+    def spent(self) -> float:
+        return time.perf_counter() - self.started
 
+    @property
+    def left(self) -> float:
+        return self.budget - self.spent
 
-def _config(name: str) -> dict[str, Any]:
-    return dict(shapes.SHAPES[name][1])
-
-
-REAL = Size(
-    "real",
-    1024,
-    _config("flux-dev"),
-    _config("sdxl"),
-    _config("flux-vae"),
-    _config("clip-l"),
-    _config("clip-bigg"),
-    _config("t5-xxl"),
-    QWEN2_VL_7B,
-    {"flux": 28, "sdxl": 30},
-    512,
-    448,
-)
-
-_SMALL = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
-TINY = Size(
-    "tiny",
-    64,
-    {
-        "patch_size": 1,
-        "in_channels": 16,
-        "num_layers": 2,
-        "num_single_layers": 2,
-        "attention_head_dim": 16,
-        "num_attention_heads": 2,
-        "joint_attention_dim": 32,
-        "pooled_projection_dim": 32,
-        "axes_dims_rope": (4, 6, 6),
-        "guidance_embeds": True,
-    },
-    {
-        "block_out_channels": (32, 64),
-        "layers_per_block": 1,
-        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
-        "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
-        "attention_head_dim": 8,
-        "use_linear_projection": True,
-        "addition_embed_type": "text_time",
-        "addition_time_embed_dim": 8,
-        "transformer_layers_per_block": 1,
-        "projection_class_embeddings_input_dim": 80,
-        "cross_attention_dim": 64,
-    },
-    {
-        "block_out_channels": (32, 32, 32, 32),
-        "down_block_types": ("DownEncoderBlock2D",) * 4,
-        "up_block_types": ("UpDecoderBlock2D",) * 4,
-        "layers_per_block": 1,
-        "latent_channels": 4,
-        "use_quant_conv": False,
-        "use_post_quant_conv": False,
-    },
-    _SMALL,
-    _SMALL | {"projection_dim": 32},
-    {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_heads": 4, "feed_forward_proj": "gated-gelu"},
-    {
-        "text_config": _SMALL | {"num_key_value_heads": 2, "rope_parameters": _rope(1, 1, 2)},
-        "vision_config": {"depth": 2, "embed_dim": 32, "num_heads": 2, "mlp_ratio": 2, "hidden_size": 32},
-    },
-    {"flux": 2, "sdxl": 2},
-    128,
-    56,
-)
-
-
-# ------------------------------------------------------------------------------------------ random weights, real shape
-
-
-def randomised(make: Callable[[], Any], device: str, dtype: torch.dtype, seed: int = 0) -> Any:
-    """A module with random weights drawn on the device: matrices at 1/sqrt(fan in), norms at one, biases at zero."""
-    from accelerate import init_empty_weights
-
-    with init_empty_weights(include_buffers=False):
-        module = make()
-    noise = torch.Generator(device).manual_seed(seed)
-    for name, part in list(module.named_parameters()):
-        owner = module.get_submodule(name.rpartition(".")[0])
-        fresh = torch.empty(part.shape, dtype=dtype, device=device)
-        if part.ndim > 1:
-            fresh.normal_(0, part[0].numel() ** -0.5, generator=noise)
-        else:
-            fresh.fill_(1.0 if name.endswith("weight") else 0.0)
-        setattr(owner, name.rpartition(".")[2], torch.nn.Parameter(fresh, requires_grad=False))
-    if hasattr(module, "tie_weights"):
-        module.tie_weights()
-    for name, buffer in list(module.named_buffers()):
-        owner = module.get_submodule(name.rpartition(".")[0])
-        owner._buffers[name.rpartition(".")[2]] = buffer.to(device)
-    return module.eval()
-
-
-def byte_letters() -> list[str]:
-    """The 256 letters that byte-level tokenizers write bytes with: a vocabulary that needs no download."""
-    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    return [chr(b) for b in plain] + [chr(256 + n) for n in range(256 - len(plain))]
-
-
-def clip_tokenizer() -> Any:
-    letters = byte_letters()
-    words = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
-    return CLIPTokenizer(vocab={word: n for n, word in enumerate(words)}, merges=[], model_max_length=77)
-
-
-def t5_tokenizer() -> Any:
-    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -2.0), *((chr(c), -3.0) for c in range(33, 127))]
-    return T5TokenizerFast(vocab=pieces, extra_ids=0, model_max_length=512)
-
-
-def clip_text(config: dict[str, Any], device: str, dtype: torch.dtype, projection: bool = False) -> Any:
-    marks = {"bos_token_id": 512, "eos_token_id": 513, "pad_token_id": 513}
-    made = transformers.CLIPTextModelWithProjection if projection else transformers.CLIPTextModel
-    told = transformers.CLIPTextConfig(**(config | marks))
-    return randomised(lambda: made(told), device, dtype)
-
-
-class RandomFlux(Flux):
-    """The adapter of FLUX rows over random weights; `size` is set before it is loaded."""
-
-    size: Size = TINY
-
-    def _load(self, settings: dict[str, Any]) -> Any:
-        device, dtype, size = self.device, getattr(torch, str(settings["dtype"])), self.size
-        t5 = transformers.T5Config(**size.t5)
-        scaling = {"scaling_factor": 0.3611, "shift_factor": 0.1159}
-        pipe = diffusers.FluxPipeline(
-            scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True),
-            vae=randomised(lambda: diffusers.AutoencoderKL(**(size.vae | scaling)), device, dtype),
-            text_encoder=clip_text(size.clip, device, dtype),
-            tokenizer=clip_tokenizer(),
-            text_encoder_2=randomised(lambda: transformers.T5EncoderModel(t5), device, dtype),
-            tokenizer_2=t5_tokenizer(),
-            transformer=randomised(lambda: diffusers.FluxTransformer2DModel(**size.flux), device, dtype),
-        )
-        return _ready(pipe, self.denoiser, settings)
-
-
-class RandomSdxl(Sdxl):
-    size: Size = TINY
-
-    def _load(self, settings: dict[str, Any]) -> Any:
-        device, dtype, size = self.device, getattr(torch, str(settings["dtype"])), self.size
-        vae = _config("sdxl-vae") if size.name == "real" else size.vae
-        pipe = diffusers.StableDiffusionXLPipeline(
-            scheduler=diffusers.EulerDiscreteScheduler(
-                beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012
-            ),
-            vae=randomised(lambda: diffusers.AutoencoderKL(**(vae | {"scaling_factor": 0.13025})), device, dtype),
-            text_encoder=clip_text(size.clip, device, dtype),
-            tokenizer=clip_tokenizer(),
-            text_encoder_2=clip_text(size.clip_2, device, dtype, projection=True),
-            tokenizer_2=clip_tokenizer(),
-            unet=randomised(lambda: diffusers.UNet2DConditionModel(**size.sdxl), device, dtype),
-            add_watermarker=False,
-        )
-        return _ready(pipe, self.denoiser, settings)
-
-
-def _ready(pipe: Any, denoiser: str, settings: dict[str, Any]) -> Any:
-    pipe.set_progress_bar_config(disable=True)
-    if settings.get("compile"):
-        getattr(pipe, denoiser).compile_repeated_blocks(fullgraph=True)
-    return pipe
-
-
-class RandomHpsv3(hpsv3.Hpsv3Scorer):
-    """HPSv3's shape: Qwen2-VL-7B over 448 x 448 pixels and about 700 tokens of text, and its head."""
-
-    def __init__(self, row: ScorerRow, device: str, size: Size, folder: Path) -> None:
-        self.row, self.device = row, torch.device(device)  # type: ignore[assignment]
-        self.dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
-        self.batch, self.revision = (2 if device.startswith("cuda") else 1), "random"
-        self.template = "rate this picture " * 36 + "{text_prompt} " + REWARD
-        self.chat = chat.ChatInput(qwen_folder(folder), [REWARD])
-        self.reward_token, self.reward = REWARD, self.chat.token(REWARD)
-        config = transformers.Qwen2VLConfig(**size.scorer)
-        config.vision_config.patch_size, config.image_token_id = 14, self.chat.placeholder
-        config._attn_implementation = config.text_config._attn_implementation = "sdpa"
-        config.vision_config._attn_implementation = "sdpa"
-        self.model = randomised(lambda: hpsv3.Hpsv3(config), device, self.dtype)
-        self.model.head.float()
-        self.text_window, self.pixels = 32768, size.scorer_side**2
-
-
-def qwen_folder(folder: Path) -> Path:
-    """Tokenizer and patch cutter of a Qwen2-VL directory."""
-    marks = ["<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>"]
-    vocabulary = {letter: n for n, letter in enumerate(byte_letters())}
-    Qwen2Tokenizer(vocab=vocabulary, merges=[], extra_special_tokens=marks).save_pretrained(folder)
-    cutter = {"image_processor_type": "Qwen2VLImageProcessor", "patch_size": 14, "temporal_patch_size": 2}
-    (folder / "preprocessor_config.json").write_text(json.dumps(cutter | {"merge_size": 2}))
-    return folder
-
-
-# --------------------------------------------------------------------------------------------------------- measuring
-
-
-def synchronise() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+    def say(self, text: str) -> None:
+        print(f"[{self.spent:4.0f} s] {text}", flush=True)
 
 
 def timed(action: Callable[[], object]) -> float:
@@ -300,6 +106,11 @@ def timed(action: Callable[[], object]) -> float:
     action()
     synchronise()
     return time.perf_counter() - started
+
+
+def synchronise() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
 
 
 def ceiling(device: str, size: Size) -> float:
@@ -312,252 +123,227 @@ def ceiling(device: str, size: Size) -> float:
     return 10 * 2 * side**3 / seconds / 1e12
 
 
-@contextmanager
-def peak_memory(found: dict[str, float]) -> Iterator[None]:
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
-    yield
-    if torch.cuda.is_available():
-        found["gib"] = torch.cuda.max_memory_allocated() / 2**30
+def peak_gib() -> float:
+    return torch.cuda.max_memory_allocated() / 2**30 if torch.cuda.is_available() else 0.0
 
 
-@dataclass
-class Result:
-    """One line of the table. `hidden` is the share of wall time that is not the sampler's own."""
-
-    shape: str
-    way: str
-    batch: int
-    pictures: int
-    seconds: float
-    scorings: int
-    text_seconds: float = 0.0
-    tflop_rate: float = 0.0
-    ceiling_share: float = 0.0
-    beside: float | None = None  # share of wall time that the sampler does not account for
-    gib: float = 0.0
-
-    @property
-    def rate(self) -> float:
-        return self.pictures / self.seconds
-
-
-def rows(shape: str, size: Size, dtype: str, batch: int, compiled: bool, device: str) -> Cast:
+def cast_of(shape: str, size: Size, batch: int) -> Cast:
     """A cast of one generator and one scorer under the settings of the benchmark."""
-    own = {
-        "flux": {"max_sequence_length": size.window, "guidance": 3.5},
-        "sdxl": {"guidance": 5.0, "long_prompts": "truncated"},
-    }[shape]
-    row = models.Row.model_validate(
-        {
-            "id": shape,
-            "label": shape,
-            "family": "benchmark",
-            "kind": "base",
-            "adapter": shape,
-            "weights": "local-dir:.cache/random",
-            "profiles": {
-                "controlled": own
-                | {"dtype": dtype, "steps": size.steps[shape], "size": size.side, "batch": batch, "compile": compiled}
-            },
-        }
-    )
-    scorer = ScorerRow.model_validate(
-        {
-            "id": "hpsv3-shape",
-            "label": "HPSv3 shape",
-            "adapter": "hpsv3",
-            "role": "reward",
-            "weights": "local-dir:.cache/random",
-            "output": "mean",
-            "memory_gib": 17.0 if size.name == "real" else 0.1,
-        }
-    )
+    adapter = "sdxl" if shape == "sdxl" else "flux"
+    settings: dict[str, Any] = {
+        "dtype": DTYPE[adapter] if size.name == "real" else "float32",
+        "steps": size.steps[adapter],
+    }
+    settings |= OWN[adapter] | {"size": size.side, "batch": batch}
+    settings |= {"max_sequence_length": size.window} if adapter == "flux" else {}
+    said = {"id": shape, "label": shape, "family": "benchmark", "kind": "base", "adapter": adapter}
+    weights = {"weights": "local-dir:.cache/random"}
+    row = models.Row.model_validate(said | weights | {"profiles": {"controlled": settings}})
+    said = {"id": "hpsv3-shape", "label": "HPSv3 shape", "adapter": "hpsv3", "role": "reward", "output": "mean"}
+    scorer = ScorerRow.model_validate(said | weights | {"memory_gib": 17.0 if size.name == "real" else 0.1})
     return Cast({shape: Member(shape, row, False)}, {scorer.id: scorer}, {}, "controlled")
 
 
-def prompts(count: int, first: int = 0) -> list[tuple[str, str]]:
+def prompts(count: int) -> list[tuple[str, str]]:
     """Plain and wide prompt of the shipped set."""
     from evidence.prompts import load
 
-    return [(row.plain, row.wide) for row in load("wide").rows[first : first + count]]
+    return [(row.plain, row.wide) for row in load("wide").rows[:count]]
 
 
 def planned(cast: Cast, shape: str, count: int) -> Plan:
-    return build(
-        cast,
-        Wants(
-            scorings=tuple(
-                Scoring(Ask(shape, wide, "wide", seed), "hpsv3-shape", text)
-                for seed, (plain, wide) in enumerate(prompts(count))
-                for text in (plain, wide)
-            )
-        ),
+    wanted = (
+        Scoring(Ask(shape, wide, "wide", seed), "hpsv3-shape", text)
+        for seed, (plain, wide) in enumerate(prompts(count))
+        for text in (plain, wide)
     )
+    return build(cast, Wants(scorings=tuple(wanted)))
 
 
-def obvious(generator: Any, scorer: Any, size: Size, shape: str, count: int, folder: Path) -> Result:
+def in_line(generator: Any, scorer: Any, size: Size, shape: str, count: int) -> Line:
     """What one writes first: a loop over prompts, a PNG each, then the scorer over the files."""
-    from PIL import Image
-
-    pipe = generator.pipe
-    told: dict[str, Any] = {"num_inference_steps": size.steps[shape], "width": size.side, "height": size.side}
-    told |= {"max_sequence_length": size.window} if shape == "flux" else {"guidance_scale": 5.0}
     pairs = prompts(count + 1)
-    pipe(pairs[-1][0], **(told | {"num_inference_steps": 2}))
+    told: dict[str, Any] = {"num_inference_steps": size.steps.get(shape), "width": size.side, "height": size.side}
+    told |= {"max_sequence_length": size.window} if shape == "flux" else {"guidance_scale": 5.0}
+
+    if shape == "sdxl":  # the adapter keeps the decoder in float32, the stock pipeline converts it for each picture
+        generator.pipe.vae.to(generator.pipe.unet.dtype)
+
+    def draw(text: str, seed: int, **changed: Any) -> Image.Image:
+        if shape == "waited":
+            return generator.generate([Request(text, seed)])[0]  # type: ignore[no-any-return]
+        return generator.pipe(text, generator=torch.Generator().manual_seed(seed), **(told | changed)).images[0]  # type: ignore[no-any-return]
+
+    draw(pairs[-1][0], 0, num_inference_steps=2)
     scorer.score([Image.new("RGB", (size.side, size.side))], [pairs[-1][0]])
 
-    def loop() -> None:
+    def loop(folder: Path) -> None:
         for number, (_, wide) in enumerate(pairs[:count]):
-            pipe(wide, generator=torch.Generator().manual_seed(number), **told).images[0].save(folder / f"{number}.png")
+            draw(wide, number).save(folder / f"{number}.png")
         for number, (plain, wide) in enumerate(pairs[:count]):
             for text in (plain, wide):
                 scorer.score([Image.open(folder / f"{number}.png")], [text])
 
-    found: dict[str, float] = {}
-    with peak_memory(found):
-        seconds = timed(loop)
-    return Result(shape, "obvious loop, eager", 1, count, seconds, 2 * count, gib=found.get("gib", 0.0))
+    with tempfile.TemporaryDirectory() as folder:
+        seconds = timed(lambda: loop(Path(folder)))
+    if shape == "sdxl":
+        generator.pipe.vae.to(torch.float32)
+    return Line(shape, "obvious loop, eager", 1, count, seconds)
 
 
 def engine(
-    generator: Any, scorer: Any, cast: Cast, shape: str, count: int, folder: Path, way: str, device: str
-) -> Result:
-    """The local engine over an empty store, with a generator and a scorer that are loaded and warm."""
+    generator: Any, scorer: Any, cast: Cast, shape: str, way: str, asked: int, seconds: float, device: str
+) -> Line:
+    """The local engine over an empty store, with a generator and a scorer that are loaded and warm. It makes as many
+    pictures as were asked for, or as `seconds` allow."""
     settings = cast.settings(shape, "wide")
     batch = int(settings["batch"])
-    told = [Request(wide, seed) for seed, (_, wide) in enumerate(prompts(max(batch, count)))]
+    generator._arrange(settings | {"steps": 2})
+    told = [Request(wide, seed) for seed, (_, wide) in enumerate(prompts(max(batch, asked)))]
     texts = timed(lambda: generator.encode(told))
-    generator.settings = settings | {"steps": 2}
     generator.decode(generator.denoise(told[:batch]))  # compiles
     generator.settings = settings
-    sampler = timed(lambda: generator.denoise(told[:batch])) / batch
-    plan, store = planned(cast, shape, count), Store(folder / "samples")
-    found: dict[str, float] = {}
-    with peak_memory(found):
-        seconds = timed(
-            lambda: local.run(
-                plan,
-                store,
-                Options(device=device),
-                Plain({}, print),
-                load=lambda *_, **__: generator,
-                load_scorer=lambda *_: scorer,
-            )
-        )
-    done = [record for record in store.records() if record.status == "done"]
-    drawn = sum(record.stage == "generate" for record in done)
-    if drawn != count or len(done) - drawn != 2 * count:
-        raise RuntimeError(f"only {drawn} of {count} pictures and {len(done) - drawn} of {2 * count} scores were made")
-    beside = 1 - count * sampler / seconds
-    return Result(shape, way, batch, count, seconds, 2 * count, texts, beside=beside, gib=found.get("gib", 0.0))
+    before = timed(lambda: generator.denoise(told[:batch])) / batch
+    count = min(asked, max(2, int(seconds / before / batch)) * batch)
+    plan, clock = planned(cast, shape, count), Clock()
+    with tempfile.TemporaryDirectory() as folder:
+        store, started = Store(Path(folder) / "samples"), time.perf_counter()
+
+        def go() -> None:
+            load, load_scorer = (lambda *_, **__: generator), (lambda *_: scorer)
+            local.run(plan, store, Options(device=device), clock, load=load, load_scorer=load_scorer)
+
+        whole = timed(go)
+        done = [record.stage for record in store.records() if record.status == "done"]
+    if done.count("generate") != count or done.count("score") != 2 * count:
+        raise RuntimeError(f"only {done.count('generate')} of {count} pictures and {done.count('score')} scores")
+    after = timed(lambda: generator.denoise(told[:batch])) / batch
+    filled, ended = clock.when(2 * batch), clock.when(2 * count)
+    steady = (count - batch) / (ended - filled) if ended > filled else 0.0
+    sampler = (before + after) / 2
+    return Line(shape, way, batch, count, whole, steady, filled - started, sampler, texts)
 
 
-def measured(result: Result, size: Size, peak: float) -> Result:
-    """With its share of the ceiling; the operations of a tiny model were not counted."""
-    if size.name == "real":
-        work = TFLOP[result.shape] * size.steps[result.shape] + DECODE_TFLOP
-        result.tflop_rate = work * result.rate
-        result.ceiling_share = result.tflop_rate / peak
-    return result
+def scoring_tflop(scorer: Any, count: int = 4) -> tuple[float, float]:
+    """Tera-operations and tokens of one scoring of the shipped prompts, on average."""
+    texts = [text for pair in prompts(count) for text in pair]
+    with FlopCounterMode(display=False) as counter:
+        scorer.score([Image.new("RGB", (64, 64), "grey")] * len(texts), texts)
+    return counter.get_total_flops() / len(texts) / 1e12, sum(map(scorer.token_count, texts)) / len(texts)
 
 
-def table(results: list[Result], size: Size, device: str, peak: float, seconds: float) -> str:
-    made = provenance.software()
-    lines = [
-        "# Generating, scoring and encoding: the obvious loop and the engine",
-        "",
-        f"Hardware: {provenance.hardware(device)}. " + ", ".join(f"{k} {v}" for k, v in made.items()) + ".",
-        f"Matmul ceiling in the same run: {peak:.2f} TFLOP/s. The whole benchmark took {seconds:.0f} s.",
-        "",
-    ]
-    if size.name == "tiny":
-        lines += [
-            "**Tiny size: there is no GPU here. These figures say that the code runs, and nothing about speed.**",
-            "",
-        ]
-    lines += [
-        "| shape | way | batch | pictures | pictures/s | scorings/s | of ceiling | not sampler | texts | peak GiB |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for r in results:
-        share = f"{r.ceiling_share:.0%}" if r.ceiling_share else ""
-        beside = "" if r.beside is None else f"{r.beside:.1%}"
-        text = f"{r.text_seconds:.1f} s" if r.text_seconds else "in the loop"
-        lines.append(
-            f"| {r.shape} | {r.way} | {r.batch} | {r.pictures} | {r.rate:.3f} | {r.scorings / r.seconds:.2f} | {share} "
-            f"| {beside} | {text} | {r.gib:.1f} |"
-        )
-    for shape in dict.fromkeys(r.shape for r in results):
-        rates = [r.rate for r in results if r.shape == shape]
-        if len(rates) > 1 and size.name == "real":
-            lines += [
-                "",
-                f"{shape}: the engine makes {max(rates[1:]) / rates[0]:.2f} times the pictures of the obvious loop.",
-            ]
-    lines += [
-        "",
-        "Random weights of the published shapes. Loading, compiling and one batch to warm up are not counted.",
-        "`not sampler`: the share of the engine's wall time that denoising alone does not account for.",
-        "`texts`: embedding all prompts, once per run, apart from the rate.",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def bench(shape: str, size: Size, device: str, counts: tuple[int, int], peak: float, scorer: Any) -> Iterator[Result]:
-    """The obvious loop, then the engine with compiled blocks on the same weights."""
-    made = {"flux": RandomFlux, "sdxl": RandomSdxl}[shape]
+def lines_of(
+    shape: str, size: Size, device: str, counts: tuple[int, int], scorer: Any, progress: Progress, after: int
+) -> Iterator[Line]:
+    """The obvious loop, then the engine in every way, on the same weights. A line that fails leaves the next ones
+    alone; `after` is how many engine lines of other shapes the budget must still do for."""
+    made: Any = {"flux": RandomFlux, "sdxl": RandomSdxl, "waited": WaitedFlux}[shape]
     made.size = size
-    dtype = {"flux": "bfloat16", "sdxl": "float16"}[shape] if size.name == "real" else "float32"
-    batch = {"flux": 1, "sdxl": 4}[shape]
-    plain, fast = (rows(shape, size, dtype, n, False, device) for n in (1, batch))
-    generator = made(plain.members[shape].row, plain.settings(shape, "wide"), device)
-    with tempfile.TemporaryDirectory() as folder:
-        yield measured(obvious(generator, scorer, size, shape, counts[0], Path(folder)), size, peak)
-    generator._arrange(fast.settings(shape, "wide"))
-    if size.name == "real":
-        getattr(generator.pipe, generator.denoiser).compile_repeated_blocks(fullgraph=True)
-    way = "engine, compiled" if size.name == "real" else "engine, eager"
-    with tempfile.TemporaryDirectory() as folder:
-        yield measured(engine(generator, scorer, fast, shape, counts[1], Path(folder), way, device), size, peak)
+    progress.say(f"{shape}: loading random weights")
+    cast = cast_of(shape, size, 1)
+    try:
+        generator = made(cast.members[shape].row, cast.settings(shape, "wide"), device)
+    except Exception as error:
+        yield Line(shape, "loading", failed=first_line(error))
+        return
+    ways = ways_of(shape, size)
+    progress.say(f"{shape}: obvious loop, {counts[0]} pictures")
+    yield guarded(shape, "obvious loop, eager", 1, lambda: in_line(generator, scorer, size, shape, counts[0]))
+    for place, (way, batch, prepare) in enumerate(ways):
+        share = progress.left / (len(ways) - place + after)
+        if progress.left < LEAST:
+            progress.say(f"{shape}: {way}: not begun, the budget is spent")
+            continue
+        progress.say(f"{shape}: {way}, batches of {batch}, at most {counts[1]} pictures")
+        cast = cast_of(shape, size, batch)
+
+        def measure(
+            prepare: Callable[[Any], None] = prepare, cast: Cast = cast, way: str = way, share: float = share
+        ) -> Line:
+            prepare(generator)
+            return engine(generator, scorer, cast, shape, way, counts[1], share * 0.7, device)
+
+        yield guarded(shape, way, batch, measure)
+
+
+def guarded(shape: str, way: str, batch: int, measure: Callable[[], Line]) -> Line:
+    """The line with its memory and operations; one that says why where it failed, an OOM for instance."""
+    studio.free()
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    try:
+        return replace(measure(), gib=peak_gib())
+    except Exception as error:
+        return Line(shape, way, batch, failed=first_line(error), gib=peak_gib())
+
+
+def first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0][:120] if str(error).strip() else 'no text'}"
+
+
+def ways_of(shape: str, size: Size) -> list[tuple[str, int, Callable[[Any], None]]]:
+    """Names of the engine's lines, their batches, and what is done to the generator before each."""
+    if size.name == "tiny":
+        return [("engine, eager", 1 if shape == "waited" else 2, lambda _: None)]
+    compiled = ("engine, compiled", 4, compile_blocks)
+    if shape == "sdxl":
+        return [compiled]
+    return [compiled, ("engine, compiled", 1, compile_blocks), ("engine, compiled, cuDNN attention", 4, cudnn)]
+
+
+def compile_blocks(generator: Any) -> None:
+    """Afresh for every shape: a second one would be compiled for any batch, and slower."""
+    torch._dynamo.reset()
+    getattr(generator.pipe, generator.denoiser).compile_repeated_blocks(fullgraph=True)
+
+
+def cudnn(generator: Any) -> None:
+    """An experiment, not a setting of the engine: it moves pictures as another kernel does, and counts for the whole
+    process."""
+    generator.pipe.transformer.set_attention_backend("_native_cudnn")
+    compile_blocks(generator)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--shapes", default="flux,sdxl", help="flux, sdxl or both")
-    parser.add_argument("--pictures", default="3,8", help="of the obvious loop, of the engine")
+    parser.add_argument("--shapes", default="", help="flux, sdxl, waited; by comma.  [default: what the machine can]")
+    parser.add_argument("--pictures", default="", help="of the obvious loop, of the engine.  [default: 2,24]")
     parser.add_argument("--tiny", action="store_true", help="tiny size also where there is a GPU")
-    parser.add_argument("--budget", type=float, default=float("inf"), help="seconds after which no shape is begun")
+    parser.add_argument("--budget", type=float, default=500.0, help="seconds to fit in; fewer pictures where needed")
     parser.add_argument("--out", type=Path, help="file for the table, written again after every line")
     asked = parser.parse_args()
+    if unknown := set(asked.shapes.split(",")) - {"", "flux", "sdxl", "waited"}:
+        parser.error(f"no shape {', '.join(unknown)}")
     transformers.utils.logging.set_verbosity_error()  # of texts that byte-level tokenizers make too long
     diffusers.utils.logging.set_verbosity_error()
-    started = time.perf_counter()
+    progress = Progress(asked.budget)
     real = torch.cuda.is_available() and not asked.tiny
     device, size = ("cuda" if torch.cuda.is_available() else "cpu"), (REAL if real else TINY)
     if not real:
-        print("tiny size" + ("" if asked.tiny else ": there is no GPU here"), flush=True)
+        progress.say("tiny size" + ("" if asked.tiny else ": there is no GPU here"))
+    first, second = (int(n) for n in (asked.pictures or "2,24").split(","))
+    wanted = (asked.shapes or ("flux,sdxl" if real else "flux,sdxl,waited")).split(",")
+    provenance.made_here(device)  # asks git, once a process
     peak = ceiling(device, size)
-    first, second = (int(n) for n in asked.pictures.split(","))
-    results: list[Result] = []
+    lines: list[Line] = []
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
-        cast = rows("flux", size, "float32", 1, False, device)
-        scorer = RandomHpsv3(cast.scorers["hpsv3-shape"], device, size, Path(folder))
-        print(f"ceiling {peak:.1f} TFLOP/s; scorer ready after {time.perf_counter() - started:.0f} s", flush=True)
-        for shape in asked.shapes.split(","):
-            if time.perf_counter() - started > asked.budget:
-                print(f"{shape}: not begun, the budget is spent", flush=True)
-                continue
-            for result in bench(shape, size, device, (first, second), peak, scorer):
-                results.append(result)
-                text = table(results, size, device, peak, time.perf_counter() - started)
-                print(json.dumps(asdict(result)), flush=True)
+        row = cast_of(wanted[0], size, 1).scorers["hpsv3-shape"]
+        scorer = RandomHpsv3(row, device, size, Path(folder))
+        scoring = scoring_tflop(scorer)
+        progress.say(f"ceiling {peak:.1f} TFLOP/s; a scoring reads {scoring[1]:.0f} tokens, {scoring[0]:.2f} TFLOP")
+        for place, shape in enumerate(wanted):
+            later = sum(len(ways_of(other, size)) for other in wanted[place + 1 :])
+            for line in lines_of(shape, size, device, (first, second), scorer, progress, later):
+                lines.append(line)
+                progress.say(told(line, peak))
+                text = report(lines, size, device, peak, scoring, progress.spent)
                 if asked.out:
                     asked.out.parent.mkdir(parents=True, exist_ok=True)
                     asked.out.write_text(text, "utf-8")
-            local.free()
-    print(text if results else "nothing was measured")
+            studio.free()
+    print(text if lines else "nothing was measured")
+    if all(line.failed for line in lines):
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

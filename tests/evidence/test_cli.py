@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from click.testing import CliRunner, Result
 
 import build
@@ -178,11 +179,25 @@ def test_bars_on_a_terminal_keep_lines_apart() -> None:
 
 def test_the_benchmark_runs_at_tiny_size_and_says_so(tmp_path: Path) -> None:
     """Where there is no GPU its figures must not pass for a measurement."""
-    command = [sys.executable, "benchmarks/generate.py", "--tiny", "--shapes", "flux", "--pictures", "1,2"]
+    command = [sys.executable, "benchmarks/generate.py", "--tiny", "--shapes", "flux", "--pictures", "1,4"]
     told = subprocess.run(
         [*command, "--out", str(tmp_path / "t.md")], cwd=ROOT, capture_output=True, text=True, check=True
     )
     table = (tmp_path / "t.md").read_text()
-    assert "**Tiny size" in table and "nothing about speed" in table and told.stdout.startswith("tiny size")
-    lines = [json.loads(line) for line in told.stdout.splitlines() if line.startswith("{")]
-    assert [line["way"] for line in lines] == ["obvious loop, eager", "engine, eager"]
+    assert "**Tiny size" in table and "nothing about speed" in table and "] tiny size" in told.stdout
+    assert "| flux | obvious loop, eager | 1 | 1 | " in table and "| flux | engine, eager | 2 | 4 | " in table
+    assert "Error" not in table and told.stdout.endswith(table + "\n")
+
+
+def test_a_line_of_the_benchmark_that_runs_out_of_memory_costs_that_line_only() -> None:
+    """Minutes on a card are dear: the other shapes are measured all the same."""
+    from benchmarks.generate import guarded
+    from benchmarks.generate_table import told
+
+    def burst() -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB\nmore")
+
+    line = guarded("flux", "engine, compiled", 4, burst)
+    assert line.failed == "OutOfMemoryError: CUDA out of memory. Tried to allocate 20 GiB" and line.failed in told(
+        line, 1
+    )
