@@ -1,9 +1,11 @@
-// Filters of galleries, the wall and the audit: each select names a data attribute of the things it filters.
+// Filters of galleries and the wall: each select names a data attribute of the things it filters. Rows in which nothing
+// is left disappear with their things, and what is folded away opens.
 (() => {
   for (const place of document.querySelectorAll("[data-filter]")) {
     const bar = place.querySelector("[data-filter-bar]");
     if (!bar) continue;
-    const things = [...place.querySelector(".hangs").children];
+    const marked = place.querySelectorAll("[data-filter-thing]");
+    const things = marked.length ? [...marked] : [...place.querySelector(".hangs").children];
     const chosen = [...bar.querySelectorAll("select")];
     const count = bar.querySelector("output");
     bar.hidden = false;
@@ -14,6 +16,8 @@
         thing.hidden = !fits;
         shown += fits;
       }
+      place.querySelectorAll("[data-filter-group]").forEach((group) => { group.hidden = !group.querySelector("[data-filter-thing]:not([hidden])"); });
+      place.querySelectorAll("[data-filter-fold]").forEach((fold) => { fold.open = true; });
       count.textContent = `${shown} of ${things.length}`;
     });
   }
