@@ -1,5 +1,24 @@
 // The knob reads the filmstrips that stand below it: one strip a prompt, one picture a strength and algorithm.
 (() => {
+  const SVG = "http://www.w3.org/2000/svg";
+  const WIDE = 120, TALL = 34;
+
+  function drawn(name, attributes) {
+    const element = document.createElementNS(SVG, name);
+    for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+    return element;
+  }
+
+  // The course of one score along the knob, on a scale that all scores of the prompt share, and where the knob stands.
+  function course(numbers, at, span) {
+    const middle = (Math.min(...numbers) + Math.max(...numbers)) / 2;
+    const place = (number, index) => [4 + index / (numbers.length - 1) * (WIDE - 8), TALL / 2 - (number - middle) / span * (TALL - 10)];
+    const places = numbers.map(place);
+    const svg = drawn("svg", { class: "course", viewBox: `0 0 ${WIDE} ${TALL}`, width: WIDE, height: TALL, "aria-hidden": "true" });
+    svg.append(drawn("polyline", { points: places.map((one) => one.join(",")).join(" ") }), drawn("circle", { cx: places[at][0], cy: places[at][1], r: 4 }));
+    return svg;
+  }
+
   for (const knob of document.querySelectorAll("[data-knob]")) {
     const live = knob.querySelector(".knob-live");
     knob.querySelector(".knob-all > summary").after(knob.querySelector(".knob-first > .knob-film"));
@@ -11,41 +30,54 @@
     const scores = live.querySelector(".knob-scores");
     const said = live.querySelector(".knob-said");
     const strength = live.querySelector(".knob-strength");
+    const algorithms = arms.length ? arms.map((one) => one.value) : [undefined];
     const strengths = range.dataset.strengths.split(" ").map(Number);
+    const words = (cell) => cell.dataset.words.split(",").filter(Boolean);
+    const numbers = (cells, score) => cells.map((cell) => Number(cell.querySelectorAll(".scores data")[score].value));
+    const spread = (list) => Math.max(...list) - Math.min(...list);
 
-    function cell() {
-      const film = films[prompt.selectedIndex];
-      const arm = arms.find((one) => one.checked);
-      const at = strengths[Number(range.value)];
-      const cells = [...film.querySelectorAll(".knob-cell")].filter((one) => Number(one.dataset.alignment) === at);
-      return cells.find((one) => !arm || one.dataset.arm === arm.value) || cells[0] || null;
+    function strip(arm) { // the cells of the shown prompt and an algorithm, in order of strength
+      const cells = [...films[prompt.selectedIndex].querySelectorAll(".knob-cell")];
+      return strengths.map((at) => cells.filter((one) => Number(one.dataset.alignment) === at)).map((those) => those.find((one) => one.dataset.arm === arm) || those[0]);
     }
 
     function show() {
-      const at = strengths[Number(range.value)];
-      const found = cell();
-      range.setAttribute("aria-valuetext", at === 0 ? "0, the base model" : String(at));
-      strength.textContent = at === 0 ? "0, the base model" : String(at);
-      if (!found) return;
+      const at = Number(range.value);
+      const cells = strip(arms.find((one) => one.checked)?.value);
+      const found = cells[at];
       const picture = found.querySelector("picture").cloneNode(true);
-      const image = picture.querySelector("img");
-      image.loading = "eager";
       const frame = document.createElement("a");
+      picture.querySelector("img").loading = "eager";
       frame.href = found.querySelector("a[data-permalink]").href;
       frame.append(picture);
       place.replaceChildren(frame);
-      scores.replaceChildren(...[...found.querySelectorAll(".scores")].map((one) => one.cloneNode(true)));
-      said.textContent = found.dataset.said || "";
+
+      strength.textContent = at === 0 ? "0, the base model" : String(strengths[at]);
+      range.setAttribute("aria-valuetext", strength.textContent);
+
+      const list = found.querySelector(".scores").cloneNode(true);
+      const sorts = [...list.querySelectorAll("dd")];
+      const span = Math.max(...algorithms.flatMap((arm) => sorts.map((_, score) => spread(numbers(strip(arm), score))))) || 1;
+      sorts.forEach((dd, score) => dd.append(course(numbers(cells, score), at, span)));
+      scores.replaceChildren(list);
+
+      const sees = words(found), lost = words(cells[0]).filter((word) => !sees.includes(word));
+      said.replaceChildren(`The judge sees ${sees.join(", ") || "nothing it knows"}`);
+      if (lost.length) {
+        const gone = document.createElement("s");
+        gone.textContent = lost.join(", ");
+        said.append("; no longer ", gone);
+      }
+      said.append(".");
     }
 
     function ahead() { // the neighbours of the shown picture, so that turning the knob does not flicker
-      const film = films[prompt.selectedIndex];
-      film.querySelectorAll("img").forEach((image) => { image.loading = "eager"; });
+      films[prompt.selectedIndex].querySelectorAll("img").forEach((image) => { image.loading = "eager"; });
     }
 
     range.addEventListener("input", show);
-    range.addEventListener("pointerdown", ahead, { once: true });
-    range.addEventListener("keydown", ahead, { once: true });
+    range.addEventListener("pointerdown", ahead);
+    range.addEventListener("keydown", ahead);
     prompt.addEventListener("change", show);
     arms.forEach((one) => one.addEventListener("change", show));
     live.addEventListener("submit", (event) => event.preventDefault());
