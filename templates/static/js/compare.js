@@ -30,7 +30,7 @@
     const choose = (link) => {
       const picture = link.querySelector("picture").cloneNode(true);
       const image = picture.querySelector("img");
-      picture.querySelectorAll("source").forEach((source) => { source.sizes = "(min-width: 60rem) 15rem, 45vw"; });
+      picture.querySelectorAll("source").forEach((source) => { source.sizes = "(min-width: 60rem) 11rem, 45vw"; });
       image.loading = "eager";
       treated.querySelector(".frame").replaceChildren(picture);
       treated.querySelector(".frame").href = link.href;

@@ -10,9 +10,11 @@
     const line = innerHeight * 0.3;
     let best = null;
     for (const part of document.querySelectorAll("[data-section],[data-exhibit],#audit [data-claim],[data-table],[data-chart]")) {
+      if (!part.checkVisibility()) continue;
       const box = part.getBoundingClientRect();
       if (box.height === 0 || box.top > line || box.bottom < 0) continue;
-      if (!best || box.top > best.top + 40 || best.part.contains(part)) best = { part, top: box.top };
+      const beside = best && part.hasAttribute("data-table") && box.top > best.top - 40; // a table speaks for the chart beside it
+      if (!best || box.top > best.top + 40 || best.part.contains(part) || beside) best = { part, top: box.top };
     }
     if (!best) return null;
     const mark = marks.find((one) => best.part.hasAttribute(one) && (one !== "id" || best.part.hasAttribute("data-section")));

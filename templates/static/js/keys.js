@@ -26,7 +26,7 @@
       if (link) location.href = link.href;
       return;
     }
-    const all = [...document.querySelectorAll("figure[data-exhibit]")].filter((one) => one.offsetParent !== null);
+    const all = [...document.querySelectorAll("figure[data-exhibit]")].filter((one) => one.checkVisibility());
     const top = (one) => one.getBoundingClientRect().top - 90;
     const at = all.indexOf(document.activeElement);
     const next = at >= 0 ? all[at + turn] : turn > 0 ? all.find((one) => top(one) > 4) : all.findLast((one) => top(one) < -4);

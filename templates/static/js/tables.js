@@ -1,10 +1,19 @@
 // Sorting (ascending, descending, as printed), filtering long tables by words, and frames that scroll only where they must.
 (() => {
   // What fits its frame needs no stop of the Tab key; what scrolls sideways keeps it.
+  const more = (box) => box.toggleAttribute("data-more", box.scrollLeft + box.clientWidth < box.scrollWidth - 2);
   const watch = new ResizeObserver((entries) => {
-    for (const { target } of entries) target.tabIndex = target.scrollWidth > target.clientWidth ? 0 : -1;
+    for (const { target } of entries) {
+      const scrolls = target.scrollWidth > target.clientWidth;
+      target.tabIndex = scrolls ? 0 : -1;
+      target.toggleAttribute("data-scrolls", scrolls);
+      more(target);
+    }
   });
-  document.querySelectorAll(".table-scroll, .bibtex pre").forEach((box) => watch.observe(box));
+  document.querySelectorAll(".table-scroll, .bibtex pre").forEach((box) => {
+    watch.observe(box);
+    box.addEventListener("scroll", () => more(box), { passive: true });
+  });
 
   for (const table of document.querySelectorAll("table[data-sortable]")) {
     const body = table.tBodies[0];
