@@ -1,4 +1,5 @@
-"""The same tiny rows on an accelerator, where there is one: noise is the CPU's, and text encoders leave the device."""
+"""The same tiny rows on an accelerator, where there is one: noise is the CPU's, text encoders leave the device, and what
+runs beside the sampler on streams of its own neither waits too little nor changes a byte."""
 
 from __future__ import annotations
 
@@ -9,8 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from evidence import generators
+from evidence import generators, run, scorers
+from evidence.engines import Options
+from evidence.report import Plain
+from evidence.run import Order, Rows
 from evidence.types import Request
+from tests.evidence import small
 from tests.evidence.tiny import repositories
 from tests.evidence.tiny.rows import row
 
@@ -52,3 +57,23 @@ def test_encoding_ahead_frees_the_accelerator_of_the_text_encoders(
     assert torch.cuda.memory_allocated() < before
     for one, other in zip(whole, generator.decode(generator.denoise(WANTED)), strict=True):
         assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("repeat", range(3))
+def test_the_engine_makes_what_generator_and_scorer_make_alone(small_rows: Rows, tmp_path: Path, repeat: int) -> None:
+    """A decoder that read latents before they were there, or a sampler that wrote over them, would show here."""
+    order = Order(models=("small",), prompt_set=str(small.prompt_file(tmp_path / "p.jsonl", 12)))
+    plan, tally = run.execute(order, "t", Options(device="cuda"), Plain({}, print), rows=small_rows, runs=tmp_path)
+    assert not tally.unavailable and len(plan.pictures) == 24
+    store, generator = run.store_of("t", tmp_path), generators.load(small_rows.models["small"], device="cuda")
+    pictures = {}
+    for job in plan.pictures.values():
+        (image,) = generator.generate([Request(job.ask.prompt, job.ask.seed)])
+        assert store.picture(job.key).tobytes() == image.tobytes()
+        pictures[store.get(job.key).result["pixels"]] = image  # type: ignore[union-attr]
+    scorer = scorers.load(small_rows.scorers["small-clip"], "cuda")
+    scored = [r for r in store.records() if r.stage == "score" and r.made["scorer"] == "small-clip"]
+    assert len(scored) == 48
+    for record in scored:
+        identity = record.identity
+        assert [record.result["score"]] == scorer.score([pictures[identity["picture"]]], [identity["prompt"]])
