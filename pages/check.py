@@ -223,7 +223,7 @@ def _facts(root: Path, out: Path, files: Iterable[str]) -> dict[str, Facts]:
             fresh[digest] = known.get(digest) or vars(read_page(content.decode()))
         pages[address] = Facts(**fresh[digest])
     if fresh.keys() != known.keys():
-        from pages.pictures import write_whole
+        from pages.files import write_whole
 
         write_whole(cache_file, json.dumps({"version": FACTS_VERSION, "pages": fresh}).encode())
     return pages

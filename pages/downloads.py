@@ -3,25 +3,46 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from ledger.problems import Problem, did_you_mean
 from pages.load import Page, Site
+from pages.memory import Memory, Trace
+from pages.tracing import Traced
+
+if TYPE_CHECKING:
+    from ledger import Ledger
 
 
-def downloads(site: Site) -> dict[str, bytes]:
-    """Address below site/ -> content of every download."""
+def downloads(site: Site, memory: Memory) -> dict[str, bytes | None]:
+    """Address below site/ -> content of every download; None for one that may stay as it lies there."""
     from ledger import book
 
-    made = {
-        "data/ledger.json": book.publication_json(site.ledger),
-        "data/ledger.schema.json": _json(book.publication_schema()),
-        f"data/{site.page.citation_key}.bib": bibtex(site.page),
+    def written(write: Callable[[Any], str]) -> Callable[[], tuple[bytes, Trace]]:
+        def make() -> tuple[bytes, Trace]:
+            trace = Trace()
+            return write(Traced(site.ledger, trace.read)).encode(), trace
+
+        return make
+
+    made: dict[str, bytes | None] = {
+        "data/ledger.json": book.publication_json(site.ledger).encode(),
+        f"data/{site.page.citation_key}.bib": bibtex(site.page).encode(),
     }
-    for name, table in site.ledger.tables.items():
-        made[f"data/tables/{name}.csv"] = book.table_csv(site.ledger, name)
-        about = table.model_dump(mode="json", exclude_defaults=True, exclude={"rows"})
-        made[f"data/tables/{name}.json"] = _json({"id": name, **about, "rows": book.table_records(site.ledger, name)})
-    return {address: text.encode() for address, text in made.items()}
+    writers: dict[str, Callable[[Any], str]] = {"data/ledger.schema.json": lambda _: _json(book.publication_schema())}
+    for name in site.ledger.tables:
+        writers[f"data/tables/{name}.csv"] = partial(book.table_csv, id=name)
+        writers[f"data/tables/{name}.json"] = partial(_table, name=name)
+    return made | {address: memory.file_at(address, "", written(write)) for address, write in writers.items()}
+
+
+def _table(known: Ledger, name: str) -> str:
+    from ledger import book
+
+    about = known.tables[name].model_dump(mode="json", exclude_defaults=True, exclude={"rows"})
+    return _json({"id": name, **about, "rows": book.table_records(known, name)})
 
 
 def rows(site: Site) -> tuple[dict[str, bytes], list[Problem]]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger.problems import Problem
-from pages.pictures import write_whole
+from pages.files import write_whole
 
 LOCK = "content/pictures.lock.json"
 AGENT = "reversed-alignment/0.1 (research page; fetches each picture once)"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markupsafe import Markup
 
@@ -28,21 +28,35 @@ def highwire(page: Page) -> list[tuple[str, str]]:
     return tags
 
 
-def social(page: Page, address: str, card: str, exhibit: Exhibit | None) -> list[tuple[str, str]]:
-    """OpenGraph tags; `address` and `card` are absolute where page.toml has an address. The card of the page is
-    1200x630; an exhibit's is its own picture."""
+class Card(NamedTuple):
+    """The picture that stands for a page elsewhere: its absolute address, size in pixels, media type, description."""
+
+    address: str
+    width: int
+    height: int
+    form: str
+    alt: str
+
+
+def social(page: Page, address: str, card: Card | None, exhibit: Exhibit | None) -> list[tuple[str, str]]:
+    """OpenGraph tags; `address` and the card's are absolute where page.toml has an address."""
     title = f"{exhibit.title} - {page.title}" if exhibit else page.title
-    size = [] if exhibit else [("og:image:width", "1200"), ("og:image:height", "630")]
-    return [
+    tags = [
         ("og:type", "article"),
         ("og:title", title),
         ("og:description", exhibit.caption if exhibit else page.description),
         ("og:url", address),
-        ("og:image", card),
-        *size,
-        ("og:image:alt", title),
         ("og:locale", page.language),
     ]
+    if card is not None:
+        tags += [
+            ("og:image", card.address),
+            ("og:image:type", card.form),
+            ("og:image:width", str(card.width)),
+            ("og:image:height", str(card.height)),
+            ("og:image:alt", card.alt),
+        ]
+    return tags
 
 
 def json_ld(page: Page, address: str, exhibit: Exhibit | None) -> Markup:

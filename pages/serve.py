@@ -15,7 +15,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from pages.build import CODE, INPUTS, Report, build
+from pages.build import Report, build
+from pages.changes import CODE, INPUTS
 
 SCRIPT = b"new EventSource('/_reload').addEventListener('reload', () => location.reload());\n"
 TAG = b'<script src="/_reload.js"></script></body>'

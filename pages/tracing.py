@@ -1,8 +1,4 @@
-"""What a page read, so that it is rendered again only when some of that changed.
-
-A page cache with hand-made keys goes stale one day. Here the ledger that a template sees is wrapped: every look-up is
-recorded with a digest of what it gave, and a cached page counts only if every recorded look-up still gives the same.
-"""
+"""A ledger that notes what is looked up in it, and fingerprints of what the look-ups give: see pages/memory.py."""
 
 from __future__ import annotations
 
@@ -24,16 +20,22 @@ def digest(thing: object) -> str:
 
 
 class Digests:
-    """Fingerprints of the ledger's parts, each computed once a build."""
+    """Fingerprints of the ledger's parts, each computed once a build; `others` knows the looks at anything else."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self.ledger = ledger
+    def __init__(self, ledger: Ledger, others: Callable[[Read], str]) -> None:
+        self.ledger, self.others = ledger, others
         self.known: dict[Read, str] = {}
+        self.owner = {  # score beside a picture -> its exhibit, with which it changes
+            f"exhibits.{name}.{picture.id}.{score}": name
+            for name, exhibit in ledger.exhibits.items()
+            for picture in exhibit.pictures
+            for score in picture.scores
+        }
 
     def __call__(self, read: Read) -> str:
-        if read not in self.known:
-            self.known[read] = self._compute(read)
-        return self.known[read]
+        if (known := self.known.get(read)) is None:
+            known = self.known[read] = self._compute(read)
+        return known
 
     def _compute(self, read: Read) -> str:
         match read:
@@ -41,14 +43,13 @@ class Digests:
                 found = getattr(self.ledger, shelf).get(key)
                 return "" if found is None else digest(found)
             case ("value", name):
-                try:
-                    return digest(self.ledger.value(name))
-                except KeyError:
-                    return ""
+                return self(("item", "exhibits", self.owner[name]) if name in self.owner else ("item", "values", name))
             case ("shelf", shelf):
                 return digest([(key, self(("item", shelf, key))) for key in getattr(self.ledger, shelf)])
-            case _:
+            case ("everything",):
                 return digest([self(("shelf", shelf)) for shelf in SHELVES])
+            case _:
+                return self.others(read)
 
 
 class Shelf(Mapping[str, Any]):
@@ -79,12 +80,19 @@ class Traced:
 
     def __init__(self, ledger: Ledger, record: Callable[[Read], None]) -> None:
         self._ledger, self._record = ledger, record
-        for name in SHELVES:
-            setattr(self, name, Shelf(name, getattr(ledger, name), record))
+        self.values = Shelf("values", ledger.values, record)
+        self.tables = Shelf("tables", ledger.tables, record)
+        self.exhibits = Shelf("exhibits", ledger.exhibits, record)
+        self.claims = Shelf("claims", ledger.claims, record)
+        self.runs = Shelf("runs", ledger.runs, record)
 
     def value(self, name: str) -> Any:
         self._record(("value", name))
         return self._ledger.value(name)
+
+    def cell(self, table: str, row: str, column: str) -> Any:
+        self._record(("value", f"{table}.{row}.{column}"))
+        return self._ledger.cell(table, row, column)
 
     def agrees(self, name: str) -> bool | None:
         self._record(("value", name))

@@ -217,7 +217,7 @@ def test_a_killed_build_leaves_the_old_site_or_the_new(small):
         assert seen <= {old, new}
     small.build()
     leftovers = [path.name for path in small.root.iterdir() if path.name.startswith(".site")]
-    assert leftovers == []
+    assert leftovers == [".site.before"], "the former tree is kept, half-made ones are not"
 
 
 CHANGES = {
@@ -266,7 +266,7 @@ def test_an_incremental_build_equals_one_from_scratch(small, what):
     small.build()
     incremental = small.files()
     assert small.digest() != before
-    (small.root / ".cache/rendered.json").unlink()
+    (small.root / ".cache/rendered").unlink()
     (small.root / ".cache/stamp.json").unlink()
     small.build()
     fresh = small.files()

@@ -1,0 +1,158 @@
+"""Which picture hangs where a template asks for one: the same on every page, however the page then addresses it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from ledger.problems import Problem
+from pages.files import read_json
+from pages.tracing import Read, digest
+
+if TYPE_CHECKING:
+    from ledger.schema import Picture
+    from pages.addresses import Addresses
+    from pages.load import Site
+    from pages.pictures import PictureBook, Plate, Rendition
+
+
+LOOKS = ("picture", "plate", "card")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture as a template shows it. `state` is "here", or one for which a wall label stands in: "unverified"
+    (remote, never fetched), "pinned" (fetched once, not on this machine), "absent"."""
+
+    state: str
+    alt: str = ""
+    label: str = ""
+    sources: tuple[tuple[str, str], ...] = ()
+    src: str = ""
+    width: int = 0
+    height: int = 0
+    full: str = ""
+    untreated: str = ""
+    treatment: str = ""
+    severity: float = 0.0
+    seed: int = 0
+    as_filed: bool = False
+
+
+class Hung(NamedTuple):
+    """What there is to show. `plain` is the untreated picture of a treated one."""
+
+    state: str
+    alt: str = ""
+    label: str = ""
+    made: Rendition | None = None
+    plain: Rendition | None = None
+
+
+class Hanging:
+    """Finds pictures, plates and cards; a find is asked for by the `Read` that a page records of it."""
+
+    def __init__(self, site: Site, book: PictureBook, plates: Mapping[str, Plate], problems: list[Problem]) -> None:
+        self.site, self.book, self.plates, self.problems = site, book, plates, problems
+        self.known: dict[Read, Hung] = {}
+
+    def find(self, read: Read) -> Hung:
+        if read not in self.known:
+            match read:
+                case ("picture", exhibit, picture, treatment, severity, seed):
+                    self.known[read] = self._picture(exhibit, picture, treatment, float(severity), int(seed))
+                case ("plate", name):
+                    self.known[read] = self._plate(name)
+                case ("card", exhibit, variant):
+                    self.known[read] = self._card(exhibit, variant)
+                case _:
+                    raise ValueError(f"nothing hangs at {read}")
+        return self.known[read]
+
+    def want(self, read: Read) -> Hung | None:
+        """The same, and have the build make the pictures; None where the look is at something else."""
+        if read[0] not in LOOKS:
+            return None
+        found = self.find(read)
+        for rendition in (found.made, found.plain):
+            if rendition is not None:
+                self.book.want(rendition)
+        return found
+
+    def fingerprint(self, read: Read) -> str:
+        """Tells whether a look gives what it gave."""
+        found = self.find(read)
+        keys = [one.work.key for one in (found.made, found.plain) if one is not None]
+        return digest((found.state, found.alt, found.label, keys))
+
+    @cached_property
+    def fetched(self) -> tuple[dict[str, str], Set[str]]:
+        """Remote pictures at hand ("exhibit/picture" -> file) and all that were ever pinned."""
+        lock = read_json(self.site.root / "content/pictures.lock.json").get("pictures", {})
+        here = {name: f".cache/remote/{entry['file']}" for name, entry in lock.items()}
+        return {name: file for name, file in here.items() if (self.site.root / file).exists()}, lock.keys()
+
+    def file(self, exhibit: str, picture: Picture) -> str | None:
+        """Path below the root of a picture's file, of the one that `fetch` brought, or None."""
+        if picture.file is None:
+            return self.fetched[0].get(f"{exhibit}/{picture.id}")
+        return self.book.locate(picture.file)
+
+    def _picture(self, exhibit: str, picture: str, treatment: str, severity: float, seed: int) -> Hung:
+        """The picture as it is, or treated where `treatment` names one."""
+        pictures = self.site.ledger.exhibits[exhibit].pictures if exhibit in self.site.ledger.exhibits else []
+        one = next((one for one in pictures if picture in ("", one.id)), None)
+        if one is None:
+            return Hung("absent")
+        file = self.file(exhibit, one)
+        if file is None:
+            pinned = f"{exhibit}/{one.id}" in self.fetched[1]
+            return Hung("pinned" if pinned else "unverified" if one.remote else "absent", one.alt, one.label)
+        try:
+            plain = self.book.describe(file)
+            if not treatment:
+                return Hung("here", one.alt, one.label, plain)
+            return Hung("here", one.alt, one.label, self.book.describe(file, treatment, severity, seed), plain)
+        except (OSError, ValueError):
+            return Hung("absent", one.alt, one.label)  # already a Problem: pages.build inspects every picture
+
+    def _plate(self, name: str) -> Hung:
+        plate = self.plates.get(name)
+        if plate is None:
+            return Hung("absent")
+        try:
+            return Hung("here", plate.alt, plate.name, self.book.describe_plate(plate))
+        except (OSError, ValueError) as error:
+            self.problems.append(Problem("pages/plates.py", 0, name, str(error)))
+            return Hung("absent")
+
+    def _card(self, exhibit: str, variant: str) -> Hung:
+        """An exhibit's first picture that is at hand, else the card of the variant."""
+        if exhibit:
+            for picture in self.site.ledger.exhibits[exhibit].pictures:
+                found = self._picture(exhibit, picture.id, "", 0.0, 0)
+                if found.state == "here":
+                    return found
+        return self._plate(f"card-{variant}" if f"card-{variant}" in self.plates else "card")
+
+
+def shown(hung: Hung, at: Addresses, treatment: str = "", severity: float = 0.0, seed: int = 0) -> Shown:
+    """What was found as the page at `at` addresses it."""
+    if hung.made is None:
+        return Shown(hung.state, hung.alt, hung.label)
+    picture = Shown(
+        hung.state,
+        hung.alt,
+        hung.label,
+        tuple((kind, srcset.replace("{root}", at.up)) for kind, srcset in hung.made.sources),
+        at.url(hung.made.src),
+        hung.made.width,
+        hung.made.height,
+        at.url(hung.made.full),
+        as_filed=hung.made.bytes_as_filed,
+    )
+    if hung.plain is None:
+        return picture
+    return replace(picture, treatment=treatment, severity=severity, seed=seed, untreated=at.url(hung.plain.full))
