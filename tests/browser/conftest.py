@@ -11,7 +11,7 @@ import http.server
 import json
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -154,10 +154,35 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
+def watch(page: Page, address: str, wrong: list[str]) -> None:
+    """Notes console errors, policy violations and requests to elsewhere."""
+    page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("request", lambda request: wrong.append(request.url) if not request.url.startswith(address) else None)
+
+
 @pytest.fixture
 def wrong() -> list[str]:
-    """What went wrong in the pages of a test: console errors, policy violations, requests to elsewhere."""
+    """What went wrong in the pages that a test visits."""
     return []
+
+
+@pytest.fixture(scope="session")
+def read(browser: Browser, address: str) -> Iterator[Callable[[str], tuple[Page, list[str]]]]:
+    """`read(path)`: a page that tests leave as it is, loaded once for all of them, and what went wrong in it."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(8000)
+    opened: dict[str, tuple[Page, list[str]]] = {}
+
+    def open_page(path: str) -> tuple[Page, list[str]]:
+        if path not in opened:
+            opened[path] = context.new_page(), []
+            watch(opened[path][0], address, opened[path][1])
+            opened[path][0].goto(f"{address}/{path}", wait_until="load")
+        return opened[path]
+
+    yield open_page
+    context.close()
 
 
 @pytest.fixture
@@ -171,9 +196,7 @@ def visit(browser: Browser, address: str, wrong: list[str]) -> Iterator[Any]:
         context.set_default_timeout(8000)
         opened.append(context)
         page = context.new_page()
-        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("request", lambda request: wrong.append(request.url) if not request.url.startswith(address) else None)
+        watch(page, address, wrong)
         page.goto(f"{address}/{path}", wait_until="load")
         return page
 

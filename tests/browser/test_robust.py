@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,16 +17,34 @@ PAGES += [
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_nothing_scrolls_sideways_at_320_pixels(visit: Any, path: str) -> None:
-    page = visit(path, viewport={"width": 320, "height": 640})
-    assert page.evaluate("document.documentElement.scrollWidth") == 320
+def test_nothing_scrolls_sideways_from_320_to_2560_pixels_or_at_double_zoom(read: Any, path: str) -> None:
+    page, _ = read(path)
+    found = {}
+    for width, height in ((320, 640), (640, 400), (2560, 1440), (1280, 800)):
+        page.set_viewport_size({"width": width, "height": height})
+        found[width] = page.evaluate("document.documentElement.scrollWidth")
+    assert found == {width: width for width in found}
 
 
 @BOTH
-def test_nothing_scrolls_sideways_at_2560_pixels_or_at_double_zoom(visit: Any, variant: str) -> None:
-    for viewport in ({"width": 2560, "height": 1440}, {"width": 640, "height": 400}):
-        page = visit(f"{variant}/index.html", viewport=viewport)
-        assert page.evaluate("document.documentElement.scrollWidth") == viewport["width"]
+def test_no_chart_scrolls_sideways_on_a_phone_and_its_letters_can_be_read(read: Any, variant: str) -> None:
+    """Of its two drawings a chart shows the one that fits: 11 px at the least, at 390 px and beside a table at 1280."""
+    page, _ = read(f"{variant}/index.html")
+    for width in (390, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        charts = page.evaluate(
+            """() => [...document.querySelectorAll('[data-chart]')].map(chart => {
+                 const shown = [...chart.querySelectorAll('svg.chart')].filter(svg => svg.checkVisibility());
+                 const zoom = shown[0].getBoundingClientRect().width / shown[0].viewBox.baseVal.width;
+                 const texts = [...shown[0].querySelectorAll('text')];
+                 const least = Math.min(...texts.map(text => parseFloat(getComputedStyle(text).fontSize))) * zoom;
+                 const fit = chart.querySelector('.chart-fit');
+                 return [chart.dataset.chart, shown.length, least, fit.scrollWidth - fit.clientWidth];
+               })"""
+        )
+        assert len(charts) == 10
+        assert [one for one in charts if one[1] != 1 or one[2] < 10.99 or one[3] > 0] == []
+    page.set_viewport_size({"width": 1280, "height": 800})
 
 
 @BOTH
@@ -91,8 +110,8 @@ def test_loading_pictures_and_fonts_shifts_nothing(visit: Any, variant: str) -> 
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_every_page_keeps_to_its_policy_and_to_its_own_host(visit: Any, wrong: list[str], path: str) -> None:
-    page = visit(path)
+def test_every_page_keeps_to_its_policy_and_to_its_own_host(read: Any, path: str) -> None:
+    page, wrong = read(path)
     page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
     page.wait_for_timeout(200)
     assert wrong == []
@@ -107,8 +126,8 @@ def test_a_missing_address_deep_below_shows_the_dressed_404_page(visit: Any) -> 
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_every_picture_has_dimensions_and_every_page_one_main_and_one_title(visit: Any, path: str) -> None:
-    page = visit(path)
+def test_every_picture_has_dimensions_and_every_page_one_main_and_one_title(read: Any, path: str) -> None:
+    page, _ = read(path)
     assert (
         page.evaluate("[...document.images].filter(i => !i.width || !i.height || !i.hasAttribute('width')).length") == 0
     )
@@ -116,9 +135,9 @@ def test_every_picture_has_dimensions_and_every_page_one_main_and_one_title(visi
     assert page.locator("h1").count() == 1
 
 
-def test_both_copies_carry_the_same_numbers_claims_exhibits_and_sections(visit: Any) -> None:
+def test_both_copies_carry_the_same_numbers_claims_exhibits_and_sections(read: Any) -> None:
     def carried(variant: str) -> dict[str, Any]:
-        page = visit(f"{variant}/index.html")
+        page, _ = read(f"{variant}/index.html")
         found: dict[str, Any] = page.evaluate(
             """() => {
               const all = (name, of) => [...document.querySelectorAll(name)].map(of).sort();
@@ -152,9 +171,9 @@ def test_paper_gets_both_pictures_of_each_pair_untreated(visit: Any) -> None:
     assert page.locator(".claim-because").first.is_visible(), "what is folded on the screen is open on paper"
 
 
-def test_every_named_treatment_of_a_badge_is_really_worn_by_its_section(visit: Any) -> None:
+def test_every_named_treatment_of_a_badge_is_really_worn_by_its_section(read: Any) -> None:
     """The label of a section's plate names its badge, and treated and untreated pixels differ."""
-    page = visit("distorted/index.html")
+    page, _ = read("distorted/index.html")
     sections = page.locator("[data-section]:not([data-badge=none])")
     assert sections.count() >= 10
     for index in range(sections.count()):
@@ -165,3 +184,78 @@ def test_every_named_treatment_of_a_badge_is_really_worn_by_its_section(visit: A
         plate = section.locator("[data-treated-plate]").first
         looks = [plate.locator(f".look-{look} img").first.get_attribute("src") for look in ("full", "half", "plain")]
         assert len(set(looks)) == 3
+
+
+@BOTH
+def test_in_forced_colours_every_mark_can_be_told_from_the_page(visit: Any, variant: str) -> None:
+    """Whatever carries meaning is drawn in the reader's own colours, and open marks stay open."""
+    page = visit(f"{variant}/index.html", forced_colors="active")
+    lost = page.evaluate(
+        """() => {
+          const system = name => {
+            const probe = document.body.appendChild(document.createElement('i'));
+            probe.style.setProperty('color', name);
+            const colour = getComputedStyle(probe).color;
+            probe.remove();
+            return colour;
+          };
+          const canvas = system('Canvas');
+          const seen = one => {
+            const style = getComputedStyle(one);
+            return [style.fill, style.stroke].some(colour => colour !== 'none' && colour !== canvas);
+          };
+          const parts = '.mark, .link, .interval, .bars, .curve, .rule, .base-line, text';
+          const shown = [...document.querySelectorAll('svg.chart')].filter(svg => svg.checkVisibility());
+          const open = shown.flatMap(svg => [...svg.querySelectorAll('.mark.plain, .mark.implied')]);
+          const filled = shown.flatMap(svg => [...svg.querySelectorAll('.mark.base')]);
+          const drawn = shown.flatMap(svg => [...svg.querySelectorAll(parts)]);
+          return [
+            ...drawn.filter(one => !seen(one)).map(one => 'unseen: ' + one.outerHTML),
+            ...open.filter(one => getComputedStyle(one).fill !== canvas).map(one => 'filled: ' + one.outerHTML),
+            ...filled.filter(one => getComputedStyle(one).fill === canvas).map(one => 'hollow: ' + one.outerHTML),
+            ...(shown.length && open.length && filled.length ? [] : ['no charts']),
+          ];
+        }"""
+    )
+    assert lost == []
+    slider = page.locator("#catalogue .compare-range").first
+    slider.focus()
+    assert slider.evaluate("one => getComputedStyle(one).outlineStyle") != "none", "the focus is seen"
+    line = page.locator("#catalogue .compare-line").first
+    assert line.evaluate("one => one.getBoundingClientRect().width") > 0
+    course = page.locator(".knob-scores .course polyline").first
+    assert course.evaluate("one => getComputedStyle(one).stroke") != "none"
+
+
+@BOTH
+def test_a_copy_opened_from_a_folder_works_without_a_server(browser: Any, site: Path, variant: str) -> None:
+    """Unpacked and opened by a double click: the knob turns, pictures compare, a number still leads to its source."""
+    page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
+    page.set_default_timeout(8000)
+    missing: list[str] = []
+    page.on("requestfailed", lambda request: missing.append(request.url))
+    page.goto((site / variant / "index.html").as_uri(), wait_until="load")
+    family = "Redaction 35" if variant == "distorted" else "Newsreader Display"
+    assert page.evaluate("name => document.fonts.load(`20px '${name}'`).then(found => found.length)", family) == 1
+
+    knob = page.locator("[data-knob]").first
+    before = knob.locator(".knob-picture img").get_attribute("src")
+    knob.locator("input[type=range]").focus()
+    page.keyboard.press("End")
+    after = knob.locator(".knob-picture img")
+    assert after.get_attribute("src") != before
+    assert after.evaluate("one => one.decode().then(() => one.naturalWidth)") > 0
+
+    slider = page.locator("#catalogue .compare-range").first
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    assert slider.evaluate("one => getComputedStyle(one.parentElement).getPropertyValue('--cut')") == "51%"
+    early = (".woff2", ".html")  # no browser preloads a font or fetches a page from a folder: it loads and follows them
+    assert [url for url in missing if not url.endswith(early)] == []
+
+    number = page.locator("#numbers .prose > p a.value").first
+    name = number.locator("data").get_attribute("data-ref")
+    number.click()
+    card = page.locator(f"dialog.provenance[open]:has-text('{name}'), [id='{name}']:target").first
+    card.wait_for()
+    page.context.close()

@@ -71,9 +71,9 @@ def test_enter_on_a_number_opens_its_source_and_escape_returns_the_focus(visit: 
 
 
 @BOTH
-def test_every_kind_of_number_has_a_source_to_open(visit: Any, variant: str) -> None:
+def test_every_kind_of_number_has_a_source_to_open(read: Any, variant: str) -> None:
     """A plain value, a table's cell, an exhibit's score and a pending cell lead to an entry that is there."""
-    page = visit(f"{variant}/index.html")
+    page, _ = read(f"{variant}/index.html")
     entries = page.evaluate(
         """async () => {
           const there = new Map();
@@ -167,7 +167,10 @@ def test_the_wall_filters_by_what_was_asked(visit: Any, variant: str) -> None:
     select.focus()
     page.keyboard.press("ArrowDown")
     shown = page.locator(".wall .hangs > *:visible").count()
-    assert 0 < shown < page.locator(".wall .hangs > *").count()
+    everything = page.locator(".wall .hangs > *").count()
+    assert 0 < shown < everything
+    assert page.locator(".wall output").inner_text() == f"{shown} of {everything}", "what is folded away has opened"
+    assert page.locator(".wall-row:visible").count() <= shown, "a row without pictures is gone"
 
 
 @BOTH
@@ -183,6 +186,13 @@ def test_the_knob_turns_by_arrow_keys_and_picture_and_score_move_together(visit:
     assert len({picture for picture, _ in seen}) > 1
     assert len({scores for _, scores in seen}) > 1
     assert slider.get_attribute("aria-valuetext") == knob.locator(".knob-strength").inner_text()
+    course = knob.locator(".knob-scores .course").first
+    numbers = [float(data.get_attribute("value")) for data in knob.locator(".knob-film").first.locator(
+        ".knob-cell[data-arm=draft] .scores div:first-child data").all()]  # fmt: skip
+    drawn = [float(place.split(",")[1]) for place in course.locator("polyline").get_attribute("points").split()]
+    assert sorted(range(len(numbers)), key=numbers.__getitem__) == sorted(range(len(drawn)), key=lambda i: -drawn[i])
+    assert float(course.locator("circle").get_attribute("cy")) == drawn[-1], "the mark stands where the knob does"
+    assert knob.locator(".knob-said s").inner_text(), "what the judge no longer sees is struck out"
     before = knob.locator(".knob-picture img").get_attribute("src")
     knob.locator("select").focus()
     page.keyboard.press("ArrowDown")
