@@ -48,7 +48,7 @@ class Codec:
 @dataclass(frozen=True)
 class Plate:
     """A picture drawn at build time: `draw(root, inputs)` -> uint8 HxWx3 or HxWx4. Drawn anew when `inputs`, the bytes
-    of `files` or the code of pages/plates.py, pages/cards.py or effects/ change. `draw` is a module-level function."""
+    of `files` or the code that draws plates and cards or effects/ change. `draw` is a module-level function."""
 
     name: str
     width: int
@@ -221,7 +221,8 @@ class PictureBook:
     @cached_property
     def _drawing(self) -> str:
         here = Path(__file__).parent
-        return digest(*((here / name).read_text() for name in ("plates.py", "cards.py") if (here / name).exists()))
+        drawing = ("plates.py", "scenes.py", "sheet.py", "cards.py")
+        return digest(*((here / name).read_text() for name in drawing if (here / name).exists()))
 
     # -- made by the build -------------------------------------------------------------------------------------------
 
