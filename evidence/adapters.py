@@ -27,6 +27,7 @@ class Adapter:
     remote: bool = False
     packages: tuple[str, ...] = ("torch", "diffusers", "transformers")
     key: str = ""  # environment variable with the key of a remote service
+    second_branch: str = ""  # setting that, above 1, has every step evaluated twice: classifier-free guidance
 
 
 _PICTURE = {"width": REQUIRED, "height": REQUIRED}
@@ -53,9 +54,20 @@ ADAPTERS: dict[str, Adapter] = {
             "max_sequence_length": 512,
             "strength": 0.5,
         },
+        second_branch="true_cfg_scale",
     ),
-    "sdxl": Adapter("sdxl", "Sdxl", {**_DIFFUSION, "negative_prompt": "", "long_prompts": "chunked", "variant": ""}),
-    "sd3": Adapter("sd3", "Sd3", {**_DIFFUSION, **_STEERED, "negative_prompt": "", "max_sequence_length": 256}),
+    "sdxl": Adapter(
+        "sdxl",
+        "Sdxl",
+        {**_DIFFUSION, "negative_prompt": "", "long_prompts": "chunked", "variant": ""},
+        second_branch="guidance",
+    ),
+    "sd3": Adapter(
+        "sd3",
+        "Sd3",
+        {**_DIFFUSION, **_STEERED, "negative_prompt": "", "max_sequence_length": 256},
+        second_branch="guidance",
+    ),
     "flux2-klein": Adapter("flux2_klein", "Flux2Klein", {**_DIFFUSION, "max_sequence_length": 512}),
     "z-image": Adapter("z_image", "ZImage", {**_DIFFUSION, "negative_prompt": "", "max_sequence_length": 512}),
     "glm-image": Adapter("glm_image", "GlmImage", {k: v for k, v in _DIFFUSION.items() if k != "batch"}),

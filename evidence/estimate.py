@@ -1,24 +1,29 @@
 """What a plan will cost: pictures, scorings, memory, hours, disk, money. Guesses are called guesses; what nobody has
-told or timed is called unknown.
+told, counted or timed is called unknown, with the reason.
 
-Seconds per picture are the median of what this run has timed already. Before that, for the architectures whose
-operations were counted, they follow from tera-operations per step at 45 % of an H100's 790 TFLOP/s.
+Seconds are the median of what this run has timed already. Before that they follow from the tera-operations of the row,
+where they were counted, at 45 % of an H100's 790 TFLOP/s.
 """
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
-from evidence.plan import Plan
+from evidence.adapters import ADAPTERS
+from evidence.models import Row as ModelRow
+from evidence.plan import Cast, Plan
 from evidence.run import progress
-from evidence.store import Record, Store
+from evidence.scorers import ScorerRow
+from evidence.store import Store
 
-TFLOP_PER_STEP = {"flux": 74.4, "sdxl": 13.5, "sd3": 17.8}  # at 1024 x 1024; guided ones count both branches
 H100_TFLOPS = 0.45 * 790
 BYTES_PER_PIXEL = 1.5  # of a photograph-like PNG
 RECORD_BYTES = 2_000
+GUESS, TIMED = "guess for one H100, by its operations", "timed in this run"
+NOT_TIMED = "not timed in this run yet"
 
 
 @dataclass(frozen=True)
@@ -29,88 +34,115 @@ class Line:
     stage: str
     total: int
     due: int
-    memory_gib: float | None = None
-    seconds: float | None = None
-    basis: str = ""  # of `seconds`
-    dollars: float | None = None
-    bytes: int = 0
+    remote: bool
+    memory_gib: float | None
+    seconds: float | None
+    basis: str  # of `seconds`, or why they are unknown
+    dollars: float | None
+    bytes: int
 
 
 def estimate(plan: Plan, store: Store) -> Iterator[Line]:
     """A line per generator, scorer and judge of the plan."""
+    timed = _timed(store)
     for (stage, name), counts in progress(plan, store).items():
+        row = _row(plan.cast, stage, name)
         due = counts.total() - counts["done"]
-        line = Line(name, stage, counts.total(), due, bytes=due * RECORD_BYTES)
-        if stage == "generate":
-            yield _pictures(plan, store, line)
-        elif stage == "score":
-            yield replace(line, memory_gib=plan.cast.scorers[name].memory_gib, dollars=0.0)
-        else:
-            price = getattr(plan.cast.judges[name], "usd_per_comparison", None)
-            yield replace(line, dollars=None if price is None else price * due)
+        pixels, each, price = 0, row.tflop, None if row.remote else 0.0
+        if isinstance(row, ModelRow):
+            settings = next(job.identity["settings"] for job in plan.pictures.values() if job.ask.model == name)
+            pixels = int(settings.get("width") or 1024) * int(settings.get("height") or 1024)
+            each = None if row.tflop is None else row.tflop * _evaluations(row, settings) * pixels / 2**20
+            price = row.usd_per_picture if row.remote else price
+        elif row.remote:
+            price = getattr(row, "usd_per_comparison", None)
+        seconds, basis = _seconds(row, timed.get((stage, name), []), each)
+        yield Line(
+            name,
+            stage,
+            counts.total(),
+            due,
+            row.remote,
+            row.memory_gib,
+            None if seconds is None else seconds * due,
+            basis,
+            None if price is None else price * due,
+            (int(pixels * BYTES_PER_PIXEL) + RECORD_BYTES) * due,
+        )
 
 
-def _pictures(plan: Plan, store: Store, line: Line) -> Line:
-    row = plan.cast.members[line.row].row
-    jobs = [job for job in plan.pictures.values() if job.ask.model == line.row]
-    settings = jobs[0].identity["settings"]
-    each, basis = _seconds(row.adapter, settings, [store.get(job.key) for job in jobs])
-    pixels = int(settings.get("width") or 1024) * int(settings.get("height") or 1024)
-    price = row.usd_per_picture if row.remote else 0.0
-    return replace(
-        line,
-        memory_gib=row.memory_gib,
-        seconds=None if each is None else each * line.due,
-        basis=basis,
-        dollars=None if price is None else price * line.due,
-        bytes=int(pixels * BYTES_PER_PIXEL + RECORD_BYTES) * line.due,
-    )
+def _row(cast: Cast, stage: str, name: str) -> ModelRow | ScorerRow:
+    if stage == "generate":
+        return cast.members[name].row
+    return (cast.scorers if stage == "score" else cast.judges)[name]
 
 
-def _seconds(adapter: str, settings: dict[str, object], records: list[Record | None]) -> tuple[float | None, str]:
-    timed = [float(r.made["seconds"]) for r in records if r is not None and r.status == "done"]
+def _evaluations(row: ModelRow, settings: Mapping[str, object]) -> int:
+    """Of the denoiser for a picture: twice the steps where a second branch guides."""
+    guidance = settings.get(ADAPTERS[row.adapter].second_branch) or 0.0
+    return int(str(settings["steps"])) * (2 if float(str(guidance)) > 1 else 1)
+
+
+def _timed(store: Store) -> dict[tuple[str, str], list[float]]:
+    """Seconds of every finished sample, by stage and row."""
+    found: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for record in store.records():
+        who = record.made.get("model") or record.made.get("scorer") or record.made.get("judge")
+        if record.status == "done" and "seconds" in record.made:
+            found[record.stage, str(who)].append(float(record.made["seconds"]))
+    return found
+
+
+def _seconds(row: ModelRow | ScorerRow, timed: list[float], tflop: float | None) -> tuple[float | None, str]:
     if timed:
-        return statistics.median(timed), "timed in this run"
-    steps, width, height = (settings.get(name) for name in ("steps", "width", "height"))
-    if adapter in TFLOP_PER_STEP and isinstance(steps, int) and isinstance(width, int) and isinstance(height, int):
-        work = TFLOP_PER_STEP[adapter] * steps * width * height / 2**20
-        return work / H100_TFLOPS, "guess for one H100"
-    return None, ""
+        return statistics.median(timed), TIMED
+    if tflop is not None:
+        return tflop / H100_TFLOPS, GUESS
+    return None, f"a service, {NOT_TIMED}" if row.remote else f"its operations were not counted, and {NOT_TIMED}"
 
 
 def table(lines: list[Line]) -> list[str]:
-    """The plan as aligned text, totals last."""
-    head = f"{'row':<24} {'stage':<9} {'all':>7} {'due':>7} {'GPU GiB':>8} {'hours':>9} {'disk':>9} {'USD':>9}"
-    told = [head]
+    """The plan as aligned text, totals next, what is unknown last."""
+    told = [f"{'row':<24} {'stage':<9} {'all':>7} {'due':>7} {'GPU GiB':>8} {'hours':>9} {'disk':>9} {'USD':>9}"]
     for line in lines:
-        memory = "" if line.memory_gib is None else f"{line.memory_gib:.0f}"
+        memory = "-" if line.remote else _number(line.memory_gib, ".1f")
+        hours = _number(None if line.seconds is None else line.seconds / 3600, ".2f")
         told.append(
-            f"{line.row:<24} {line.stage:<9} {line.total:>7} {line.due:>7} {memory:>8} {_hours(line):>9} "
-            f"{_size(line.bytes):>9} {_money(line.dollars):>9}"
+            f"{line.row:<24} {line.stage:<9} {line.total:>7} {line.due:>7} {memory:>8} {hours:>9} "
+            f"{_size(line.bytes):>9} {_number(line.dollars, '.2f'):>9}"
         )
     pictures, scorings, verdicts = (sum(x.due for x in lines if x.stage == s) for s in ("generate", "score", "judge"))
-    timed = [x for x in lines if x.stage == "generate"]
-    known = sum(x.seconds or 0 for x in timed) / 3600
-    untimed = [x.row for x in timed if x.seconds is None and x.due]
-    prices = [x.dollars for x in lines]
-    money = f"{sum(p or 0 for p in prices):.2f} USD" + (" and what is unknown" if None in prices else "")
-    hours = f"{known:.2f} h of generating" + (f" (unknown: {', '.join(untimed)})" if untimed else "")
-    largest = max((x.memory_gib or 0 for x in lines), default=0)
-    told.append(f"to do: {pictures} pictures, {scorings} scorings, {verdicts} verdicts; {hours}; ")
-    told[-1] += f"largest row {largest:.0f} GiB; {_size(sum(x.bytes for x in lines))} of disk; {money}"
-    for basis in sorted({x.basis for x in timed if x.basis}):
-        told.append(f"hours: {basis}: {', '.join(x.row for x in timed if x.basis == basis)}")
-    return told
+    time = sum(line.seconds or 0 for line in lines) / 3600
+    money = sum(line.dollars or 0 for line in lines)
+    largest = max((line.memory_gib or 0 for line in lines), default=0)
+    unknown = list(_unknown(lines))
+    told.append(
+        f"to do: {pictures} pictures, {scorings} scorings, {verdicts} verdicts; {time:.2f} h; largest row "
+        f"{largest:.0f} GiB; {_size(sum(line.bytes for line in lines))} of disk; {money:.2f} USD"
+        + ("; and what is unknown" if unknown else "")
+    )
+    for basis in (TIMED, GUESS):
+        if rows := [line.row for line in lines if line.basis == basis]:
+            told.append(f"hours: {basis}: {', '.join(rows)}")
+    return told + unknown
 
 
-def _hours(line: Line) -> str:
-    if line.stage != "generate":
-        return ""
-    return "unknown" if line.seconds is None else f"{line.seconds / 3600:.2f}"
+def _unknown(lines: list[Line]) -> Iterator[str]:
+    """Which figures are unknown, of which rows, and why."""
+    found: dict[str, list[str]] = {}
+    for line in lines:
+        if line.memory_gib is None and not line.remote:
+            found.setdefault("GPU memory: the row gives none", []).append(line.row)
+        if line.seconds is None:
+            found.setdefault(f"hours: {line.basis}", []).append(line.row)
+        if line.dollars is None:
+            field = "usd_per_picture" if line.stage == "generate" else "usd_per_comparison"
+            found.setdefault(f"USD: no price is known, `{field}` of the row gives it", []).append(line.row)
+    yield from (f"unknown {why}: {', '.join(rows)}" for why, rows in found.items())
 
 
-def _money(dollars: float | None) -> str:
-    return "unknown" if dollars is None else f"{dollars:.2f}"
+def _number(value: float | None, form: str) -> str:
+    return "unknown" if value is None else format(value, form)
 
 
 def _size(number: float) -> str:

@@ -89,6 +89,7 @@ class Row(rows.Row):
     licence: str = ""
     gated: bool | None = None
     memory_gib: float | None = Field(default=None, gt=0)  # of the accelerator, at the profile's size and dtype
+    tflop: float | None = Field(default=None, gt=0)  # tera-operations of one evaluation, for 1024 x 1024 pixels
     usd_per_picture: float | None = Field(default=None, ge=0)
     alternative_to: str = ""
     distilled: bool = False  # of its guidance: sampled without one
@@ -198,7 +199,7 @@ def _profile_defects(row: Row, profile: str) -> list[tuple[tuple[str, ...], str]
     if said.get("negative_prompt", "").strip() and "true_cfg_scale" in reads and not steered:
         found.append((("negative_prompt",), "is ignored unless true_cfg_scale is above 1"))
     if said.get("method", "none") != "none":
-        guidance = "guidance" if row.adapter == "sd3" else "true_cfg_scale"
+        guidance = ADAPTERS[row.adapter].second_branch
         if said.get(guidance, 0.0) > 1:
             found.append(
                 (("method",), f"'{said['method']}' replaces classifier-free guidance: {guidance} must be at most 1")

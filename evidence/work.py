@@ -284,8 +284,10 @@ def settle(
         return
     a, b = (open_picture(source, reference, store) for source, reference in zip(both, references, strict=True))
     order = bool(identity["order"])
+    started = time.perf_counter()
     verdict, attempts = persist(lambda: judge.compare(a, b, comparison.prompt, order), patience)
-    told = {**made_here("remote"), "judge": comparison.judge, "attempts": attempts, "date": today()}
+    seconds = round(time.perf_counter() - started, 3)
+    told = {**made_here("remote"), "judge": comparison.judge, "attempts": attempts, "seconds": seconds, "date": today()}
     if isinstance(verdict, Exception):
         store.fail(key, "judge", identity, verdict, told)
     else:

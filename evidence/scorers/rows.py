@@ -47,6 +47,7 @@ class ScorerRow(Row):
     gated: bool | None = None
     parameters: int | None = Field(default=None, ge=1)  # of the architecture as built here
     memory_gib: float | None = Field(default=None, gt=0)  # weights at `dtype`, activations not counted
+    tflop: float | None = Field(default=None, gt=0)  # tera-operations of one score
     unknown: tuple[str, ...] = ()
     note: str = ""
 

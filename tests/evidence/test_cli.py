@@ -58,14 +58,50 @@ def test_a_dry_run_prints_the_plan_and_makes_nothing(tmp_path: Path) -> None:
     asked = "flux-dev,dance-flux,nano-banana"
     told = invoke("--models", asked, "--prompts", "300", "--judges", "llm-judge", "--dry-run", "--runs", str(runs))
     assert told.exit_code == 0 and not runs.exists()
-    memory = f"{Rows().models['flux-dev'].memory_gib:.0f}"
+    memory = f"{Rows().models['flux-dev'].memory_gib:.1f}"
     lines = {line.split()[0]: line.split() for line in told.output.splitlines() if line}
     assert lines["flux-dev"][1:5] == ["generate", "600", "600", memory] and lines["nano-banana"][-1] == "unknown"
     assert lines["hpsv3"][1:4] == ["score", "3600", "3600"] and lines["llm-judge"][1:4] == ["judge", "900", "900"]
     total = next(line for line in told.output.splitlines() if line.startswith("to do:"))
-    assert "1800 pictures" in total and "900 verdicts" in total and f"largest row {memory} GiB" in total
-    assert "unknown: nano-banana" in total and "GB of disk" in total and "and what is unknown" in total
-    assert "guess for one H100: flux-dev, dance-flux" in told.output
+    assert "1800 pictures" in total and "900 verdicts" in total and f"largest row {float(memory):.0f} GiB" in total
+    assert "GB of disk" in total and "and what is unknown" in total
+    assert "guess for one H100, by its operations: flux-dev, dance-flux" in told.output
+
+
+def test_every_figure_of_a_plan_is_an_estimate_or_unknown_with_the_reason() -> None:
+    """Of every row that ships: no blank, and no figure of another architecture."""
+    rows = Rows()
+    judges = ",".join(name for name, row in rows.scorers.items() if row.remote)
+    scorers = ",".join(name for name, row in rows.scorers.items() if not row.remote)
+    asked = [
+        "--models",
+        ",".join(rows.models),
+        "--scorers",
+        scorers,
+        "--judges",
+        judges,
+        "--prompts",
+        "10",
+        "--dry-run",
+    ]
+    told = invoke(*asked, "--run", "never-made").output.splitlines()
+    lines = {
+        cells[0]: cells
+        for line in told
+        if len(cells := line.split()) >= 9 and cells[0] in {*rows.models, *rows.scorers}
+    }
+    assert lines.keys() == {*rows.models, *rows.scorers}
+    reasons = [line for line in told if line.startswith("unknown ")]
+    for name, cells in lines.items():
+        memory, hours, usd = cells[4], cells[5], cells[-1]
+        for figure, word in ((memory, "GPU memory"), (hours, "hours"), (usd, "USD")):
+            said = any(
+                line.startswith(f"unknown {word}") and name in line.split(": ")[-1].split(", ") for line in reasons
+            )
+            assert said == (figure == "unknown"), (name, word, figure)
+    hours_of = {name: float(cells[5]) for name, cells in lines.items() if cells[5] != "unknown"}
+    assert hours_of["alchemist"] > hours_of["sd35m"] > 0 and hours_of["hpsv3"] > 0, "a model of four times the size"
+    assert "miniature-base" not in hours_of, "FLUX.1-dev's operations are not those of the miniature"
 
 
 def test_from_the_first_picture_to_the_ledger(own: str, tmp_path: Path) -> None:

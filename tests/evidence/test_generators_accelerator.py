@@ -1,5 +1,5 @@
-"""The same tiny rows on an accelerator, where there is one: noise is the CPU's, text encoders leave the device, and what
-runs beside the sampler on streams of its own neither waits too little nor changes a byte."""
+"""The same tiny rows on an accelerator, where there is one: noise is the CPU's, text encoders leave the device, and
+what runs beside the sampler on streams of its own neither waits too little nor changes a byte."""
 
 from __future__ import annotations
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from evidence import models
 from evidence.generators import shapes
@@ -66,3 +68,30 @@ def test_the_memory_a_row_asks_for_holds_its_weights(name: str) -> None:
     wanted = models.load()[name].memory_gib
     assert wanted is not None
     assert weights + 2.5 < wanted < weights + 6
+
+
+def denoiser_input(name: str) -> dict[str, torch.Tensor]:
+    """What a denoiser reads for one picture of 1024 x 1024 pixels, on the meta device."""
+    with torch.device("meta"):
+        if name == "flux-dev":
+            places = {"img_ids": torch.zeros(4096, 3), "txt_ids": torch.zeros(512, 3)}
+            text = {"encoder_hidden_states": torch.zeros(1, 512, 4096), "pooled_projections": torch.zeros(1, 768)}
+            return {"hidden_states": torch.zeros(1, 4096, 64), "guidance": torch.zeros(1), **places, **text}
+        if name == "sdxl":
+            added = {"text_embeds": torch.zeros(1, 1280), "time_ids": torch.zeros(1, 6)}
+            text = {"encoder_hidden_states": torch.zeros(1, 77, 2048), "added_cond_kwargs": added}  # type: ignore[dict-item]
+            return {"sample": torch.zeros(1, 4, 128, 128), **text}
+        text = {"encoder_hidden_states": torch.zeros(1, 333, 4096), "pooled_projections": torch.zeros(1, 2048)}
+        return {"hidden_states": torch.zeros(1, 16, 128, 128), **text}
+
+
+@pytest.mark.parametrize(
+    ("row", "shape"),
+    [("flux-dev", "flux-dev"), ("sdxl", "sdxl"), ("sd35m", "sd35-medium"), ("alchemist", "sd35-large")],
+)
+def test_rows_state_the_operations_of_what_is_built(row: str, shape: str) -> None:
+    """Hours of a dry run rest on them."""
+    denoiser = shapes.build(shape)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        denoiser(timestep=torch.zeros(1, device="meta"), **denoiser_input(shape))
+    assert models.load()[row].tflop == pytest.approx(counter.get_total_flops() / 1e12, rel=0.005)

@@ -64,9 +64,9 @@ def test_a_changed_setting_re_runs_just_what_it_changes(small_rows: Rows, tmp_pa
     assert before.pictures.keys() < longer.pictures.keys()
 
 
-@pytest.mark.parametrize("field", ["label", "family", "licence", "note", "memory_gib", "usd_per_picture"])
+@pytest.mark.parametrize("field", ["label", "family", "licence", "note", "memory_gib", "tflop", "usd_per_picture"])
 def test_what_no_pixel_depends_on_re_runs_nothing(small_rows: Rows, tmp_path: Path, field: str) -> None:
-    other: object = 5.0 if field in ("memory_gib", "usd_per_picture") else "other"
+    other: object = 5.0 if field in ("memory_gib", "tflop", "usd_per_picture") else "other"
     assert (
         planned(small_rows, tmp_path).pictures.keys()
         == planned(changed(small_rows, **{field: other}), tmp_path).pictures.keys()
