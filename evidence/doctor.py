@@ -67,7 +67,7 @@ def _weights(row: ModelRow | ScorerRow, files: Sequence[str], gated: bool | None
         if address.startswith("local-dir:"):
             if row.prepare or (ROOT / address.removeprefix("local-dir:").split(":")[0]).exists():
                 continue
-            found.append(Lack(f"weights: {address} is not there", row.note or "train or copy it there"))
+            found.append(Lack(f"weights: {address} is not there", _by_hand(row, address, files)))
         else:
             repository, _, rest = address.removeprefix("hf-hub:").partition(":")
             name, _, revision = repository.partition("@")
@@ -79,6 +79,11 @@ def _weights(row: ModelRow | ScorerRow, files: Sequence[str], gated: bool | None
                 page = f"https://huggingface.co/{name}"
                 found.append(Lack(f"licence: {name} is gated", f"accept it at {page}, then: hf auth login"))
     return found
+
+
+def _by_hand(row: ModelRow | ScorerRow, address: str, files: Sequence[str]) -> str:
+    what = ", ".join(files) or "the weights"
+    return f"put {what} into {address.removeprefix('local-dir:')}" + (f" ({row.note})" if row.note else "")
 
 
 def _cached(repository: str) -> bool:

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import io
 import json
-import threading
-import time
 import traceback
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -26,6 +21,7 @@ from evidence.scorers.digits import DIMENSIONS, DigitJudge, read_guideline, sum_
 from evidence.scorers.pairwise import JudgementFailed, PairwiseJudge
 from ledger.problems import InputError
 from tests.evidence.golden.folders import MAKERS, PICTURES, ROWS
+from tests.evidence.tiny.service import Answer, Service, chat, cut, drips, echoes_the_key, html, says
 
 # ---------------------------------------------------------------------------------------------- eleven dimensions
 
@@ -170,54 +166,21 @@ def test_a_guideline_with_a_dimension_or_a_digit_missing_is_refused(tmp_path: Pa
 KEY = "sk-secret-0123456789abcdef"
 
 
-class Service(ThreadingHTTPServer):
-    """An OpenAI-compatible service on loopback that answers as `answer` says and keeps what it was asked."""
-
-    answer: Any = None
-    asked: list[dict[str, Any]]
-
-
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Service
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.asked.append({"path": self.path, "key": self.headers["authorization"], **json.loads(body)})
-        self.server.answer(self)
-
-    def reply(self, body: str, status: int = 200, kind: str = "application/json", **headers: str) -> None:
-        self.send_response(status)
-        for name, value in {"content-type": kind, "content-length": str(len(body.encode())), **headers}.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        self.wfile.write(body.encode())
-
-    def select(self, content: str | None) -> None:
-        message = {"role": "assistant", "content": content}
-        choice = {"index": 0, "finish_reason": "stop", "message": message}
-        whole = {"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
-        self.reply(json.dumps(whole))
-
-    def log_message(self, *_: object) -> None: ...
-
-
 @pytest.fixture
 def service() -> Iterator[Service]:
-    server = Service(("127.0.0.1", 0), Handler)
-    server.asked = []
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with Service([]) as server:
+        yield server
+
+
+def selects(content: str | None) -> Answer:
+    return says(chat(None, content))
 
 
 @pytest.fixture
 def pairwise(service: Service, monkeypatch: pytest.MonkeyPatch) -> PairwiseJudge:
     row = ROWS["llm-judge"]
     monkeypatch.setenv("OPENROUTER_API_KEY", KEY)
-    where = {"base_url": f"http://127.0.0.1:{service.server_port}/v1", "timeout": 60.0}
+    where = {"base_url": f"{service.url}/v1", "timeout": 60.0}
     return scorers.load_judge(row.model_copy(update=where))
 
 
@@ -230,10 +193,10 @@ def test_the_order_is_undone_and_a_tie_stays_a_tie(
     service: Service, pairwise: PairwiseJudge, bit: bool, said: int, meant: str
 ) -> None:
     """With the bit set `b` is shown first; the answer is about `a` and `b`, never about first and second."""
-    service.answer = lambda handler: handler.select(json.dumps({"selection": said}))
+    service.answers.append(selects(json.dumps({"selection": said})))
     expected = {"first": int(bit), "second": int(not bit), "tie": -1}[meant]
     assert pairwise.compare(A, B, "a faded barn", bit) == expected
-    pictures = [part["image_url"]["url"] for part in service.asked[0]["messages"][0]["content"][1:]]
+    pictures = [part["image_url"]["url"] for part in service.received[0].body["messages"][0]["content"][1:]]
     shown = [Image.open(io.BytesIO(base64.b64decode(url.removeprefix("data:image/png;base64,")))) for url in pictures]
     assert [p.size for p in shown] == ([B.size, A.size] if bit else [A.size, B.size])
     assert shown[int(bit)].getpixel((0, 0)) == (200, 10, 10)
@@ -242,54 +205,33 @@ def test_the_order_is_undone_and_a_tie_stays_a_tie(
 def test_the_request_asks_for_one_integer_at_the_temperature_of_the_row(
     service: Service, pairwise: PairwiseJudge
 ) -> None:
-    service.answer = lambda handler: handler.select('{"selection": 1}')
+    service.answers.append(selects('{"selection": 1}'))
     pairwise.compare(A, B, "a faded barn", False)
-    (asked,) = service.asked
-    assert asked["path"] == "/v1/chat/completions" and asked["key"] == f"Bearer {KEY}"
+    (received,) = service.received
+    asked = received.body
+    assert received.path == "/v1/chat/completions" and received.headers["authorization"] == f"Bearer {KEY}"
     assert asked["model"] == "qwen/qwen3-vl-235b-a22b-instruct" and asked["temperature"] == 0.3
     schema = asked["response_format"]["json_schema"]
     assert schema["strict"] and schema["schema"]["properties"]["selection"]["enum"] == [0, 1, -1]
     assert asked["messages"][0]["content"][0]["text"].endswith("a faded barn")
 
 
-def cut(handler: Handler) -> None:
-    handler.send_response(200)
-    handler.send_header("content-length", "5000")
-    handler.end_headers()
-    handler.wfile.write(b'{"id": "x", "cho')
-    handler.wfile.flush()
-    handler.close_connection = True
-
-
-def drip(handler: Handler) -> None:
-    """A byte now and then keeps every client's own time limit from striking."""
-    handler.send_response(200)
-    handler.send_header("content-length", "5000")
-    handler.end_headers()
-    with contextlib.suppress(OSError):
-        for _ in range(12):
-            handler.wfile.write(b" ")
-            handler.wfile.flush()
-            time.sleep(0.2)
-    handler.close_connection = True
-
-
-MISBEHAVIOURS: dict[str, tuple[Any, bool]] = {
-    "429": (lambda h: h.reply('{"error": {"message": "slow down"}}', 429, retry_after="7"), True),
-    "500": (lambda h: h.reply("oops", 500, "text/plain"), True),
-    "503 with HTML": (lambda h: h.reply("<html>busy</html>", 503, "text/html"), True),
-    "400 that quotes the key": (lambda h: h.reply(json.dumps({"error": {"message": f"bad {KEY}"}}), 400), False),
-    "401 that quotes half the key": (lambda h: h.reply(json.dumps({"error": {"message": KEY[:12]}}), 401), False),
-    "HTML instead of JSON": (lambda h: h.reply("<html>hello</html>", 200, "text/html"), True),
-    "JSON of another kind": (lambda h: h.reply('{"hello": 1}'), True),
-    "a cut connection": (cut, True),
-    "a slow drip": (drip, True),
-    "words": (lambda h: h.select("I prefer the first."), True),
-    "no content": (lambda h: h.select(None), True),
-    "another number": (lambda h: h.select('{"selection": 2}'), True),
-    "a boolean": (lambda h: h.select('{"selection": true}'), True),
-    "a list": (lambda h: h.select("[1]"), True),
-    "the key in the answer": (lambda h: h.select(KEY), True),
+MISBEHAVIOURS: dict[str, tuple[Answer, bool]] = {
+    "429": (says({"error": {"message": "slow down"}}, 429, retry_after="7"), True),
+    "500": (says({}, 500), True),
+    "503 with HTML": (html(503), True),
+    "400 that quotes the key": (echoes_the_key(400), False),
+    "401 that quotes half the key": (says({"error": {"message": KEY[:12]}}, 401), False),
+    "HTML instead of JSON": (html(), True),
+    "JSON of another kind": (says({"hello": 1}), True),
+    "a cut connection": (cut(), True),
+    "a slow drip": (drips(2.4), True),
+    "words": (selects("I prefer the first."), True),
+    "no content": (selects(None), True),
+    "another number": (selects('{"selection": 2}'), True),
+    "a boolean": (selects('{"selection": true}'), True),
+    "a list": (selects("[1]"), True),
+    "the key in the answer": (selects(KEY), True),
 }
 
 
@@ -298,11 +240,12 @@ def test_a_misbehaving_service_is_a_failure_never_a_verdict(
     service: Service, pairwise: PairwiseJudge, what: str
 ) -> None:
     """It says whether another try can help, keeps quiet about the key, and asked exactly once."""
-    service.answer, retryable = MISBEHAVIOURS[what]
+    answer, retryable = MISBEHAVIOURS[what]
+    service.answers.append(answer)
     pairwise.row = pairwise.row.model_copy(update={"timeout": 1.0 if what == "a slow drip" else 60.0})
     with pytest.raises(JudgementFailed) as failure:
         pairwise.compare(A, B, "a barn", True)
-    assert failure.value.retryable is retryable and len(service.asked) == 1
+    assert failure.value.retryable is retryable and len(service.received) == 1
     assert failure.value.retry_after == (7.0 if what == "429" else None)
     told = "".join(traceback.format_exception(failure.value)) + f"{failure.value!r} {vars(failure.value)}"
     assert KEY not in told and KEY[:12] not in told and failure.value.__context__ is None

@@ -4,56 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import unquote, urlsplit
+
+from tests.evidence.tiny.loopback import Loopback, QuietHandler
 
 
 def commit_of(repository: str, version: int = 1) -> str:
     return hashlib.sha1(f"{repository}#{version}".encode()).hexdigest()
 
 
-@dataclass
-class Hub:
-    """`folders` maps repositories to folders; `gated` ones answer 401 as the hub does."""
-
-    folders: dict[str, Path]
-    gated: set[str] = field(default_factory=set)
-    versions: dict[str, int] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
-
-    def __enter__(self) -> Hub:
-        hub = self
-
-        class Bound(_Handler):
-            owner = hub
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Bound)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_address[1]}"
-
-    def commit(self, repository: str) -> str:
-        return commit_of(repository, self.versions.get(repository, 1))
-
-
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     owner: Hub
     protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_: object) -> None:
-        pass
 
     def do_HEAD(self) -> None:
         self._play(body=False)
@@ -102,3 +67,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if body:
             self.wfile.write(content)
+
+
+@dataclass
+class Hub(Loopback):
+    """`folders` maps repositories to folders; `gated` ones answer 401 as the hub does."""
+
+    handler: ClassVar[type[QuietHandler]] = _Handler
+
+    folders: dict[str, Path]
+    gated: set[str] = field(default_factory=set)
+    versions: dict[str, int] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    def commit(self, repository: str) -> str:
+        return commit_of(repository, self.versions.get(repository, 1))

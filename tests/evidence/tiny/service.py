@@ -8,14 +8,14 @@ from __future__ import annotations
 import base64
 import io
 import json
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, ClassVar
 
 from PIL import Image
+
+from tests.evidence.tiny.loopback import Loopback, QuietHandler
 
 Answer = Callable[["Handler"], None]
 
@@ -36,36 +36,8 @@ class Received:
     body: Any
 
 
-@dataclass
-class Service:
-    answers: list[Answer]
-    received: list[Received] = field(default_factory=list)
-
-    def __enter__(self) -> Service:
-        service = self
-
-        class Bound(Handler):
-            owner = service
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Bound)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_address[1]}"
-
-
-class Handler(BaseHTTPRequestHandler):
+class Handler(QuietHandler):
     owner: Service
-
-    def log_message(self, *_: object) -> None:
-        pass
 
     def _play(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
@@ -87,6 +59,14 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)
+
+
+@dataclass
+class Service(Loopback):
+    handler: ClassVar[type[QuietHandler]] = Handler
+
+    answers: list[Answer]
+    received: list[Received] = field(default_factory=list)
 
 
 def says(content: Any, status: int = 200, **headers: str) -> Answer:
@@ -157,7 +137,7 @@ def coded(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def chat(data: bytes | None, text: str = "Here you are.") -> Any:
+def chat(data: bytes | None, text: str | None = "Here you are.") -> Any:
     """A chat completion with (or without) a picture, as OpenRouter words it."""
     message: dict[str, Any] = {"role": "assistant", "content": text}
     if data is not None:
