@@ -101,7 +101,7 @@ def _build(root: Path, out: Path, tree: Tree, frame: str, jobs: int, checked: bo
         kept=done.kept,
         removed=done.removed,
         notes=notes,
-        problems=tuple(check.check(root, out)) if checked else (),
+        problems=tuple(check.check(root, out, tree.notes)) if checked else (),
     )
 
 
