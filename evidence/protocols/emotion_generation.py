@@ -1,8 +1,9 @@
 """Does a generated face show the emotion that was asked for? A matcher scores each picture under the row's statement
 about it; a judge of labels is asked for the label of that name, where it has one.
 
-The published test crops the face with a detector first; here the whole picture is scored, so numbers do not compare
-with the published ones, only with each other.
+The published test crops the face with LLMDet first. No package we depend on brings a face detector (OpenCV 5 has the
+code of one, its weights are a download), so here the whole picture is scored: numbers compare with each other, not with
+the published ones, and every value says so.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from evidence.values import Sheet
 from ledger.schema import Column, Document
 
 PROMPTS = "emotion"
+UNCROPPED = "the whole picture is scored; the published test crops the face first (LLMDet): not comparable with it"
 
 
 def _ask(member: Member, prompt: Prompt, emotion: str, repeat: int | None) -> Ask:
@@ -39,7 +41,7 @@ def tabulate(study: Study, answers: Answers) -> Document:
     sheet = Sheet(
         f"{study.name}.emotion-generation",
         "Emotions in generated faces",
-        "How well a picture matches a sentence that says its face shows the emotion asked for. No crop.",
+        "How well the whole picture, not a crop of the face, matches a sentence that its face shows the emotion.",
     )
     emotions = list(dict.fromkeys(emotion for prompt in study.prompts.rows for emotion in prompt.prompts))
     for member in study.cast.members.values():
@@ -61,7 +63,7 @@ def tabulate(study: Study, answers: Answers) -> Document:
                     better="higher",
                 )
                 label = f"{scorer.label} finds the {emotion} face that {member.row.label} was asked for"
-                sheet.put(row_of(member), column, values.mean(study, label, grid, unit="score"))
+                sheet.put(row_of(member), column, values.mean(study, label, grid, unit="score", caveat=UNCROPPED))
     return Document(values=sheet.values, tables={sheet.id: sheet.table()} if sheet.values else {})
 
 

@@ -243,6 +243,7 @@ def test_emotions_of_generated_faces(bench: Bench) -> None:
     found = bench.measure("emotion-generation", bench.study(lines=lines), score).values
     assert found["t.emotion-generation.small.sad_small-clip"].value == pytest.approx(0.4)
     assert found["t.emotion-generation.small.sad_small-labels"].value == 0.25
+    assert all("crops the face first" in (value.caveat or "") for value in found.values())
 
 
 def test_photographs_against_clean_pictures(bench: Bench) -> None:
