@@ -74,11 +74,10 @@ class Profile(Settings):
 class Row(rows.Row):
     """One generator. See `models.toml` for what each field looks like."""
 
-    not_inherited: ClassVar[frozenset[str]] = frozenset({"note", "unknown", "alternative_to", "licence", "gated"})
+    not_inherited: ClassVar[frozenset[str]] = rows.Row.not_inherited | {"alternative_to", "licence", "gated"}
 
-    label: str = Field(min_length=1)
-    family: str = Field(min_length=1)
-    kind: Kind
+    family: str = ""  # of rows that are compared with one another; empty: none
+    kind: Kind = "unknown"
     adapter: str
     weights: str = Field(min_length=1)  # address, or the name of a service's model
     files: tuple[str, ...] = ()  # patterns of the hub repository that the adapter needs

@@ -13,9 +13,9 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from ledger.problems import InputError, Problem, did_you_mean, relative, spell, toml_line
 
@@ -26,9 +26,16 @@ class Row(BaseModel):
     """Base of all rows. `id` is the name of the table that holds it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    not_inherited: ClassVar[frozenset[str]] = frozenset()  # what `like` leaves behind
+    not_inherited: ClassVar[frozenset[str]] = frozenset({"label", "note", "unknown"})  # what `like` leaves behind
 
     id: str
+    label: str = ""  # the id where none is given
+
+    @model_validator(mode="after")
+    def _is_called_something(self) -> Self:
+        if not self.label:
+            object.__setattr__(self, "label", self.id)
+        return self
 
     @classmethod
     def keys(cls, at: tuple[str | int, ...]) -> Iterable[str]:

@@ -82,7 +82,7 @@ def rows_of(folder: Path | None) -> Rows:
 def expand(names: Iterable[str], rows: Rows) -> list[str]:
     """Names of rows; that of a family (`miniature`, `Flux`) stands for all its rows. InputError for unknown names."""
     found: dict[str, None] = {}
-    families = {row.family.lower() for row in rows.models.values()}
+    families = {row.family.lower() for row in rows.models.values() if row.family}
     problems: list[Problem] = []
     for name in names:
         family = [row.id for row in rows.models.values() if row.family.lower() == name.lower()]

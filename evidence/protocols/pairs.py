@@ -221,7 +221,8 @@ def _tests(study: Study, answers: Answers, four: dict[tuple[str, str], FourWay])
     """Each generator against the base of its family: Wilcoxon on `diop`, McNemar on the judge's picks."""
     members = list(study.cast.members.values())
     for member in members:
-        base = next((m for m in members if m.row.family == member.row.family and m.row.kind == "base"), None)
+        family = member.row.family
+        base = next((m for m in members if family and m.row.family == family and m.row.kind == "base"), None)
         if base is None or base is member or member.row.kind == "base":
             continue
         for name, scorer in study.cast.scorers.items():

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+import transformers
 from accelerate import init_empty_weights
 from PIL.Image import Image
 from safetensors.torch import load_file
@@ -25,6 +26,8 @@ from evidence.scorers.rows import ScorerRow
 from evidence.types import Score
 from evidence.weights import fetch
 from ledger.problems import InputError, Problem, relative
+
+transformers.utils.logging.disable_progress_bar()  # of loading
 
 State = dict[str, Tensor]
 Module = TypeVar("Module", bound=nn.Module)

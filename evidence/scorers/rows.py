@@ -24,12 +24,11 @@ Import = Annotated[str, StringConstraints(pattern=r"^[\w.]+:\w+$")]
 class ScorerRow(Row):
     """What every scorer says of itself. `base` holds architecture, tokenizer and processor where `weights` do not."""
 
-    not_inherited: ClassVar[frozenset[str]] = frozenset({"range", "unknown", "note"})
+    not_inherited: ClassVar[frozenset[str]] = Row.not_inherited | {"range"}
 
-    label: str = Field(min_length=1)
     family: str = ""  # "miniature" for the scorers of the miniature, which alone are run on it by default
     adapter: str
-    role: Role
+    role: Role = "reward"
     weights: str = ""  # address; empty for a service
     files: tuple[str, ...] = ()  # patterns of what the adapter reads there
     base: str = ""
@@ -160,6 +159,7 @@ class JudgeRow(ScorerRow):
     """A vision-language model read at the digits 0, 1, 2. `guideline`: our TOML, or a CSV as VisionReward has it."""
 
     adapter: Literal["digit-judge"]
+    role: Role = "judge"
     guideline: str
     question: str = ""  # with {dimension} and {guideline}; empty: the one in the TOML
 
@@ -180,12 +180,14 @@ class ClassifierRow(ScorerRow):
     """A transformers image classifier; independent (sigmoid) probabilities by label. The prompt is not read."""
 
     adapter: Literal["image-classifier"]
+    role: Role = "judge"
 
 
 class PairwiseRow(ScorerRow):
     """A chat service with pictures. `model` is its name there, `key_env` the variable that holds the key."""
 
     adapter: Literal["llm-judge"]
+    role: Role = "pairwise-judge"
     model: str
     base_url: str
     key_env: str

@@ -176,6 +176,17 @@ def test_every_fact_that_is_missing_is_declared_unknown() -> None:
         assert "@" in row.weights or not row.weights.startswith("hf-hub:") or "revision" in row.unknown, row.id
 
 
+def test_a_row_needs_no_more_than_the_readme_says(tmp_path: Path) -> None:
+    """Adapter, weights and what it puts out; a judge is one by its adapter."""
+    (tmp_path / "s.toml").write_text(
+        '[mine]\nadapter = "clip"\nweights = "local-dir:mine"\noutput = "cosine"\n'
+        '[seen]\nadapter = "image-classifier"\nweights = "local-dir:seen"\noutput = "labels"\n',
+        "utf-8",
+    )
+    rows = scorers.read(tmp_path / "s.toml")
+    assert [(row.label, row.role) for row in rows.values()] == [("mine", "reward"), ("seen", "judge")]
+
+
 def test_reading_rows_loads_no_torch() -> None:
     """The plan, the status and the page read rows; torch takes seconds."""
     code = "import sys; from evidence import scorers; scorers.read(); assert 'torch' not in sys.modules"
