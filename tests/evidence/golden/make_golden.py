@@ -1,12 +1,12 @@
-"""Scores of the official HPSv2, HPSv3 and ImageReward on tiny recipe weights -> *.npz beside this file.
+"""Scores of the official HPSv2, HPSv3, ImageReward and MPS on tiny recipe weights -> *.npz beside this file.
 
 Run in an environment of its own, see CONTRIBUTING (torch, torchvision, transformers 4.45.2, timm 0.6.13, fairscale, and
-the three official wheels in one folder, not installed):
+the wheels in one folder, not installed):
 
-    OLD/bin/python tests/evidence/golden/make_golden.py WHEELS [MPS]
+    OLD/bin/python tests/evidence/golden/make_golden.py WHEELS
 
-MPS has no package: give the folder of a checkout of Kwai-Kolors/MPS that holds trainer/ to make its file too. Official
-code is executed from where it lies and kept nowhere. Where an official module has its full size written in, only
+Three wheels are the official packages. MPS has none: the modules of its published model are in the wheel of imscore.
+Their code is executed from where it lies and kept nowhere. Where an official module has its full size written in, only
 that number is replaced: BLIP's create_vit, the MLP's input width, the name of the BERT tokenizer.
 """
 
@@ -192,10 +192,13 @@ def hpsv3(source: Path) -> dict[str, object]:
     }
 
 
-def mps(checkout: Path) -> dict[str, object]:
-    """The published one-by-one evaluation with its threshold 0.3, and with the 0.01 of the class."""
-    sys.path.insert(0, str(checkout))
-    from trainer.models import clip_model, cross_modeling
+def mps(folder: Path) -> dict[str, object]:
+    """The published one-by-one evaluation with its threshold 0.3, and with the 0.01 of the class. MPS itself has no
+    package; imscore carries the modules of its model."""
+    package("imscore", folder / "imscore")
+    package("imscore.mps", folder / "imscore/mps")
+    from imscore.mps import cross
+    from imscore.mps import model as published
     from transformers import CLIPConfig, CLIPImageProcessor
 
     ends = {"bos_token_id": 512, "eos_token_id": 513, "pad_token_id": 513, "hidden_act": "gelu"}
@@ -205,11 +208,11 @@ def mps(checkout: Path) -> dict[str, object]:
     vision |= {"image_size": 56, "patch_size": 14, "hidden_act": "gelu"}
     config = CLIPConfig(text_config=text, vision_config=vision, projection_dim=24)
     model = nn.Module()  # the attributes of the published CLIPModel, whose constructor wants full-size weights
-    model.model = clip_model.XCLIPModel(config)
-    model.cross_model = cross_modeling.Cross_model(dim=24, layer_num=4, heads=2)
+    model.model = published.XCLIPModel(config)
+    model.cross_model = cross.CrossModel(dim=24, layer_num=4, heads=2)
     fill(model.eval())
     for layer in model.cross_model.layers:  # constants, not weights
-        layer[1].fn.rotary_emb = cross_modeling.RotaryEmbedding(64)
+        layer[1].fn.rotary_emb = cross.RotaryEmbedding(64)
     frame = CLIPImageProcessor(size={"shortest_edge": 56}, crop_size={"height": 56, "width": 56})
     ids = clip_ids([*layouts.PROMPTS, layouts.CONDITION], 77)
     ids[(ids == 513).cumsum(1) > 0] = 513  # the stock tokenizer pads with the end token; every token counts here
@@ -228,9 +231,14 @@ def mps(checkout: Path) -> dict[str, object]:
     return {"scores": torch.stack(scores).reshape(-1, 2).numpy(), "shapes": np.array(kept)}
 
 
-def main(wheels: Path, checkout: Path | None = None) -> None:
+def main(wheels: Path) -> None:
     import_torchvision()
-    made = {"hpsv2": (hpsv2, "hpsv2"), "imagereward": (imagereward, "image_reward"), "hpsv3": (hpsv3, "hpsv3")}
+    made = {
+        "hpsv2": (hpsv2, "hpsv2"),
+        "imagereward": (imagereward, "image_reward"),
+        "hpsv3": (hpsv3, "hpsv3"),
+        "mps": (mps, "imscore"),
+    }
     for name, (make, wheel) in made.items():
         (found,) = wheels.glob(f"{wheel}-*.whl")
         sys.path.insert(0, str(found))
@@ -239,11 +247,6 @@ def main(wheels: Path, checkout: Path | None = None) -> None:
             content = make(Path(folder))
         np.savez_compressed(HERE / f"{name}.npz", source=found.name, **content)
         print(name, np.asarray(content["scores"]).ravel().round(5))
-    if checkout:
-        with torch.inference_mode():
-            content = mps(checkout)
-        np.savez_compressed(HERE / "mps.npz", source="Kwai-Kolors/MPS trainer/models", **content)
-        print("mps", content["scores"].ravel().round(5))
 
 
 if __name__ == "__main__":
