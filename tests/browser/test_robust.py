@@ -168,7 +168,7 @@ def test_paper_gets_both_pictures_of_each_pair_untreated(visit: Any) -> None:
     assert page.locator("#gallery .look-full").first.is_hidden()
     assert page.locator("#gallery .treated .look-plain").first.is_visible()
     assert page.locator(".bar").is_hidden()
-    assert page.locator(".claim-because").first.is_visible(), "what is folded on the screen is open on paper"
+    assert page.locator("#audit .claim-because").first.is_visible(), "what is folded on the screen is open on paper"
 
 
 def test_every_named_treatment_of_a_badge_is_really_worn_by_its_section(read: Any) -> None:
