@@ -148,7 +148,7 @@ def distribution(ledger: Ledger) -> Chart | None:
         "a generator. Mass to the left of the line is obedience; to its right the picture pleases more than before.",
         strips,
         [_first(column.label) for column in table.columns],
-        table.columns[0].unit or "change of HPSv3 under the plain prompt",
+        "change of HPSv3 under the plain prompt",
     )
 
 
