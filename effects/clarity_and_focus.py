@@ -6,11 +6,13 @@ made by the JPEG codec itself. Lengths scale with the picture, so that a thumbna
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
 from effects import fields, measures
-from effects.light import CODES, DECODE, DECODE_SCENE, ENCODE_SCENE, Linear, as_codes, encode
+from effects.light import CODES, DECODE, DECODE_SCENE, ENCODE_SCENE, Linear, as_codes, decode, encode, look_up
 from effects.treatment import Image, treatment
 
 
@@ -24,9 +26,9 @@ def intentional_blur(image: Image, severity: float, rng: np.random.Generator) ->
     """Motion along one direction or defocus, as the seed has it; up to 16 % of the short side long, 5 % in radius."""
     moving, angle = rng.random() < 0.5, rng.uniform(-0.6, 0.6) + np.pi * rng.integers(0, 2)
     side = min(image.shape[:2])
-    scene = cv2.LUT(image, DECODE_SCENE)
+    scene = decode(image, DECODE_SCENE)
     blurred = _smear(scene, 0.16 * side * severity, angle) if moving else _defocus(scene, 0.05 * side * severity)
-    return np.asarray(cv2.LUT(blurred, ENCODE_SCENE), np.uint8)
+    return encode(blurred, ENCODE_SCENE)
 
 
 def _smear(light: Linear, length: float, angle: float) -> Linear:
@@ -75,8 +77,8 @@ def double_exposure(image: Image, severity: float, rng: np.random.Generator) -> 
     high, wide = max(1, int(height * share)), max(1, int(width * share))
     top, left = int(rng.uniform(0, height - high)), int(rng.uniform(0, width - wide))
     ghost = cv2.resize(cv2.flip(image[top : top + high, left : left + wide], flip), (width, height))
-    first = cv2.LUT(image, _exposed(1 - 0.45 * severity))
-    return encode(cv2.add(first, cv2.LUT(ghost, _exposed(0.85 * severity))))
+    first = decode(image, _exposed(1 - 0.45 * severity))
+    return encode(cv2.add(first, decode(ghost, _exposed(0.85 * severity))))
 
 
 def _exposed(share: float) -> Linear:
@@ -88,8 +90,8 @@ def _exposed(share: float) -> Linear:
 _GRAIN = 0.22 + (4 * CODES * (1 - CODES)) ** 0.8
 _DENSITY = np.concatenate([[0], np.cumsum(1 / _GRAIN)[:-1]])
 _DENSITY /= _DENSITY[-1]
-TO_GRAIN_SPACE = as_codes(_DENSITY)
-FROM_GRAIN_SPACE = as_codes(np.interp(CODES, _DENSITY, CODES))
+_TO_GRAIN_SPACE = as_codes(_DENSITY)
+_FROM_GRAIN_SPACE = as_codes(np.interp(CODES, _DENSITY, CODES))
 
 
 @treatment(
@@ -103,12 +105,10 @@ def film_artifacts(image: Image, severity: float, rng: np.random.Generator) -> I
     height, width = image.shape[:2]
     size = round(float(np.clip(min(height, width) / 900, 0.5, 1.6)), 1)
     grain = fields.window(fields.grain_plate(size), rng, height, width)
-    out = _halation(image, severity)
-    even = cv2.LUT(out, TO_GRAIN_SPACE)
+    even = look_up(_halation(image, severity), _TO_GRAIN_SPACE)
     strength = 0.75 * severity
     even = cv2.addWeighted(even, 1.0, grain, strength, -128 * strength)
-    out = cv2.LUT(even, FROM_GRAIN_SPACE)
-    return _dust(out, severity, rng)
+    return _dust(look_up(even, _FROM_GRAIN_SPACE), severity, rng)
 
 
 def _halation(image: Image, severity: float) -> Image:
@@ -116,7 +116,7 @@ def _halation(image: Image, severity: float) -> Image:
     height, width = image.shape[:2]
     small_high, small_wide = fields.small_shape(height, width, 128)
     small = fields.shrink(image, small_high, small_wide)
-    bright = cv2.LUT(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), _HIGHLIGHT)
+    bright = look_up(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), _HIGHLIGHT)
     glow = fields.tinted(cv2.GaussianBlur(bright, (0, 0), 3.0), (0.55 * severity, 0.16 * severity, 0.05 * severity))
     return np.asarray(cv2.add(image, cv2.resize(glow, (width, height))), np.uint8)
 
@@ -148,18 +148,18 @@ def _dust(image: Image, severity: float, rng: np.random.Generator) -> Image:
 )
 def analog_degradation(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """A worn VHS recording."""
-    height, width = image.shape[:2]
-    luma, red, blue = cv2.split(cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb))
+    height = len(image)
+    luma, *colour = cv2.split(cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb))
     luma = _tape_luma(luma, severity, rng)
-    red, blue = (_tape_chroma(plane, severity, severity * width / 50) for plane in (red, blue))
     _dropouts(luma, severity, rng)
     torn = max(1, round(height * (0.02 + 0.06 * severity)))
     luma[-torn:] = cv2.add(luma[-torn:], 70 * severity)
     pitch = max(2, round(height / 240) * 2)
-    lines = np.where(np.arange(height) % pitch < pitch // 2, 255, round(255 * (1 - 0.38 * severity))).astype(np.uint8)
-    scan = cv2.resize(lines[:, None], (width, height), interpolation=cv2.INTER_NEAREST)
-    luma = cv2.multiply(luma, scan, scale=1 / 255)
-    packed = _time_base(cv2.merge([luma, red, blue]), severity, torn, rng)
+    dark = np.arange(height) % pitch >= pitch // 2
+    luma[dark] = look_up(luma[dark], as_codes(CODES * (round(255 * (1 - 0.38 * severity)) / 255)))
+    packed = _tape_chroma(colour, severity)
+    cv2.insertChannel(luma, packed, 0)
+    packed = _time_base(cv2.cvtColor(packed, cv2.COLOR_RGBA2RGB), severity, torn, rng)
     return np.asarray(cv2.cvtColor(packed, cv2.COLOR_YCrCb2RGB), np.uint8)
 
 
@@ -175,16 +175,20 @@ def _tape_luma(luma: Image, severity: float, rng: np.random.Generator) -> Image:
     return np.asarray(cv2.addWeighted(ringing, 1.0, noise, 0.5 * severity, -64 * severity), np.uint8)
 
 
-def _tape_chroma(plane: Image, severity: float, delay: float) -> Image:
-    """Colour at a few dozen samples a line, late by `delay` pixels."""
-    height, width = plane.shape
+def _tape_chroma(colour: Sequence[Image], severity: float) -> Image:
+    """Both planes of `colour` at a few dozen samples a line, and late: channels 1 and 2 of four, as four are fastest.
+
+    The first is left free for luma.
+    """
+    height, width = colour[0].shape
     samples = max(1, round(width / (1 + 17 * severity * width / 768)))
-    rows = max(1, round(height / (1 + 2 * severity)))
-    small = cv2.blur(cv2.resize(plane, (samples, rows), interpolation=cv2.INTER_AREA), (3, 1))
-    back = np.array([[samples / width, 0, -delay * samples / width], [0, rows / height, 0]], np.float32)
+    rows, delay = max(1, round(height / (1 + 2 * severity))), severity * samples / 50
+    small = cv2.blur(cv2.resize(cv2.merge(colour), (samples, rows), interpolation=cv2.INTER_AREA), (3, 1))
+    empty = np.zeros((rows, samples), np.uint8)
+    back = np.array([[samples / width, 0, -delay], [0, rows / height, 0]], np.float32)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    late = cv2.warpAffine(small, back, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(late, np.uint8)
+    four = cv2.merge([empty, small, empty])
+    return np.asarray(cv2.warpAffine(four, back, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE))
 
 
 def _dropouts(luma: Image, severity: float, rng: np.random.Generator) -> None:
@@ -212,10 +216,9 @@ def _time_base(packed: Image, severity: float, torn: int, rng: np.random.Generat
         shift[first : first + rows] += kick[: max(0, height - first)]
     starts = np.rint(shift).astype(int)
     left, right = max(0, -int(starts.min())), max(0, int(starts.max()))
-    wide = cv2.copyMakeBorder(packed, 0, 0, left, right, cv2.BORDER_REPLICATE)
-    for row, start in enumerate((starts + left).tolist()):
-        packed[row] = wide[row, start : start + width]
-    return packed
+    wide = cv2.copyMakeBorder(packed, 0, 0, left, right, cv2.BORDER_REPLICATE).reshape(height, -1)
+    begun_at = np.lib.stride_tricks.sliding_window_view(wide, 3 * width, axis=1)
+    return np.asarray(begun_at[np.arange(height), 3 * (starts + left)].reshape(packed.shape), np.uint8)
 
 
 @treatment(
@@ -276,12 +279,10 @@ def bad_or_no_details(image: Image, severity: float, rng: np.random.Generator) -
     for radius in range(1, 1 + int(np.ceil(5 * severity))):
         opened = cv2.morphologyEx(small, cv2.MORPH_OPEN, brush, iterations=radius)
         opened = cv2.morphologyEx(opened, cv2.MORPH_CLOSE, brush, iterations=radius)
-        part = min(1.0, 5 * severity - radius + 1)
-        small = cv2.addWeighted(small, 1 - part, opened, part, 0)
+        small = fields.blend(small, opened, 5 * severity - radius + 1)
         small = cv2.medianBlur(small, 5)
     smooth = small if coarse == 1.0 else cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
-    share = min(1.0, 0.3 + 1.6 * severity)
-    return np.asarray(cv2.addWeighted(image, 1 - share, smooth, share, 0), np.uint8)
+    return fields.blend(image, smooth, 0.3 + 1.6 * severity)
 
 
 def _wander(image: Image, reach: float, rng: np.random.Generator) -> Image:
@@ -291,4 +292,6 @@ def _wander(image: Image, reach: float, rng: np.random.Generator) -> Image:
     cells = rng.random((2, 40, 40), np.float32) - 0.5
     aside, down = (cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC) for grid in cells)
     x, y = columns + reach * aside, rows + reach * down
-    return np.asarray(cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101), np.uint8)
+    return fields.sampled(
+        image, lambda four: cv2.remap(four, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    )

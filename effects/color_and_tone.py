@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from effects import fields, measures
-from effects.light import CODES, LUMA, as_codes, blend_matrix, filter_matrix, mix_matrix
+from effects.light import CODES, LUMA, as_codes, blend_matrix, filter_matrix, look_up, mix_matrix
 from effects.treatment import Image, treatment
 
 
@@ -39,12 +39,12 @@ def clashing_disharmony(image: Image, severity: float, rng: np.random.Generator)
     hue = rng.random()
     turned = cv2.transform(image, blend_matrix(_turn_hue(angle * severity, 1 + 1.1 * severity), 1.0))
     shadow, light = _pure(hue), _pure(hue + 0.42)
-    weight = CODES[:, None]
-    toned = CODES[:, None] + 0.36 * (shadow * (1 - weight) ** 1.5 + light * weight**1.5) * np.sin(
-        np.pi * (0.12 + 0.76 * weight)
-    )
-    table = as_codes((1 - severity) * CODES[:, None] + severity * toned)
-    return np.asarray(cv2.LUT(turned, table.reshape(1, 256, 3)), np.uint8)
+    toned = _GREYS + 0.36 * (shadow * (1 - _GREYS) ** 1.5 + light * _GREYS**1.5) * _TONING
+    return look_up(turned, as_codes((1 - severity) * _GREYS + severity * toned))
+
+
+_GREYS = CODES[:, None]
+_TONING = np.sin(np.pi * (0.12 + 0.76 * _GREYS))  # least in black and in white
 
 
 @treatment(
@@ -116,7 +116,7 @@ def color_inconsistency(image: Image, severity: float, rng: np.random.Generator)
     angle, phase = rng.uniform(0, 2 * np.pi), rng.uniform(0, 2 * np.pi)
     across = float(np.cos(angle)) * (x - 0.5) + float(np.sin(angle)) * (y - 0.5)
     lamp = np.tanh(4 * (across + 0.5 * (fields.clouds(rng, high, wide, 2, 3) - 0.5)))
-    warmth = np.rint(3.5 * (lamp + 0.35 * np.sin(5 * np.pi * y[:, :1] + phase)))
+    warmth = np.rint(3.5 * (lamp + 0.35 * np.sin(5 * np.pi * y + phase)))
     green = np.rint(3 * np.sin(phase + 5 * across))
     plate = np.empty((high, wide, 3), np.uint8)
     for channel, power in enumerate((0.12 * warmth, 0.053 * green, -0.157 * warmth)):

@@ -42,10 +42,9 @@ def filled(turn: Matrix, shape: tuple[int, ...], centre: tuple[float, float] = (
 
 def look_through(image: Image, back: Matrix) -> Image:
     """`image` seen through the 2x3 map `back` from output to input pixels."""
-    height, width = image.shape[:2]
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(
-        cv2.warpAffine(image, back, (width, height), flags=flags, borderMode=cv2.BORDER_REFLECT_101), np.uint8
+    flags, size = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, image.shape[1::-1]
+    return fields.sampled(
+        image, lambda four: cv2.warpAffine(four, back, size, flags=flags, borderMode=cv2.BORDER_REFLECT_101)
     )
 
 
@@ -164,8 +163,8 @@ def _paste(image: Image, card: Image, mask: Image, centre: tuple[float, float]) 
     inside = np.s_[y0 - top : y1 - top, x0 - left : x1 - left]
     lies = cv2.cvtColor(mask[inside], cv2.COLOR_GRAY2RGB)
     out = image.copy()
-    under = cv2.multiply(out[y0:y1, x0:x1], cv2.bitwise_not(lies), scale=1 / 255)
-    out[y0:y1, x0:x1] = cv2.add(under, cv2.multiply(card[inside], lies, scale=1 / 255))
+    under = cv2.multiply(image[y0:y1, x0:x1], cv2.bitwise_not(lies), scale=1 / 255)
+    cv2.add(under, cv2.multiply(card[inside], lies, scale=1 / 255), dst=out[y0:y1, x0:x1])
     return out
 
 
@@ -207,12 +206,12 @@ def _far(image: Image, scale: float, x: float, y: float) -> Image:
     void = cv2.GaussianBlur(void, (0, 0), 3)
     out = np.asarray(cv2.resize(void, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
     edge = max(0.5, 0.09 * min(high, wide))
-    from_border = (np.minimum(np.arange(n), np.arange(n)[::-1]) + 0.5 for n in (high, wide))
-    down, across = ((np.minimum(distance, edge) * 255 / edge).astype(np.uint8) for distance in from_border)
-    near = np.minimum.outer(down, across)
+    down, across = (np.minimum(np.arange(n), np.arange(n)[::-1]) + 0.5 for n in (high, wide))
+    near = (np.minimum(np.minimum(down[:, None], across), edge) * 255 / edge).astype(np.uint8)
     near = cv2.cvtColor(near, cv2.COLOR_GRAY2RGB)
-    around = cv2.multiply(out[top : top + high, left : left + wide], cv2.bitwise_not(near), scale=1 / 255)
-    out[top : top + high, left : left + wide] = cv2.add(around, cv2.multiply(small, near, scale=1 / 255))
+    frame = out[top : top + high, left : left + wide]
+    around = cv2.multiply(frame, cv2.bitwise_not(near), scale=1 / 255)
+    cv2.add(around, cv2.multiply(small, near, scale=1 / 255), dst=frame)
     return out
 
 
@@ -239,8 +238,10 @@ def amateur_snapshot_energy(image: Image, severity: float, rng: np.random.Genera
 def _date(image: Image, text: str, severity: float, height: int, width: int) -> Image:
     """The date in orange seven-segment figures at the lower right, added as the light of the camera's own diodes."""
     size = max(1.0, min(height, width) / 42)
-    stamp = np.zeros_like(image)
     left, top = 0.95 * width - 1.6 * size * len(text), 0.95 * height - 2 * size
+    corner = image[max(0, int(top - size)) :, max(0, int(left - size)) :]
+    left, top = left - (width - corner.shape[1]), top - (height - corner.shape[0])
+    stamp = np.zeros_like(corner)
     bright = min(1.0, 2 * severity)
     for place, figure in enumerate(text):
         for segment in _FIGURES.get(figure, ""):
@@ -248,7 +249,8 @@ def _date(image: Image, text: str, severity: float, height: int, width: int) -> 
             start, end = ((round(16 * x), round(16 * y)) for x, y in ends.tolist())
             colour = (255 * bright, 128 * bright, 20 * bright)
             cv2.line(stamp, start, end, colour, max(1, round(0.24 * size)), cv2.LINE_AA, 4)
-    return np.asarray(cv2.add(image, stamp), np.uint8)
+    cv2.add(corner, stamp, dst=corner)
+    return image
 
 
 _SEGMENTS = {  # ends in units of a figure's width; a figure is two units high and leans a little

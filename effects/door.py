@@ -9,9 +9,12 @@ from __future__ import annotations
 import difflib
 import hashlib
 from types import ModuleType
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
+from numpy.random.bit_generator import ISeedSequence
 
 from effects import (
     clarity_and_focus,
@@ -109,7 +112,17 @@ def _as_rgb(image: Image) -> Image:
     return np.ascontiguousarray(image[..., :3])
 
 
+class _Key(ISeedSequence):
+    """A text's hash as the key of a bit generator. `Philox(key=...)` would ask the system for entropy it then drops."""
+
+    def __init__(self, text: str) -> None:
+        self._digest = hashlib.sha256(text.encode()).digest()
+
+    def generate_state(self, n_words: int, dtype: Any = np.uint32) -> npt.NDArray[Any]:
+        return np.frombuffer(self._digest, np.dtype(dtype).newbyteorder("<"), n_words)
+
+
 def _generator(seed: int, name: str) -> np.random.Generator:
     """Philox keyed by a hash of seed and name: independent streams, the same in every process and on every machine."""
-    digest = hashlib.sha256(f"{name}:{seed}".encode()).digest()
-    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16], "little")))
+    key: Any = _Key(f"{name}:{seed}")  # Any: numpy's own stub knows one class of seed sequences only
+    return np.random.Generator(np.random.Philox(key))

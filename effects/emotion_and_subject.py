@@ -6,13 +6,16 @@ a face that suffers is a subject, and no filter makes one, so it is refused rath
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from effects import fields, measures
 from effects.composition_and_structure import subject
-from effects.light import blend_matrix, mix_matrix
+from effects.light import blend_matrix, look_up, mix_matrix
 from effects.treatment import Image, treatment
 
 
@@ -48,34 +51,45 @@ def atmospheric_distress(image: Image, severity: float, rng: np.random.Generator
 def decay_and_degradation(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """Stains, scratches, cracks, mould; what flakes off shows the paper."""
     height, width = image.shape[:2]
-    faded = cv2.transform(image, blend_matrix(mix_matrix(0.45, (0.74, 0.7, 0.58), (34, 27, 14)), severity))
+    faded = cv2.transform(image, blend_matrix(_NEGLECTED, severity))
     out = cv2.multiply(faded, cv2.resize(_stains(height, width, severity, rng), (width, height)), scale=1 / 255)
     zoom = fields.texture_zoom(height, width)
-    spores = cv2.LUT(fields.window(fields.spore_plate(), rng, height, width, zoom), _mould_table(severity))
+    mould = look_up(fields.window(fields.spore_plate(), rng, height, width, zoom), _mould(severity))
     age = fields.window(fields.crack_plate(), rng, height, width, zoom)
     _, cracks = cv2.threshold(age, 255 * (1 - 0.95 * severity), 255, cv2.THRESH_BINARY)
-    out = cv2.subtract(out, fields.tinted(spores, (0.78, 0.68, 0.8)))
+    out = cv2.subtract(out, mould)
     out = cv2.subtract(out, fields.tinted(cracks, (0.4, 0.42, 0.42)))
     _flake(out, severity, rng)
     _scratch(out, severity, rng)
     return np.asarray(out, np.uint8)
 
 
-def _mould_table(severity: float) -> Image:
-    """How much a place is eaten, by the order in which mould reaches it."""
+_NEGLECTED = mix_matrix(0.45, (0.74, 0.7, 0.58), (34, 27, 14))
+
+
+@lru_cache(64)
+def _mould(severity: float) -> Image:
+    """What mould takes from each channel, by the order in which it reaches a place: a table of three columns."""
     order = np.arange(256) / 255
-    return np.rint(205 * np.clip((order - (0.95 - 0.62 * severity)) / 0.25, 0, 1)).astype(np.uint8)
+    eaten = np.rint(205 * np.clip((order - (0.95 - 0.62 * severity)) / 0.25, 0, 1)).astype(np.uint8)
+    return np.asarray(fields.tinted(eaten[None], (0.78, 0.68, 0.8))[0])
 
 
 def _stains(height: int, width: int, severity: float, rng: np.random.Generator) -> Image:
     """What the paper still reflects: brown puddles with a darker tide-mark where they dried, and a burnt border."""
     high, wide, x, y = fields.grid(height, width, 96)
     warp = fields.clouds(rng, high, wide, 4) - 0.5
-    absorbed = np.zeros((high, wide), np.float32)
-    for place_x, place_y, size, force in rng.random((5, 4)).tolist():
-        reach = (np.sqrt((x - place_x) ** 2 + (y - place_y) ** 2) + 0.22 * warp) / (0.1 + 0.25 * size)
-        pool = np.clip(4 - 4 * reach, 0, 0.45)
-        absorbed += severity * (0.5 + 0.5 * force) * (pool + 0.8 * np.exp(-(((reach - 0.97) / 0.055) ** 2)))
+    drops = rng.random((5, 4)) * (1, 1, 0.25, 0.5 * severity) + (0, 0, 0.1, 0.5 * severity)
+    place_x, place_y, size, force = drops.T.astype(np.float32)[..., None, None]
+    reach = np.sqrt((x - place_x) ** 2 + (y - place_y) ** 2)
+    reach += 0.22 * warp
+    reach /= size
+    taken = np.minimum(np.maximum(4 - 4 * reach, 0), 0.45)
+    reach -= 0.97
+    reach /= 0.055
+    taken += 0.8 * np.exp(-(reach**2))
+    taken *= force
+    absorbed = taken.sum(0)
     border = np.minimum(np.minimum(x, 1 - x), np.minimum(y, 1 - y)) + 0.1 * warp
     absorbed += severity * 1.1 * np.exp(-np.maximum(border, 0) / 0.045)
     plate = np.empty((high, wide, 3), np.uint8)
@@ -89,11 +103,10 @@ def _flake(image: Image, severity: float, rng: np.random.Generator) -> None:
     height, width = image.shape[:2]
     high, wide, _, _ = fields.grid(height, width, 176)
     order = fields.clouds(rng, high, wide, 7)
-    depth = np.clip(128 + 1000 * (fields.level_of(order, 0.07 * severity) - order), 0, 255).astype(np.uint8)
+    depth = fields.outline(fields.level_of(order, 0.07 * severity) - order)
     gone = cv2.threshold(cv2.resize(depth, (width, height)), 127, 255, cv2.THRESH_BINARY)[1]
     step = max(1, min(height, width) // 256)
-    shade = np.zeros_like(gone)
-    shade[step:, step:] = gone[:-step, :-step]
+    shade = cv2.copyMakeBorder(gone[:-step, :-step], step, 0, step, 0, cv2.BORDER_CONSTANT | cv2.BORDER_ISOLATED)
     cv2.subtract(image, fields.tinted(shade, (0.4, 0.4, 0.4)), dst=image)
     cv2.max(image, fields.tinted(gone, (0.89, 0.84, 0.75)), dst=image)
 
@@ -103,10 +116,10 @@ def _scratch(image: Image, severity: float, rng: np.random.Generator) -> None:
     height, width = image.shape[:2]
     thick = max(1, round(min(height, width) / 640))
     for x, y, turn, long, shade, across in rng.random((34, 6))[: round(34 * severity)].tolist():
-        angle = (np.pi / 2 + 0.5 * (turn - 0.5)) if across < 0.75 else np.pi * turn
+        angle = (math.pi / 2 + 0.5 * (turn - 0.5)) if across < 0.75 else math.pi * turn
         reach = max(height, width) * (0.05 + 0.5 * long**2)
         start = int(x * width), int(y * height)
-        end = int(x * width + reach * np.cos(angle)), int(y * height + reach * np.sin(angle))
+        end = int(x * width + reach * math.cos(angle)), int(y * height + reach * math.sin(angle))
         tone = 150 + 100 * shade
         cv2.line(image, start, end, (tone, tone * 0.97, tone * 0.88), thick, cv2.LINE_AA)
 
@@ -121,16 +134,13 @@ def disgust_and_aversion(image: Image, severity: float, rng: np.random.Generator
     """Rot that spreads over the picture: inflamed at the front, slimy and veined behind it, brown in the depth."""
     height, width = image.shape[:2]
     high, wide, x, y = fields.grid(height, width, 160)
-    order = np.full((high, wide), 9.0, np.float32)
-    for place_x, place_y, late in rng.random((5, 3)).tolist():
-        order = np.minimum(order, np.sqrt((x - place_x) ** 2 + (y - place_y) ** 2) + 0.25 * late)
+    place_x, place_y, late = (rng.random((5, 3)) * (1, 1, 0.25)).T.astype(np.float32)[..., None, None]
+    order = (np.sqrt((x - place_x) ** 2 + (y - place_y) ** 2) + late).min(0)
     order += 0.34 * fields.clouds(rng, high, wide, 5)
     behind = (fields.level_of(order, 0.88 * severity) - order) / 0.3
     stage = np.clip(behind * 170 + 40, 0, 255).astype(np.uint8)
-    by_channel = cv2.cvtColor(stage, cv2.COLOR_GRAY2RGB)
-    keeps, oozes = (cv2.resize(cv2.LUT(by_channel, table), (width, height)) for table in (_ROT_KEEPS, _ROT_OOZES))
+    keeps, oozes, wet = (cv2.resize(look_up(stage, table), (width, height)) for table in _ROT)
     out = cv2.add(cv2.multiply(image, keeps, scale=1 / 255), oozes)
-    wet = cv2.resize(cv2.LUT(stage, _ROT_WET), (width, height))
     veins = fields.window(fields.mottle_plate(), rng, height, width, fields.texture_zoom(height, width))
     relief = np.zeros_like(veins)
     cv2.subtract(veins[2:, 2:], veins[:-2, :-2], dst=relief[2:, 2:])
@@ -139,7 +149,7 @@ def disgust_and_aversion(image: Image, severity: float, rng: np.random.Generator
     return np.asarray(cv2.add(out, gleam), np.uint8)
 
 
-def _rot_tables() -> tuple[Image, Image, Image]:
+def _rot_tables() -> tuple[Image, ...]:
     """What rot keeps, what it oozes and how wet it is, by its stage: 40 is the front, 255 the oldest."""
     behind = (np.arange(256)[:, None] - 40) / 170
     rotten, depth = np.clip(behind * 9, 0, 1), np.clip(behind, 0, 1)
@@ -149,11 +159,10 @@ def _rot_tables() -> tuple[Image, Image, Image]:
     rim = np.exp(-(((behind - 0.06) / 0.05) ** 2)) * np.array([66, 62, 42])
     oozes = rotten * (0.25 + depth) * np.array([38, 40, 10]) + rim
     wet = 255 * rotten[:, 0] * (0.4 + 0.6 * depth[:, 0])
-    as_table = [np.clip(np.rint(table), 0, 255).astype(np.uint8) for table in (255 * keeps, oozes, wet)]
-    return as_table[0].reshape(1, 256, 3), as_table[1].reshape(1, 256, 3), as_table[2]
+    return tuple(np.clip(np.rint(table), 0, 255).astype(np.uint8) for table in (255 * keeps, oozes, wet))
 
 
-_ROT_KEEPS, _ROT_OOZES, _ROT_WET = _rot_tables()
+_ROT = _rot_tables()
 
 
 @treatment(
@@ -178,7 +187,7 @@ def unfinished_raw(image: Image, severity: float, rng: np.random.Generator) -> I
     wash = cv2.addWeighted(wash, 0.62, bare, 0.38, 0)
     out = image.copy()
     for layer, share in ((wash, 0.95 * severity), (bare, 0.78 * severity)):
-        depth = np.clip(128 + 1000 * (order - fields.level_of(order, 1 - share)), 0, 255).astype(np.uint8)
+        depth = fields.outline(order - fields.level_of(order, 1 - share))
         _, mask = cv2.threshold(cv2.resize(depth, (width, height)), 128, 255, cv2.THRESH_BINARY)
         cv2.copyTo(layer, mask, out)
     return out
@@ -189,7 +198,7 @@ def _pencil(image: Image) -> Image:
     luma = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     reach = max(1, round(min(luma.shape) / 60)) * 2 + 1
     lines = cv2.divide(luma, cv2.blur(luma, (reach, reach)), scale=250)
-    return np.asarray(cv2.LUT(lines, _PENCIL), np.uint8)
+    return look_up(lines, _PENCIL)
 
 
 _PENCIL = np.rint(60 + 190 * np.clip((np.arange(256) / 255 - 0.45) / 0.5, 0, 1) ** 1.1).astype(np.uint8)
@@ -231,8 +240,7 @@ def abstract_photo(image: Image, severity: float, rng: np.random.Generator) -> I
     which = cv2.resize(cells.astype(np.float32), (wide, high), interpolation=cv2.INTER_NEAREST)
     planes = cv2.remap(vivid[None], which, np.zeros_like(which), cv2.INTER_NEAREST)
     planes = cv2.resize(planes, (width, height), interpolation=cv2.INTER_LINEAR)
-    share = min(1.0, 0.45 + 0.75 * severity)
-    return np.asarray(cv2.addWeighted(image, 1 - share, planes, share, 0), np.uint8)
+    return fields.blend(image, planes, 0.45 + 0.75 * severity)
 
 
 def _cell_means(small: Image, cells: npt.NDArray[np.uint16]) -> npt.NDArray[np.float64]:
@@ -240,7 +248,7 @@ def _cell_means(small: Image, cells: npt.NDArray[np.uint16]) -> npt.NDArray[np.f
     label = cv2.resize(cells, small.shape[1::-1], interpolation=cv2.INTER_NEAREST).ravel()
     count = np.bincount(label, minlength=int(cells.max()) + 1)
     total = np.stack([np.bincount(label, small[..., c].ravel(), len(count)) for c in range(3)], -1)
-    return np.where(count[:, None] > 0, total / np.maximum(count, 1)[:, None], small.mean((0, 1)))
+    return np.where(count[:, None] > 0, total / np.maximum(count, 1)[:, None], total.sum(0) / label.size)
 
 
 @treatment(
@@ -268,8 +276,8 @@ def _droste(image: Image, share: float, x: float, y: float) -> Image:
         hole = hole[top : top + high, left : left + wide]
         rim = max(1, round(min(high, wide) / 48))
         copy = fields.shrink(copy, high, wide)
-        hole[:] = 14
-        hole[rim:-rim, rim:-rim] = (cv2.flip(copy, -1) if level % 2 == 0 else copy)[rim:-rim, rim:-rim]
+        seen = (cv2.flip(copy, -1) if level % 2 == 0 else copy)[rim:-rim, rim:-rim]
+        cv2.copyMakeBorder(seen, rim, rim, rim, rim, cv2.BORDER_CONSTANT | cv2.BORDER_ISOLATED, hole, (14, 14, 14))
     return out
 
 
@@ -286,4 +294,6 @@ def _melt(image: Image, severity: float, rng: np.random.Generator) -> Image:
     columns, lines = np.meshgrid(np.linspace(0, width - 1, wide), np.linspace(0, height - 1, high))
     back_x = cv2.resize((columns + aside).astype(np.float32), (width, height))
     back_y = cv2.resize((lines - down).astype(np.float32), (width, height))
-    return np.asarray(cv2.remap(image, back_x, back_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101), np.uint8)
+    return fields.sampled(
+        image, lambda four: cv2.remap(four, back_x, back_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    )

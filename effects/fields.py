@@ -6,11 +6,13 @@ seeded window of it. That is as random to the eye as fresh noise and costs a cop
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, lru_cache
 
 import cv2
 import numpy as np
 
+from effects.light import look_up
 from effects.treatment import Image, Plane
 
 PLATE = 1024
@@ -31,10 +33,26 @@ def shrink(image: Image, height: int, width: int) -> Image:
     return image
 
 
+def sampled(image: Image, sample: Callable[[Image], Image]) -> Image:
+    """`sample(image)`, a `cv2.remap` or `cv2.warpAffine`, at four channels, which OpenCV takes faster than three."""
+    four = sample(cv2.cvtColor(image, cv2.COLOR_RGB2RGBA))
+    return np.asarray(cv2.cvtColor(four, cv2.COLOR_RGBA2RGB), np.uint8)
+
+
+def blend(under: Image, over: Image, share: float) -> Image:
+    """`under` with a `share` of `over` on top; from 1 on, `over` alone."""
+    return over if share >= 1 else np.asarray(cv2.addWeighted(under, 1 - share, over, share, 0), np.uint8)
+
+
 def tinted(plane: Image, colour: tuple[float, float, float]) -> Image:
     """HxW `plane` as HxWx3, each channel scaled by its share in `colour`."""
-    scales = np.diag(np.asarray(colour, np.float32))
-    return np.asarray(cv2.transform(cv2.cvtColor(plane, cv2.COLOR_GRAY2RGB), scales), np.uint8)
+    return look_up(plane, _shades(colour))
+
+
+@lru_cache(64)
+def _shades(colour: tuple[float, float, float]) -> Image:
+    table = np.arange(256, dtype=np.float32)[:, None] * np.asarray(colour, np.float32)
+    return np.minimum(np.rint(table), 255).astype(np.uint8)
 
 
 def level_of(order: Plane, share: float) -> float:
@@ -44,12 +62,18 @@ def level_of(order: Plane, share: float) -> float:
     return float(np.partition(ranked, place)[place])
 
 
+def outline(distance: Plane) -> Image:
+    """Code 128 where `distance`, which is overwritten, is 0, and soon black or white: enlarged, a line to cut along."""
+    distance *= 1000
+    distance += 128
+    return np.clip(distance, 0, 255, out=distance).astype(np.uint8)
+
+
 def grid(height: int, width: int, long_side: int) -> tuple[int, int, Plane, Plane]:
-    """Height and width of a small grid with the picture's aspect, and x and y in 0..1 at its cells, float32."""
+    """Height and width of a small grid with the picture's aspect; x in 0..1 of its columns, y of its rows, float32."""
     high, wide = small_shape(height, width, min(long_side, max(48, max(height, width) // 2)))
-    x = (np.arange(wide, dtype=np.float32) + 0.5) / wide
-    y = (np.arange(high, dtype=np.float32) + 0.5) / high
-    return high, wide, np.broadcast_to(x[None, :], (high, wide)), np.broadcast_to(y[:, None], (high, wide))
+    x, y = (np.asarray((np.arange(n, dtype=np.float32) + 0.5) / n, np.float32) for n in (wide, high))
+    return high, wide, x[None, :], y[:, None]
 
 
 def small_shape(height: int, width: int, long_side: int) -> tuple[int, int]:
@@ -63,10 +87,12 @@ def clouds(rng: np.random.Generator, height: int, width: int, cells: int, octave
     total = np.zeros((height, width), np.float32)
     for octave in range(octaves):
         side = cells * 2**octave + 3
-        lumps = rng.random((side, side), np.float32)
-        total += cv2.resize(lumps, (width, height), interpolation=cv2.INTER_CUBIC) * 0.5**octave
+        lumps = rng.random((side, side), np.float32) * np.float32(0.5**octave)
+        total += cv2.resize(lumps, (width, height), interpolation=cv2.INTER_CUBIC)
     low, high = float(total.min()), float(total.max())
-    return np.asarray((total - low) / max(high - low, 1e-6), np.float32)
+    total -= low
+    total /= max(high - low, 1e-6)
+    return total
 
 
 def window(plate: Image, rng: np.random.Generator, height: int, width: int, zoom: float = 1.0) -> Image:

@@ -2,6 +2,7 @@
 
 Where a treatment adds, averages or scales light it does so here, not on code values. The curve is IEC 61966-2-1. The
 film pair also stretches highlights, as a scene has brighter lights than a print, so that a blur turns lamps into discs.
+Every table of 256 entries is applied by `look_up` or `decode`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import numpy.typing as npt
+import stringzilla
 
 from effects.treatment import Image
 
@@ -41,14 +43,32 @@ DECODE_SCENE: Linear = np.rint(_SCENE * WHITE).astype(np.uint16)
 ENCODE_SCENE: Image = as_codes(np.interp(np.arange(WHITE + 1) / WHITE, _SCENE, CODES))
 
 
-def decode(image: Image) -> Linear:
-    """uint8 sRGB -> uint16 linear light."""
-    return np.asarray(cv2.LUT(image, DECODE), np.uint16)
+def look_up(image: Image, table: Image) -> Image:
+    """`image` with each code value replaced by its entry in `table`: 256 entries, or 256x3, a column for each channel.
+
+    A grey picture under a table of three columns becomes RGB. StringZilla keeps the table in vector registers, where
+    `cv2.LUT` goes to memory for every byte.
+    """
+    if table.ndim == 2:
+        planes = cv2.split(image) if image.ndim == 3 else [image] * 3
+        columns = np.ascontiguousarray(table.T)
+        return np.asarray(cv2.merge([look_up(*pair) for pair in zip(planes, columns, strict=True)]), np.uint8)
+    image = np.ascontiguousarray(image)
+    out = np.empty_like(image)
+    stringzilla.translate(image.data, table.data, out=out.data)
+    return out
 
 
-def encode(light: Linear) -> Image:
+def decode(image: Image, table: Linear = DECODE) -> Linear:
+    """uint8 sRGB -> uint16 linear light: a byte of `table` at a time, then interleaved."""
+    rows = image.reshape(len(image), -1)
+    halves = [look_up(rows, half) for half in np.ascontiguousarray(table.view(np.uint8).reshape(256, 2).T)]
+    return np.asarray(cv2.merge(halves).view(np.uint16).reshape(image.shape))
+
+
+def encode(light: Linear, table: Image = ENCODE) -> Image:
     """uint16 linear light -> uint8 sRGB."""
-    return np.asarray(cv2.LUT(light, ENCODE), np.uint8)
+    return np.asarray(cv2.LUT(light, table), np.uint8)
 
 
 LUMA = np.tile(np.array([0.299, 0.587, 0.114]), (3, 1))

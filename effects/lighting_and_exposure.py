@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 
 from effects import fields, measures
-from effects.light import CODES, WHITE, as_codes, blend_matrix, decode, encode, mix_matrix, to_linear, to_srgb
+from effects.light import (
+    CODES,
+    WHITE,
+    as_codes,
+    blend_matrix,
+    decode,
+    encode,
+    look_up,
+    mix_matrix,
+    to_linear,
+    to_srgb,
+)
 from effects.treatment import Image, Plane, treatment
 
 STOPS = 4.0
@@ -22,7 +35,13 @@ _GAIN_ONE = 4096  # fixed point of exposure plates: 16 times is the most they ca
 def exposure_extremes(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """Blown highlights or crushed blacks, as the seed has it: +-4 stops at severity 1."""
     stops = STOPS * severity * (1 if rng.random() < 0.5 else -1)
-    return np.asarray(cv2.LUT(image, as_codes(to_srgb(to_linear(CODES) * 2**stops))), np.uint8)
+    return look_up(image, _exposure(stops))
+
+
+@lru_cache(64)
+def _exposure(stops: float) -> Image:
+    """The table of code values that stands for 2**stops times as much light."""
+    return as_codes(to_srgb(to_linear(CODES) * 2**stops))
 
 
 @treatment(
@@ -54,7 +73,7 @@ def light_leak(image: Image, severity: float, rng: np.random.Generator) -> Image
     label="Flat lighting",
     metric=measures.shading_lost,
     metric_label="slow variation of luma lost, %",
-    source="Retinex turned round (Land & McCann 1971): the slow part of luma, which is the light, is divided out.",
+    source="Single-scale retinex (Jobson et al. 1997): the slow part of luma, taken for the light, is divided out.",
 )
 def flat_lighting(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """Everything is lit alike, so that nothing stands out."""
