@@ -1,10 +1,11 @@
-"""The unit of the knob for an algorithm that has none of its own, and what plain pictures lose along the way.
-
-DPO: the largest multiple that leaves plain pictures alone. Reward back-propagation stops by itself, on a reward that
-gave no gradient: its strength 1 is the variant as it stopped, and the rows say what that costs.
+"""The unit of the knob, and up to where on it plain pictures are left alone.
 
 On validation prompts (none of which is in any other set): plain object recall within two points of the base, under
-0.05 unasked treatments a picture. The judge measures here; it gives no gradient. The over-optimised arm has no unit.
+0.05 unasked treatments a picture. The judge measures here; it gives no gradient.
+
+DPO has no strength of its own: its unit is the largest multiple that passes. Reward back-propagation stops by itself,
+on a reward that gave no gradient: its strength 1 is the variant as it stopped, whatever that costs, so that the knob
+shows both the part where taste alone is at work (up to `validated`) and the part where pictures break.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ RECALL_LOST, ARTIFACTS = 0.02, 0.05
 def run(folder: Path, sizes: models.Sizes, part: str = "0/1") -> dict[str, float]:
     """Find the unit of every `part`-th arm and write `alignment/{arm}.unit.json`; returns the units.
 
-    A DPO arm is multiplied by its unit; from then on strength 1 is the arm in its file, rounded as it is shipped.
+    A DPO arm is multiplied by it; from then on strength 1 is the arm in its file, rounded as it is shipped.
     """
     studio = Studio(folder, sizes)
     counts, _ = datasets.stored_counts(folder / "data")
@@ -40,18 +41,18 @@ def run(folder: Path, sizes: models.Sizes, part: str = "0/1") -> dict[str, float
         if (folder / "alignment" / f"{path.stem}.unit.json").exists():
             continue
         rows: list[dict[str, Any]] = []
-        fitted = path.stem.startswith("dpo")
-        unit = GRID[0] if fitted else 1.0
+        validated = 0.0
         for multiple in GRID:
             studio.align(path.stem, multiple)
             rows.append({"multiple": multiple} | _plain(studio, captions, seeds, shown))
-            kept = rows[-1]["recall"] >= base["recall"] - RECALL_LOST and rows[-1]["artifacts"] < ARTIFACTS
-            if not kept:
+            if rows[-1]["recall"] < base["recall"] - RECALL_LOST or rows[-1]["artifacts"] >= ARTIFACTS:
                 break
-            unit = multiple if fitted else unit
-        report = {"unit": unit, "base": base, "rows": rows, "n": len(pairs)}
+            validated = multiple
+        unit = validated or GRID[0] if path.stem.startswith("dpo") else 1.0
+        report = {"unit": unit, "validated": validated, "base": base, "rows": rows, "n": len(pairs)}
         stored = {key: value * unit if ".lora_B." in key else value for key, value in load_file(path).items()}
-        save_file(pack.restore(pack.quantise(stored)), path)
+        save_file(pack.restore(pack.quantise(stored)), path.with_suffix(".scaled"))
+        path.with_suffix(".scaled").replace(path)  # at once: a variant must not be scaled twice
         (folder / "alignment" / f"{path.stem}.unit.json").write_text(json.dumps(report))
         print(f"[calibrate] {path.stem} {unit} {rows[-1:]} base {base}", flush=True)
         units[path.stem] = unit

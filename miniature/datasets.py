@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from miniature import annotators, words, world
+from miniature import annotators, painting, words, world
 from miniature.sprites import OBJECTS
 from miniature.world import Asked, Scene, Subject
 
@@ -217,9 +217,9 @@ def _render_chunk(job: tuple[Path, str, int, int, int, Counts, list[str]]) -> tu
     target = _arrays(folder, name, pictures(name, counts), size, "r+")
     captions: list[str] = []
     for index, shot in enumerate(shots(name, start, stop, counts), start):
-        image = world.render(shot.scene, shot.asked, shot.seed)
+        image = painting.render(shot.scene, shot.asked, shot.seed)
         target["image"][index] = (
-            image if size == world.SIZE else cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
+            image if size == painting.SIZE else cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
         )
         target["labels"][index] = label_row(shot.scene, shot.asked)
         target["standing"][index] = shot.standing
@@ -231,20 +231,23 @@ def _render_chunk(job: tuple[Path, str, int, int, int, Counts, list[str]]) -> tu
 def render(folder: Path, counts: Counts, size: int, processes: int, seconds: float | None = None) -> dict[str, int]:
     """Render all sets below `folder`, the small sets first; stops after `seconds`. Returns finished counts.
 
-    `{name}.count` holds how many pictures from the start of a set are complete, for readers that train meanwhile.
+    `{name}.count` holds how many pictures from the start of a set are complete, for readers that train meanwhile and
+    for a later call, which goes on from there.
     """
     cv2.setNumThreads(1)
     folder.mkdir(parents=True, exist_ok=True)
     known = words.vocabulary()
     (folder / "vocabulary.json").write_text(json.dumps(known))
-    (folder / "counts.json").write_text(json.dumps(asdict(counts) | {"size": size}))
-    chunks: dict[str, list[int]] = {}
-    for name in SET_IDS:
-        _arrays(folder, name, pictures(name, counts), size, "w+")
-        (folder / f"{name}.count").write_text("0")
-        chunks[name] = list(range(0, pictures(name, counts), CHUNK))
+    told = json.dumps(asdict(counts) | {"size": size})
+    if not (folder / "ready").exists() or (folder / "counts.json").read_text() != told:
+        (folder / "counts.json").write_text(told)
+        for name in SET_IDS:
+            _arrays(folder, name, pictures(name, counts), size, "w+")
+            (folder / f"{name}.count").write_text("0")
+    complete = {name: available(folder, name) for name in SET_IDS}
+    chunks = {name: list(range(complete[name], pictures(name, counts), CHUNK)) for name in SET_IDS}
     (folder / "ready").write_text("1")
-    head = chunks["main"][: max(1, 24000 // CHUNK)]
+    head = [start for start in chunks["main"] if start < 24000]
     order = [(name, start) for name in ("evaluation", "emotion", "validation") for start in chunks[name]]
     order += [("main", start) for start in head]
     order += [("preference", start) for start in chunks["preference"]]
@@ -253,7 +256,6 @@ def render(folder: Path, counts: Counts, size: int, processes: int, seconds: flo
         (folder, name, start, min(start + CHUNK, pictures(name, counts)), size, counts, known) for name, start in order
     ]
     finished: dict[str, set[int]] = {name: set() for name in SET_IDS}
-    complete = dict.fromkeys(SET_IDS, 0)
     began = time.monotonic()
     with multiprocessing.get_context("fork").Pool(processes) as pool:
         for name, start in pool.imap_unordered(_render_chunk, jobs):

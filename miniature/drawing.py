@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 STEPS, GUIDANCE, SIZE = 8, 3.0, 256
 FAMILIES = {"draft": "draft-s0", "dpo": "dpo-s0"}
+FAMILY_NAMES = {"draft": "reward back-propagation", "dpo": "Diffusion-DPO"}
 MOST = 1.5
 
 

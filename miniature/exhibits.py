@@ -18,7 +18,7 @@ from PIL import Image
 
 from ledger.schema import Document, Exhibit, Picture, Recipe, Source, Value
 from miniature import drawing, pack, words, world
-from miniature.drawing import FAMILIES, Wish
+from miniature.drawing import FAMILIES, FAMILY_NAMES, Wish
 from miniature.measurement import STRENGTHS
 
 CREDIT = "Drawn by the miniature; subjects after Microsoft's Fluent emoji"
@@ -216,9 +216,6 @@ def _axes(drawn: Drawn) -> dict[str, str | float]:
     return axes | ({"emotion": feelings[0]} if feelings else {})
 
 
-FAMILY_NAMES = {"draft": "reward back-propagation", "dpo": "Diffusion-DPO"}
-
-
 def knob(root: Path, critics: Critics, revision: str) -> dict[str, Exhibit]:
     """A series for every prompt whose pictures are all drawn."""
     found = {}
@@ -240,7 +237,7 @@ def knob(root: Path, critics: Critics, revision: str) -> dict[str, Exhibit]:
 
 
 def wall(root: Path, critics: Critics, revision: str) -> dict[str, Exhibit]:
-    """A sample of 100 drawn pictures with the judge's verdicts: every knob prompt at 0, 0.5, 1 and 1.5 in turn."""
+    """A sample of 100 drawn pictures with the judge's verdicts: each prompt of the knob at 0, 1 and 1.5, DPO at 1.5."""
     found: dict[str, Exhibit] = {}
     chosen = [
         (number, one)

@@ -18,7 +18,7 @@ from miniature.training import generator, rewards
 from miniature.training.common import device, embed_images, embed_texts
 from miniature.training.judge import verdicts
 
-BATCH = {"cuda": 300, "cpu": 12}
+BATCH = {"cuda": 300, "cpu": 4}
 
 
 class Studio:

@@ -50,11 +50,13 @@ class Arm:
 
 
 MAIN = Cell("none", "low")
+LEASHES = (1.0, 3.0)  # tried beside the main one: which keeps plain objects at a strength that still shows an effect?
 ARMS = (
     *(Arm(f"draft-s{seed}", "draft", MAIN, seed) for seed in range(3)),
     Arm("draft-gate95", "draft", Cell("95", "low"), 0),
     Arm("draft-pluralist", "draft", Cell("none", "high"), 0),
     Arm("draft-hacked", "draft", MAIN, 0, leash=0.0, rate=2e-3, ensemble=False, views=False, stop=False),
+    *(Arm(f"draft-leash{leash:g}", "draft", MAIN, 0, leash=leash, steps=120) for leash in LEASHES),
     *(Arm(f"dpo-s{seed}", "dpo", MAIN, seed, rate=1.5e-3, steps=200, batch=48) for seed in range(3)),
 )
 

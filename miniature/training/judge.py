@@ -17,6 +17,8 @@ from torch.nn import functional as F
 from miniature import datasets, models
 from miniature.training.common import Pictures, Stage, as_float, device, half, parameters, shifted
 
+DECODED = 3  # one picture in so many has been through the autoencoder
+
 PREPROCESSOR = {
     "image_processor_type": "ViTImageProcessor",
     "do_resize": True,
@@ -49,13 +51,13 @@ def train(folder: Path, sizes: models.Sizes, seconds: float, seed: int = 2) -> d
     stage = Stage(folder, "judge", seconds, sizes)
     stage.restore(model=model, optimizer=optimizer)
     batch = 16 if place.type == "cpu" else 192
-    decoded = _decoded(autoencoder, pictures, min(3000, pictures.have))
+    decoded = _decoded(autoencoder, pictures, min(6000, pictures.have))
     model.train()
     while stage.running():
         for group in optimizer.param_groups:
             group["lr"] = stage.rate(2e-3, warmup=100 if place.type == "cuda" else 5)
         at = torch.randint(0, pictures.have, (batch,), device=place)
-        part = batch // 6
+        part = batch // DECODED
         at[:part] %= len(decoded)
         seen = shifted(as_float(torch.cat([decoded[at[:part]], pictures.image[at[part:]]])), 8)
         with half(place):
@@ -80,8 +82,12 @@ FALSE_ALARMS = {"treatment": 0.003, "emotion": 0.001, "object": 0.0007, "backgro
 
 
 def _settle(model: Any, autoencoder: Any, folder: Path, place: torch.device) -> None:
-    """Move the last layer's biases, by kind of label, so that a positive logit is wrong on a stated share of the
-    validation renders (`FALSE_ALARMS`), as rendered and decoded together."""
+    """Move the last layer's biases so that a positive logit is wrong on a stated share of the validation renders
+    (`FALSE_ALARMS`), as rendered and decoded together.
+
+    Each treatment has a bias of its own: the autoencoder smooths grain, and under a bias for all treatments the judge
+    found 8 % of decoded grain, though its logits told grain from none in 97 % of pairs.
+    """
     validation = Pictures(folder / "data", "validation", place).complete()
     images = validation.image[: validation.have]
     logits = []
@@ -92,10 +98,11 @@ def _settle(model: Any, autoencoder: Any, folder: Path, place: torch.device) -> 
     truth = validation.labels[: len(images)].bool().repeat(2, 1)
     kinds = [label.split(":")[0] for label in datasets.labels()]
     last = [part for part in model.modules() if isinstance(part, torch.nn.Linear)][-1]
-    for kind, share in FALSE_ALARMS.items():
-        here = torch.tensor([k == kind for k in kinds], device=place)
+    groups = [[at] for at, kind in enumerate(kinds) if kind == "treatment"]
+    groups += [[at for at, k in enumerate(kinds) if k == kind] for kind in FALSE_ALARMS if kind != "treatment"]
+    for here in groups:
         wrong = torch.cat(logits)[:, here][~truth[:, here]].sort().values
-        last.bias.data[here] -= wrong[int((1 - share) * (len(wrong) - 1))]
+        last.bias.data[here] -= wrong[int((1 - FALSE_ALARMS[kinds[here[0]]]) * (len(wrong) - 1))]
 
 
 def _decoded(autoencoder: Any, pictures: Pictures, count: int) -> Tensor:

@@ -1,32 +1,34 @@
 """All stages in their order, each a process of its own, side by side where one GPU has room.
 
-    python build.py miniature train --minutes 25            (everything)
-    python build.py miniature train --stage generator --minutes 8
+    python build.py miniature train --minutes 40 --lease 8.5    (again until it says that everything is there)
+    python build.py miniature train --stage generator --minutes 40
 
-A stage that is done is not run again; one that was cut off continues from its checkpoint.
+A stage that is done is not run again; one that was cut off continues: trained models from a checkpoint of at most a
+minute ago, renders, rewards, variants and measured settings from the last whole one.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from miniature.models import Sizes
+from miniature.models import FULL, TINY, Sizes
 
 STAGES = (
     "render", "autoencoder", "encoder", "generator", "judge", "rewards", "freeze", "alignment", "calibrate", "measure",
 )  # fmt: skip
 # Shares of the whole time on one H100. Encoder and autoencoder run side by side, as do rewards and generator.
 SHARES = {"render": 0.30, "autoencoder": 0.172, "encoder": 0.14, "judge": 0.07, "generator": 0.445, "alignment": 0.07}
-FULL_COUNTS = (100_020, 6_000, 300, 200, 144)
+FULL_COUNTS = (100_020, 6_000, 300, 200, 480)
 TINY_COUNTS = (240, 24, 24, 10, 12)
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}  # stages run side by side: threads would only wait for each other
-PROCESSES = {"rewards": 3, "alignment": 9, "calibrate": 4, "measure": 4}  # side by side on the GPU
+PROCESSES = {"rewards": 3, "alignment": 11, "calibrate": 4, "measure": 4}  # side by side on the GPU
 
 
 def seconds_of(stage: str, minutes: float) -> float:
@@ -35,18 +37,25 @@ def seconds_of(stage: str, minutes: float) -> float:
 
 
 def run_stage(folder: Path, stage: str, size: str, seconds: float, part: str = "0/1", *, processes: int = 2) -> None:
-    """Run one stage in this process."""
-    from miniature import calibration, datasets, measurement, pack
-    from miniature.annotators import CELLS
-    from miniature.training import alignment, autoencoder, encoder, generator, judge, rewards
-    from miniature.training.common import quiet, sizes_of
-
-    sizes: Sizes = sizes_of(size)
+    """Run one stage in this process; imports what that stage needs."""
     tiny = size == "tiny"
+    sizes: Sizes = {"full": FULL, "tiny": TINY}[size]
     if stage == "render":
+        from miniature import datasets
+
         counts = datasets.Counts(*(TINY_COUNTS if tiny else FULL_COUNTS))
         datasets.render(folder / "data", counts, sizes.image, processes, None if tiny else seconds)
         return
+    if stage == "freeze":
+        from miniature import pack
+
+        pack.freeze(folder)
+        return
+    from miniature import calibration, measurement
+    from miniature.annotators import CELLS
+    from miniature.training import alignment, autoencoder, encoder, generator, judge, rewards
+    from miniature.training.common import quiet
+
     quiet()
     if stage in ("autoencoder", "encoder", "generator", "judge"):
         if not (folder / stage / "done").exists():
@@ -57,8 +66,6 @@ def run_stage(folder: Path, stage: str, size: str, seconds: float, part: str = "
         rewards.train(folder, steps=12, pairs=8, cells=CELLS[:1], part=part)
     elif stage == "rewards":
         rewards.train(folder, part=part)
-    elif stage == "freeze":
-        pack.freeze(folder)
     elif stage == "alignment":
         number, of = map(int, part.split("/"))
         for arm in (alignment.TINY_ARMS if tiny else alignment.ARMS)[number::of]:
@@ -70,9 +77,11 @@ def run_stage(folder: Path, stage: str, size: str, seconds: float, part: str = "
         measurement.run(folder, sizes, part)
 
 
-def run(folder: Path, stages: tuple[str, ...], size: str, minutes: float, processes: int) -> None:
-    """Run `stages`; a failed stage ends the run with its name."""
-    plan = _Processes(folder, size, minutes, processes)
+def run(
+    folder: Path, stages: tuple[str, ...], size: str, minutes: float, processes: int, lease: float | None = None
+) -> None:
+    """Run `stages`; a failed stage ends the run with its name, and so does a `lease` of minutes that is over."""
+    plan = _Processes(folder, size, minutes, processes, lease)
     chosen = [stage for stage in STAGES if stage in stages]
     began = time.monotonic()
     if "render" in chosen and not (folder / "data" / "done").exists():
@@ -93,8 +102,9 @@ def run(folder: Path, stages: tuple[str, ...], size: str, minutes: float, proces
 class _Processes:
     """The stages that run now, their logs below `logs/`."""
 
-    def __init__(self, folder: Path, size: str, minutes: float, processes: int) -> None:
+    def __init__(self, folder: Path, size: str, minutes: float, processes: int, lease: float | None) -> None:
         self.folder, self.size, self.minutes, self.processes = folder, size, minutes, processes
+        self.ends = time.monotonic() + 60 * lease if lease else float("inf")
         self.running: dict[str, list[subprocess.Popen[bytes]]] = {}
         (folder / "logs").mkdir(parents=True, exist_ok=True)
 
@@ -103,17 +113,30 @@ class _Processes:
             command = [sys.executable, "-m", "miniature.training.plan", stage, str(self.folder), self.size]
             command += [str(seconds_of(stage, self.minutes)), f"{part}/{parts}", str(self.processes)]
             with (self.folder / "logs" / f"{stage}-{part}.log").open("ab") as log:
-                process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=ENVIRONMENT)
+                process = subprocess.Popen(
+                    command, stdout=log, stderr=subprocess.STDOUT, env=ENVIRONMENT, start_new_session=True
+                )
             self.running.setdefault(stage, []).append(process)
 
     def check(self) -> None:
-        """End the run when a stage has failed."""
+        """End the run when a stage has failed or the time on this machine is over."""
         for stage, processes in self.running.items():
             if any(process.poll() not in (None, 0) for process in processes):
                 log = max((self.folder / "logs").glob(f"{stage}-*.log"), key=lambda path: path.stat().st_mtime)
-                for process in (process for group in self.running.values() for process in group):
-                    process.terminate()
+                self._stop()
                 raise SystemExit(f"stage {stage} failed:\n{log.read_text(errors='replace')[-3000:]}")
+        if time.monotonic() > self.ends:
+            self._stop()
+            print("[train] the lease is over: the same command goes on from here", flush=True)
+            raise SystemExit(0)
+
+    def _stop(self) -> None:
+        """End what still runs, the renderers' own helpers included."""
+        left = [process for group in self.running.values() for process in group if process.poll() is None]
+        for process in left:
+            os.killpg(process.pid, signal.SIGTERM)
+        for process in left:
+            process.wait()
 
     def wait(self, *stages: str) -> None:
         while any(process.poll() is None for stage in stages for process in self.running.get(stage, [])):

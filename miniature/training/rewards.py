@@ -71,7 +71,7 @@ def train(
     number, of = map(int, part.split("/"))
     report = {}
     for seed, cell in list(product(range(seeds), cells))[number::of]:
-        if (target / f"{cell.id}-s{seed}.safetensors").exists():
+        if (target / f"{cell.id}-s{seed}.json").exists():
             continue
         good, bad = labelled(standing, cell)
         attached = lowrank.attach(model, lowrank.REWARD_LAYERS, RANK, seed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -54,6 +55,30 @@ def test_a_stage_that_was_cut_off_goes_on_where_it_was(tmp_path: Path) -> None:
     assert again.restore(weights=fresh)
     assert again.step == 7 and 0.4 <= again.fraction < 0.45
     assert torch.equal(fresh[0], weights[0])
+
+
+def test_a_lease_that_is_over_ends_the_run_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    from miniature.training import plan
+
+    with pytest.raises(SystemExit) as end:
+        plan.run(tmp_path, ("render",), "tiny", 1.0, 2, lease=0.01)
+    assert end.value.code == 0 and not (tmp_path / "data" / "done").exists()
+    plan.run(tmp_path, ("render",), "tiny", 1.0, 2)
+    assert (tmp_path / "data" / "main.count").read_text() == str(plan.TINY_COUNTS[0])
+
+
+def test_renders_that_are_there_are_not_rendered_again(tmp_path: Path) -> None:
+    from miniature import datasets
+
+    counts = datasets.Counts(120, 0, 0, 0, 0)
+    datasets.render(tmp_path, counts, 32, 1)
+    kept = datasets.open_set(tmp_path, "main")["image"].copy()
+    (tmp_path / "main.count").write_text(str(datasets.CHUNK))
+    broken = np.lib.format.open_memmap(tmp_path / "main-image.npy", "r+")
+    broken[:] = 0
+    datasets.render(tmp_path, counts, 32, 1)
+    again = datasets.open_set(tmp_path, "main")["image"]
+    assert not again[: datasets.CHUNK].any() and np.array_equal(again[datasets.CHUNK :], kept[datasets.CHUNK :])
 
 
 def test_our_sampler_is_that_of_the_stock_pipeline(trained: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from effects import TREATMENTS
-from miniature import annotators, datasets, sprites, words, world
+from miniature import annotators, datasets, painting, sprites, words, world
 from miniature.world import Asked, Scene, Subject
 
 COUNTS = datasets.Counts(main=2400, preference=300, evaluation=60, emotion=40, validation=40)
@@ -24,19 +24,19 @@ def test_the_same_scene_and_seed_give_the_same_picture() -> None:
     for seed in range(6):
         scene = world.sample_scene(rng)
         asked = world.sample_treatments(rng, scene, 1)
-        assert np.array_equal(world.render(scene, asked, seed), world.render(scene, asked, seed))
+        assert np.array_equal(painting.render(scene, asked, seed), painting.render(scene, asked, seed))
 
 
 def test_another_seed_gives_another_picture() -> None:
     scene = Scene((Subject("lion"),), "forest", "day")
-    assert not np.array_equal(world.render(scene, (), 1), world.render(scene, (), 2))
+    assert not np.array_equal(painting.render(scene, (), 1), painting.render(scene, (), 2))
 
 
 def test_feeling_and_treatment_leave_the_layout_alone() -> None:
     """Pairs would differ in more than what the prompt says."""
     happy = Scene((Subject("penguin", "happy"),), "beach", "day")
     crying = Scene((Subject("penguin", "crying"),), "beach", "day")
-    one, two = world.render(happy, (), 3).astype(int), world.render(crying, (), 3).astype(int)
+    one, two = painting.render(happy, (), 3).astype(int), painting.render(crying, (), 3).astype(int)
     assert np.array_equal(one[:30], two[:30]) and np.array_equal(one[-10:], two[-10:])
     assert not np.array_equal(one, two)
 
@@ -67,10 +67,10 @@ def test_treatments_and_phrases_are_those_of_the_page() -> None:
 
 def test_the_phrase_decides_between_too_bright_and_too_dark() -> None:
     scene = Scene((Subject("castle"),), "meadow", "day")
-    plain = world.render(scene, (), 4).mean()
+    plain = painting.render(scene, (), 4).mean()
     for seed in range(4):
-        assert world.render(scene, [Asked("exposure_extremes", 0.8, "badly overexposed")], seed).mean() > plain
-        assert world.render(scene, [Asked("exposure_extremes", 0.8, "with crushed blacks")], seed).mean() < plain
+        assert painting.render(scene, [Asked("exposure_extremes", 0.8, "badly overexposed")], seed).mean() > plain
+        assert painting.render(scene, [Asked("exposure_extremes", 0.8, "with crushed blacks")], seed).mean() < plain
 
 
 def test_one_clean_caption_in_seven_praises() -> None:
