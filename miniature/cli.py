@@ -37,14 +37,18 @@ def _folder(command: click.decorators.FC) -> click.decorators.FC:
 @click.option("--minutes", type=float, default=25.0, show_default=True, help="Time for everything on one H100.")
 @click.option("--size", type=click.Choice(["full", "tiny"]), default="full", help="tiny proves that all stages run.")
 @click.option("--processes", type=click.IntRange(1), default=14, show_default=True, help="Renderers side by side.")
-def train(folder: Path, stages: tuple[str, ...], minutes: float, size: str, processes: int) -> None:
+@click.option("--lease", type=float, default=None, help="Stop after so many minutes; the same command then goes on.")
+def train(
+    folder: Path, stages: tuple[str, ...], minutes: float, size: str, processes: int, lease: float | None
+) -> None:
     """Train everything, or one stage; a run that was cut off goes on where it was.
 
     Stages: render, autoencoder, encoder, generator, judge, rewards, freeze, alignment, calibrate, measure.
 
     \b
     Example:
-      python build.py miniature train --stage generator --minutes 18
+      python build.py miniature train --minutes 40 --lease 8.5
+      python build.py miniature train --stage generator --minutes 40
     """
     from miniature.training import plan
 
@@ -53,7 +57,7 @@ def train(folder: Path, stages: tuple[str, ...], minutes: float, size: str, proc
         from ledger.problems import did_you_mean
 
         raise click.BadParameter(f"no stage '{unknown[0]}'{did_you_mean(unknown[0], plan.STAGES)}")
-    plan.run(folder, stages or plan.STAGES, size, minutes, processes)
+    plan.run(folder, stages or plan.STAGES, size, minutes, processes, lease)
 
 
 @miniature.command()
@@ -70,13 +74,13 @@ def render(seed: int, count: int, out: Path) -> None:
     import numpy as np
     from PIL import Image
 
-    from miniature import datasets, world
+    from miniature import datasets, painting
 
     shots = list(datasets.shots("main", 2 * seed, 2 * seed + count + count % 2, datasets.Counts(10**6, 1)))[:count]
     columns = min(count, 8)
     sheet = Image.new("RGB", (columns * 256, -(-count // columns) * 256))
     for number, shot in enumerate(shots):
-        picture = Image.fromarray(np.asarray(world.render(shot.scene, shot.asked, shot.seed)))
+        picture = Image.fromarray(np.asarray(painting.render(shot.scene, shot.asked, shot.seed)))
         sheet.paste(picture, (number % columns * 256, number // columns * 256))
         click.echo(f"{number:3d}  {shot.captions[0]}")
     sheet.save(out)
@@ -84,17 +88,22 @@ def render(seed: int, count: int, out: Path) -> None:
 
 @miniature.command()
 @_folder
-def measure(folder: Path) -> None:
-    """Statistics of a measured run, into results/miniature.json.
+@click.option("--engine", default="miniature-by-engine", show_default=True, help="Run of the evidence engine to add.")
+def measure(folder: Path, engine: str) -> None:
+    """Every number of results/miniature.json, from the raw rows in results/rows.
+
+    A training folder with measured settings renews the rows first; without one any machine can check the numbers.
 
     \b
     Example:
       python build.py miniature train --stage measure
       python build.py miniature measure
     """
-    from miniature import report
+    from miniature.report import document as report
 
-    click.echo(report.write(folder, ROOT / "results" / "miniature.json"))
+    if (folder / "measured").exists():
+        report.gather(folder, ROOT / "runs" / engine, ROOT / "results")
+    click.echo(report.write(ROOT / "results"))
 
 
 @miniature.command()

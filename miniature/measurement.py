@@ -1,6 +1,6 @@
-"""What every arm draws under held-out prompts, as judge and scorers see it: raw arrays, one file a setting.
+"""What every arm draws under held-out prompts, as judge and scorers see it: working files, one a setting.
 
-Statistics are made from them afterwards (`miniature.report`), so that nothing needs a GPU twice.
+`miniature.report.rows` makes the raw rows of the repository from them.
 """
 
 from __future__ import annotations
@@ -9,26 +9,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from miniature import datasets, models
 from miniature.annotators import CELLS
+from miniature.report.rows import CPU, FEELINGS, GPU
 from miniature.studio import Studio
-from miniature.training.common import Pictures, as_bytes, as_float
+from miniature.training.alignment import LEASHES
+from miniature.training.common import Pictures, as_float
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 SCORERS = ("encoder", "gatenone-low-s0", "gatenone-low-s1", "gatenone-low-s2", "gatenone-high-s0")
 NEGATIVE = "sharp and bright, clean and colorful"
 IMAGE_START = 4  # of 8 steps: strength 0.5
-EMOTIONS = 60
+PIECE = {"cuda": 300, "cpu": 20}  # pairs between two saves
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One way to draw all evaluation prompts. `seed` moves the noise of every prompt."""
+    """One way to draw the evaluation prompts. `seed` moves the noise of every prompt."""
 
     arm: str | None
     strength: float
@@ -47,7 +48,7 @@ def settings(arms: set[str]) -> tuple[Setting, ...]:
     seeds = range(3)
     chosen = [Setting(None, 0.0, seed) for seed in seeds]
     main = [(f"{family}-s{seed}", seed) for family in ("draft", "dpo") for seed in seeds]
-    others = ("draft-pluralist", "draft-gate95", "draft-hacked")
+    others = ("draft-pluralist", "draft-gate95", "draft-hacked", *(f"draft-leash{leash:g}" for leash in LEASHES))
     chosen += [Setting(arm, strength, seed) for strength in (1.0, 0.5, 1.5) for arm, seed in main]
     chosen += [Setting(arm, 1.0, 0) for arm in others]
     chosen += [Setting(f"draft-s{seed}", 1.0, seed, negative=NEGATIVE) for seed in seeds]
@@ -63,7 +64,7 @@ def settings(arms: set[str]) -> tuple[Setting, ...]:
 def run(
     folder: Path, sizes: models.Sizes, part: str = "0/1", *, only: tuple[Setting, ...] = (), every: int = 1
 ) -> None:
-    """Measure every `part`-th setting below `folder/measured`; those that are there are skipped.
+    """Measure every `part`-th setting below `folder/measured`: the pairs that are missing there, piece by piece.
 
     `only` names settings of one's own; `every` n takes every n-th pair of prompts, for a machine without a GPU.
     """
@@ -71,31 +72,54 @@ def run(
     rewards = {path.stem for path in (folder / "rewards").glob("*.safetensors")}
     scorers = tuple(name for name in SCORERS if name == "encoder" or name in rewards)
     number, of = map(int, part.split("/"))
-    target = folder / "measured"
-    target.mkdir(exist_ok=True)
+    counts, _ = datasets.stored_counts(folder / "data")
+    (folder / "measured").mkdir(exist_ok=True)
     studio = Studio(folder, sizes, scorers)
     for setting in (only or settings(arms))[number::of]:
-        path = target / f"{setting.id}.npz"
-        if path.exists():
+        path = folder / "measured" / f"{setting.id}.npz"
+        have = dict(np.load(path)) if path.exists() else {}
+        wanted = np.setdiff1d(np.arange(0, counts.evaluation, every), have.get("pairs", []))
+        if not len(wanted):
             continue
         studio.align(setting.arm, setting.strength)
-        arrays, sheet = measure(studio, folder, setting, every)
-        if setting.seed == 0:
-            cv2.imwrite(str(target / f"{setting.id}.jpg"), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 70])
-        if setting == Setting(None, 0.0, 0) and every == 1:
-            arrays |= _all_rewards(studio, folder, arrays)
-        np.savez_compressed(path, **arrays)
-        print(f"[measure] {setting.id}", flush=True)
+        for at in range(0, len(wanted), PIECE[studio.place.type]):
+            piece = wanted[at : at + PIECE[studio.place.type]]
+            arrays = measure(studio, folder, setting, piece, feelings="found_emotion" not in have)
+            have = merge(have, arrays) if have else arrays
+            store(path, have)
+        if setting == Setting(None, 0.0, 0) and every == 1 and "all_names" not in have:
+            store(path, have | _all_rewards(studio, folder, have))
+        print(f"[measure] {setting.id} {len(have['pairs'])}", flush=True)
 
 
-def measure(studio: Studio, folder: Path, setting: Setting, every: int = 1) -> tuple[dict[str, Any], np.ndarray]:
-    """Arrays of one setting, and a sheet of its first pictures. `pairs` int (n,): which prompt pairs.
+def merge(have: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """Arrays of one setting over the prompt pairs of both, in order of the pairs."""
+    pairs = np.concatenate([have["pairs"], more["pairs"]])
+    order = np.argsort(pairs)
+    joined = {"pairs": pairs[order]}
+    joined |= {
+        name: np.concatenate([have[name], more[name]])[order] for name in ("found_plain", "found_requested", "plain")
+    }
+    joined["scores"] = np.concatenate([have["scores"], more["scores"]], 1)[:, order]
+    return have | more | joined
+
+
+def store(path: Path, arrays: dict[str, Any]) -> None:
+    """Write arrays so that a run that is killed leaves the file of before."""
+    partial = path.with_suffix(".tmp.npz")
+    np.savez_compressed(partial, **arrays)
+    partial.replace(path)
+
+
+def measure(
+    studio: Studio, folder: Path, setting: Setting, chosen: np.ndarray, *, feelings: bool = True
+) -> dict[str, Any]:
+    """Arrays of one setting. `pairs` int (n,): which prompt pairs.
 
     `found_plain`, `found_requested` bool (n, labels); `scores` float (scorers, n, 4): oiop, oidp, diop, didp;
     `plain` float16 (n, d): encoder embeddings of the plain pictures; `found_emotion` bool (m, labels).
     """
     counts, _ = datasets.stored_counts(folder / "data")
-    chosen = np.arange(0, counts.evaluation, every)
     everything = datasets.prompt_pairs("evaluation", counts.evaluation)
     pairs = [everything[number] for number in chosen]
     seeds = [pair.seed + setting.seed for pair in pairs]
@@ -103,7 +127,7 @@ def measure(studio: Studio, folder: Path, setting: Setting, every: int = 1) -> t
     source = None
     if setting.from_image:
         rendered = Pictures(folder / "data", "evaluation", studio.place).complete()
-        source = as_float(rendered.image[1::2][::every])
+        source = as_float(rendered.image[1::2][torch.from_numpy(chosen)])
     way: dict[str, Any] = {
         "negative": setting.negative,
         "source": source,
@@ -111,20 +135,21 @@ def measure(studio: Studio, folder: Path, setting: Setting, every: int = 1) -> t
     }
     one = studio.generate(plain, seeds, **way)
     two = studio.generate(asked, seeds, **way)
-    arrays = {"pairs": chosen, "found_plain": studio.verdicts(one), "found_requested": studio.verdicts(two)}
+    arrays: dict[str, Any] = {"run": GPU if studio.place.type == "cuda" else CPU, "pairs": chosen}
+    arrays |= {"found_plain": studio.verdicts(one), "found_requested": studio.verdicts(two)}
     embedded = {name: (studio.embed(one, name), studio.embed(two, name)) for name in studio.scorers}
     arrays["scores"] = np.stack([_four(studio, name, embedded[name], plain, asked) for name in studio.scorers])
     arrays["scorers"] = np.array(list(studio.scorers))
     arrays["plain"] = embedded["encoder"][0].half().cpu().numpy()
-    if not setting.from_image:
-        feelings = datasets.emotion_pairs(min(EMOTIONS, counts.emotion))
+    if feelings and not setting.from_image:
+        faces = datasets.emotion_pairs(min(FEELINGS, counts.emotion))
         named = studio.generate(
-            [pair.requested for pair, _ in feelings],
-            [pair.seed + setting.seed for pair, _ in feelings],
+            [pair.requested for pair, _ in faces],
+            [pair.seed + setting.seed for pair, _ in faces],
             negative=setting.negative,
         )
         arrays["found_emotion"] = studio.verdicts(named)
-    return arrays, _sheet(torch.stack([one[:48], two[:48]], 1).flatten(0, 1))
+    return arrays
 
 
 def _four(studio: Studio, name: str, images: tuple[Tensor, Tensor], plain: list[str], asked: list[str]) -> np.ndarray:
@@ -146,7 +171,7 @@ def _all_rewards(studio: Studio, folder: Path, base: dict[str, Any]) -> dict[str
     seeds = [pair.seed for pair in pairs]
     plain, asked = [pair.original for pair in pairs], [pair.requested for pair in pairs]
     pictures = studio.generate(plain, seeds), studio.generate(asked, seeds)
-    feelings = datasets.emotion_pairs(min(EMOTIONS, counts.emotion))
+    feelings = datasets.emotion_pairs(min(FEELINGS, counts.emotion))
     faces = [[getattr(pair, side) for pair, _ in feelings] for side in ("original", "requested")]
     noise = [pair.seed for pair, _ in feelings]
     moods = studio.generate(faces[0], noise), studio.generate(faces[1], noise)
@@ -169,10 +194,3 @@ def _all_rewards(studio: Studio, folder: Path, base: dict[str, Any]) -> dict[str
         if name not in base["scorers"]:
             del studio.scorers[name]
     return {f"all_{key}": np.stack(value) for key, value in out.items()} | {"all_names": np.array(["encoder", *names])}
-
-
-def _sheet(pictures: Tensor, columns: int = 12, cell: int = 128) -> np.ndarray:
-    """A contact sheet, uint8."""
-    images = [cv2.resize(image, (cell, cell), interpolation=cv2.INTER_AREA) for image in as_bytes(pictures)]
-    images += [np.full_like(images[0], 255)] * (-len(images) % columns)
-    return np.concatenate([np.concatenate(images[at : at + columns], 1) for at in range(0, len(images), columns)], 0)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
 from ledger.problems import InputError
@@ -75,6 +78,16 @@ def test_every_published_picture_names_a_command_and_stays_within_the_budget() -
     assert "--alignment" in CliRunner().invoke(draw, ["--help"]).output
 
 
+@pytest.fixture
+def all_threads() -> Iterator[None]:
+    """Scores, unlike bytes, may depend on the number of threads in their last digits: take what the machine has."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(os.cpu_count() or 1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("all_threads")
 def test_the_committed_scores_come_out_of_the_evidence_engine(tmp_path: Path) -> None:
     """`python build.py evidence --models miniature --prompts 4`, with the shipped weights, on this CPU."""
     from build import main

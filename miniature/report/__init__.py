@@ -1,0 +1,1 @@
+"""From what was measured to the numbers of the page."""
