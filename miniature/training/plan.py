@@ -84,19 +84,29 @@ def run(
     plan = _Processes(folder, size, minutes, processes, lease)
     chosen = [stage for stage in STAGES if stage in stages]
     began = time.monotonic()
+    try:
+        _run(plan, folder, chosen, tiny=size == "tiny")
+    finally:
+        plan.stop()
+    print(f"[train] {', '.join(chosen)}: {time.monotonic() - began:.0f} s", flush=True)
+
+
+def _run(plan: _Processes, folder: Path, chosen: list[str], *, tiny: bool) -> None:
     if "render" in chosen and not (folder / "data" / "done").exists():
         plan.start("render")
         while not (folder / "data" / "ready").exists():
             plan.check()
             time.sleep(0.1)
-    waves = (("autoencoder", "encoder", "generator"), ("rewards",), ("judge",), *((name,) for name in STAGES[6:]))
-    for wave in waves:
-        for name in (name for name in wave if name in chosen):
-            plan.start(name, PROCESSES.get(name, 1) if size == "full" else 1)
-        plan.wait(*(name for name in wave if name != "generator"))  # the rewards are trained beside the generator
-        if wave == ("rewards",):
-            plan.wait("render", "generator")
-    print(f"[train] {', '.join(chosen)}: {time.monotonic() - began:.0f} s", flush=True)
+    for model in [stage for stage in ("autoencoder", "encoder", "generator") if stage in chosen]:
+        plan.start(model)
+    plan.wait("autoencoder", "encoder")
+    if "rewards" in chosen and not tiny:  # trained beside the generator
+        plan.start("rewards", PROCESSES["rewards"])
+    plan.wait("rewards", "render", "generator")
+    after = [stage for stage in STAGES[4:] if stage in chosen and (tiny or stage != "rewards")]
+    for stage in ["+".join(after)] if tiny and after else after:  # a process costs more than a tiny stage
+        plan.start(stage, 1 if tiny else PROCESSES.get(stage, 1))
+        plan.wait(stage)
 
 
 class _Processes:
@@ -123,14 +133,12 @@ class _Processes:
         for stage, processes in self.running.items():
             if any(process.poll() not in (None, 0) for process in processes):
                 log = max((self.folder / "logs").glob(f"{stage}-*.log"), key=lambda path: path.stat().st_mtime)
-                self._stop()
                 raise SystemExit(f"stage {stage} failed:\n{log.read_text(errors='replace')[-3000:]}")
         if time.monotonic() > self.ends:
-            self._stop()
             print("[train] the lease is over: the same command goes on from here", flush=True)
             raise SystemExit(0)
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
         """End what still runs, the renderers' own helpers included."""
         left = [process for group in self.running.values() for process in group if process.poll() is None]
         for process in left:
@@ -151,9 +159,9 @@ def main() -> None:
     for name in ("stage", "folder", "size", "seconds", "part", "processes"):
         parser.add_argument(name)
     given = parser.parse_args()
-    run_stage(
-        Path(given.folder), given.stage, given.size, float(given.seconds), given.part, processes=int(given.processes)
-    )
+    seconds, processes = float(given.seconds), int(given.processes)
+    for stage in given.stage.split("+"):
+        run_stage(Path(given.folder), stage, given.size, seconds, given.part, processes=processes)
 
 
 if __name__ == "__main__":

@@ -42,6 +42,19 @@ def test_an_alignment_changes_the_velocity_and_strength_zero_does_not(trained: P
     assert not torch.equal(pictures[1.0], pictures[None])
 
 
+def test_a_measurement_goes_on_with_the_pairs_that_are_missing(trained: Path) -> None:
+    from miniature import measurement
+    from miniature.report import rows
+
+    setting = measurement.Setting("draft-s0", 1.0, 0)
+    for every in (12, 8):
+        measurement.run(trained, models.TINY, only=(setting,), every=every)
+    (found,) = rows.measured_in(trained)
+    assert found.pairs.tolist() == [0, 8, 12, 16] and found.run == rows.CPU
+    assert found.scores.shape == (4, len(rows.SCORERS), 4) and np.isfinite(found.scores[:, 0]).all()
+    assert found.apart is not None and found.feelings is not None and len(found.feelings) == 10
+
+
 def test_a_stage_that_was_cut_off_goes_on_where_it_was(tmp_path: Path) -> None:
     from miniature.training.common import Stage
 
