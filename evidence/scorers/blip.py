@@ -58,7 +58,7 @@ def crossed(text_encoder: Any, tokens: Mapping[str, Tensor], picture: Tensor) ->
 
 
 class ItmScorer(LocalScorer):
-    """Probability 0..1 that picture and prompt match, or both raw logits `{"mismatch": ..., "match": ...}`."""
+    """Probability 0..1 that picture and prompt match, or the raw logit of a match."""
 
     def __init__(self, row: ItmRow, device: str = "cpu") -> None:
         super().__init__(row, device)
@@ -82,9 +82,7 @@ class ItmScorer(LocalScorer):
 
     def values(self, images: Sequence[Image], prompts: Sequence[str]) -> list[Score]:
         logits = self.logits(images, prompts)
-        if self.raw:
-            return [{"mismatch": float(no), "match": float(yes)} for no, yes in logits]
-        return [float(match) for match in logits.softmax(-1)[:, 1]]
+        return [float(match) for match in (logits if self.raw else logits.softmax(-1))[:, 1]]
 
     def token_count(self, prompt: str) -> int:
         return len(self.tokenizer(prompt, verbose=False).input_ids)

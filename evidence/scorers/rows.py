@@ -119,7 +119,7 @@ class ImageRewardRow(ScorerRow):
 
 
 class ItmRow(ScorerRow):
-    """A BlipForImageTextRetrieval directory. `logits` gives both raw logits instead of the probability of a match."""
+    """A BlipForImageTextRetrieval directory. `logits` gives the raw logit of a match instead of its probability."""
 
     adapter: Literal["blip-itm"]
     logits: bool = False

@@ -370,13 +370,16 @@ def test_pickscore_is_clip_times_its_learned_scale(tmp_path: Path) -> None:
 
 
 def test_the_match_probability_of_blip_is_index_1(tmp_path: Path) -> None:
-    """Index 0 is the mismatch; an earlier comparison read it."""
+    """Index 0 is the mismatch; an earlier comparison read it. The raw logit is one number too: a sum of both would be
+    taken for a score."""
     row = MAKERS["blip-l"](tmp_path)
-    share = scorers.load(row).score(PICTURES, PROMPTS)
-    logits = scorers.load(row.model_copy(update={"logits": True})).score(PICTURES, PROMPTS)
-    for p, pair in zip(share, logits, strict=True):
-        assert isinstance(pair, dict) and list(pair) == ["mismatch", "match"]
-        assert p == pytest.approx(1 / (1 + np.exp(pair["mismatch"] - pair["match"])), abs=1e-6)
+    scorer: Any = scorers.load(row)
+    share = scorer.score(PICTURES, PROMPTS)
+    raw = scorers.load(row.model_copy(update={"logits": True})).score(PICTURES, PROMPTS)
+    for number, (picture, prompt) in enumerate(zip(PICTURES, PROMPTS, strict=True)):
+        ((mismatch, match),) = scorer.logits([picture], [prompt]).tolist()
+        assert share[number] == pytest.approx(1 / (1 + np.exp(mismatch - match)), abs=1e-6)
+        assert raw[number] == pytest.approx(match, abs=1e-6)
 
 
 def test_blip_agrees_with_the_forward_pass_of_its_stock_class(tmp_path: Path) -> None:
