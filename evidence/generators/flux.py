@@ -17,7 +17,7 @@ from evidence import vsf
 from evidence.generators.local import StagedLocal
 from evidence.generators.steering import rule, steered
 from evidence.rows import Unavailable
-from evidence.types import Request
+from evidence.types import GenerationFailed, Request
 
 
 class Flux(StagedLocal):
@@ -43,30 +43,41 @@ class Flux(StagedLocal):
             file, config=str(folder), subfolder="transformer", dtype=dtype, local_files_only=True
         )
 
-    def truncated(self, prompts: list[str]) -> list[bool]:
-        window = int(self.settings["max_sequence_length"])  # type: ignore[arg-type]
-        return [len(self.pipe.tokenizer_2(prompt).input_ids) > window for prompt in prompts]
+    def _tokens(self, prompt: str) -> list[int]:
+        return list(self.pipe.tokenizer_2(prompt).input_ids)
 
     def _reads_negative(self) -> bool:
         return self.settings["method"] != "none" or float(self.settings["true_cfg_scale"] or 1) > 1
 
     def _embed(self, prompt: str, negative: str) -> dict[str, Tensor]:
-        window = self.settings["max_sequence_length"]
-        embeds, pooled, _ = self.pipe.encode_prompt(prompt, None, device=self.device, max_sequence_length=window)
-        embedded = {"prompt_embeds": embeds, "pooled_prompt_embeds": pooled}
+        window = int(self.settings["max_sequence_length"] or 0)
         if rule(self.settings) and negative:
-            tokens = len(self.pipe.tokenizer_2(negative).input_ids)
-            against, away, _ = self.pipe.encode_prompt(negative, None, device=self.device, max_sequence_length=tokens)
-            scale = float(self.settings["pooled_scale"] or 1)
-            return {
-                "prompt_embeds": torch.cat([embeds, against], 1),
-                "pooled_prompt_embeds": vsf.pooled(pooled, away, scale),
-                "negative_tokens": torch.tensor([[tokens]]),
-            }
+            return self._steered(prompt, negative, window)
+        embeds, pooled = self._read(prompt, window)
+        embedded = {"prompt_embeds": embeds, "pooled_prompt_embeds": pooled}
         if float(self.settings["true_cfg_scale"] or 1) > 1:
-            against, away, _ = self.pipe.encode_prompt(negative, None, device=self.device, max_sequence_length=window)
+            against, away = self._read(negative, window)
             embedded |= {"negative_prompt_embeds": against, "negative_pooled_prompt_embeds": away}
         return embedded
+
+    def _steered(self, prompt: str, negative: str, window: int) -> dict[str, Tensor]:
+        """Positive and negative tokens in one sequence; under VSF they fill the window together, as in the published
+        sibling scripts."""
+        tokens = len(self.pipe.tokenizer_2(negative).input_ids)
+        room = window - tokens if self.settings["method"] == "vsf" else window
+        if room < 1:
+            raise GenerationFailed(f"the negative prompt fills the text window of {window} tokens")
+        (embeds, pooled), (against, away) = self._read(prompt, room), self._read(negative, tokens)
+        return {
+            "prompt_embeds": torch.cat([embeds, against], 1),
+            "pooled_prompt_embeds": vsf.pooled(pooled, away, float(self.settings["pooled_scale"] or 1)),
+            "negative_tokens": torch.tensor([[tokens]]),
+        }
+
+    def _read(self, text: str, window: int) -> tuple[Tensor, Tensor]:
+        """Embeddings of T5 (1, window, width) and the pooled one of CLIP."""
+        embeds, pooled, _ = self.pipe.encode_prompt(text, None, device=self.device, max_sequence_length=window)
+        return embeds, pooled
 
     def _sample(self, requests: list[Request], embedded: dict[str, Tensor]) -> Tensor:
         pipe, more = self.pipe, dict[str, Any](true_cfg_scale=self.settings["true_cfg_scale"])

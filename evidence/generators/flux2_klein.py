@@ -17,9 +17,10 @@ class Flux2Klein(Local):
     pipeline: ClassVar[str] = "Flux2KleinPipeline"
     layers: ClassVar[tuple[int, ...]] = (9, 18, 27)  # of the text encoder, read by the transformer
 
-    def truncated(self, prompts: list[str]) -> list[bool]:
-        window = int(self.settings["max_sequence_length"] or 0)
-        return [len(self.pipe.tokenizer(prompt).input_ids) > window for prompt in prompts]
+    def _tokens(self, prompt: str) -> list[int]:
+        turn = [{"role": "user", "content": prompt}]
+        told = {"add_generation_prompt": True, "enable_thinking": False}
+        return super()._tokens(self.pipe.tokenizer.apply_chat_template(turn, tokenize=False, **told))
 
     def _paint(self, requests: list[Request]) -> list[Image]:
         return self.pipe(  # type: ignore[no-any-return]

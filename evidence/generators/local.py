@@ -66,9 +66,14 @@ class Local(ABC):
                 made += self._kept(self._paint(batch))
         return made
 
-    @abstractmethod
     def truncated(self, prompts: list[str]) -> list[bool]:
         """Whether the end of each prompt reaches no text encoder at all."""
+        window = int(self.settings["max_sequence_length"] or 0)
+        return [len(self._tokens(prompt)) > window for prompt in prompts]
+
+    def _tokens(self, prompt: str) -> list[int]:
+        """As the text encoder with the widest window reads it."""
+        return list(self.pipe.tokenizer(prompt).input_ids)
 
     @abstractmethod
     def _paint(self, requests: list[Request]) -> list[Image]: ...

@@ -22,8 +22,7 @@ class LongCat(Local):
     always: ClassVar[dict[str, Setting]] = {"prompt_rewrite": False}
 
     def truncated(self, prompts: list[str]) -> list[bool]:
-        window = self.pipe.tokenizer_max_length
-        return [len(self.pipe.tokenizer(prompt).input_ids) > window for prompt in prompts]
+        return [len(self._tokens(prompt)) > self.pipe.tokenizer_max_length for prompt in prompts]
 
     def _paint(self, requests: list[Request]) -> list[Image]:
         return self.pipe(  # type: ignore[no-any-return]

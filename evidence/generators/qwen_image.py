@@ -13,10 +13,6 @@ from evidence.types import Request
 class QwenImage(Local):
     pipeline: ClassVar[str] = "QwenImagePipeline"
 
-    def truncated(self, prompts: list[str]) -> list[bool]:
-        window = int(self.settings["max_sequence_length"] or 0)
-        return [len(self.pipe.tokenizer(prompt).input_ids) > window for prompt in prompts]
-
     def _reads_negative(self) -> bool:
         return float(self.settings["true_cfg_scale"] or 1) > 1
 

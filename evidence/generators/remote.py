@@ -50,6 +50,9 @@ class Remote(ABC):
         """One RGB picture for each request, in order. Raises GenerationFailed."""
         return [self._one(request) for request in requests]
 
+    def truncated(self, prompts: list[str]) -> list[bool]:
+        raise NotImplementedError(f"what {self.row.label} reads of a prompt is not known")
+
     @abstractmethod
     def _ask(self, request: Request, key: str, base_url: str) -> bytes | str:
         """The picture, as bytes or base64. Raises GenerationFailed, or the errors of the official client."""

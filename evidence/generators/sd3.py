@@ -23,7 +23,10 @@ class Sd3(StagedLocal):
 
     def truncated(self, prompts: list[str]) -> list[bool]:
         window = max(77, int(self.settings["max_sequence_length"] or 0))
-        return [len(self.pipe.tokenizer_3(prompt).input_ids) > window for prompt in prompts]
+        return [len(self._tokens(prompt)) > window for prompt in prompts]
+
+    def _tokens(self, prompt: str) -> list[int]:
+        return list(self.pipe.tokenizer_3(prompt).input_ids)
 
     @property
     def _guided(self) -> bool:

@@ -34,7 +34,7 @@ class Sdxl(StagedLocal):
 
     def truncated(self, prompts: list[str]) -> list[bool]:
         cut = self.settings["long_prompts"] == "truncated"
-        return [cut and len(self._tokens(self.pipe.tokenizer, prompt)) > CHUNK for prompt in prompts]
+        return [cut and len(self._words(self.pipe.tokenizer, prompt)) > CHUNK for prompt in prompts]
 
     def _embed(self, prompt: str, negative: str) -> dict[str, Tensor]:
         count = max(self._chunks(prompt), self._chunks(negative))
@@ -53,9 +53,9 @@ class Sdxl(StagedLocal):
     def _chunks(self, prompt: str) -> int:
         if self.settings["long_prompts"] == "truncated":
             return 1
-        return max(1, -(-len(self._tokens(self.pipe.tokenizer, prompt)) // CHUNK))
+        return max(1, -(-len(self._words(self.pipe.tokenizer, prompt)) // CHUNK))
 
-    def _tokens(self, tokenizer: Any, prompt: str) -> list[int]:
+    def _words(self, tokenizer: Any, prompt: str) -> list[int]:
         return list(tokenizer(prompt, add_special_tokens=False).input_ids)
 
     def _clip(self, prompt: str, count: int) -> tuple[Tensor, Tensor]:
@@ -63,7 +63,7 @@ class Sdxl(StagedLocal):
         seen, pooled = [], None
         for suffix in ("", "_2"):
             tokenizer, encoder = getattr(self.pipe, f"tokenizer{suffix}"), getattr(self.pipe, f"text_encoder{suffix}")
-            tokens = self._tokens(tokenizer, prompt)
+            tokens = self._words(tokenizer, prompt)
             chunks = [self._framed(tokenizer, tokens[start * CHUNK :][:CHUNK]) for start in range(count)]
             read = [encoder(torch.tensor([chunk], device=self.device), output_hidden_states=True) for chunk in chunks]
             seen.append(torch.cat([output.hidden_states[-2] for output in read], 1))

@@ -13,9 +13,10 @@ from evidence.types import Request
 class ZImage(Local):
     pipeline: ClassVar[str] = "ZImagePipeline"
 
-    def truncated(self, prompts: list[str]) -> list[bool]:
-        window = int(self.settings["max_sequence_length"] or 0)
-        return [len(self.pipe.tokenizer(prompt).input_ids) > window for prompt in prompts]
+    def _tokens(self, prompt: str) -> list[int]:
+        turn = [{"role": "user", "content": prompt}]
+        told = {"add_generation_prompt": True, "enable_thinking": True}
+        return super()._tokens(self.pipe.tokenizer.apply_chat_template(turn, tokenize=False, **told))
 
     def _reads_negative(self) -> bool:
         return float(self.settings["guidance"] or 0) > 0

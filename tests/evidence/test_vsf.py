@@ -266,7 +266,7 @@ def test_a_negative_prompt_reaches_the_picture(adapter: str, flux: Path, sd3: Pa
 
 
 def test_flux_gets_rotary_ids_for_every_token_and_unpadded_negative_ones(flux: Path) -> None:
-    """Positive tokens padded as in the plain pipeline, then the negative ones as they are; text ids all zero."""
+    """Both together fill the window, the positive ones padded, the negative ones as they are; text ids all zero."""
     ours: Any = generators.load(row("flux", flux, method="vsf", vsf_scale=2.0, max_sequence_length=24))
     received: list[Any] = []
     hook = ours.pipe.transformer.register_forward_pre_hook(
@@ -276,9 +276,10 @@ def test_flux_gets_rotary_ids_for_every_token_and_unpadded_negative_ones(flux: P
     hook.remove()
     steered, plain = received[0], received[-1]
     negative = len(ours.pipe.tokenizer_2("sharp").input_ids)
-    assert steered["encoder_hidden_states"].shape[1] == 24 + negative
-    assert torch.equal(steered["encoder_hidden_states"][:, :24], plain["encoder_hidden_states"])
-    assert steered["txt_ids"].shape == (24 + negative, 3)
+    assert steered["encoder_hidden_states"].shape[1] == plain["encoder_hidden_states"].shape[1] == 24
+    alone, *_ = ours.pipe.encode_prompt("a dim pond", None, max_sequence_length=24 - negative)
+    assert torch.allclose(steered["encoder_hidden_states"][:, :-negative], alone, atol=1e-5)
+    assert steered["txt_ids"].shape == (24, 3)
     assert not steered["txt_ids"].any()
     assert torch.equal(steered["img_ids"], plain["img_ids"])
 
