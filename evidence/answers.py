@@ -18,7 +18,7 @@ class Answers:
     cast: Cast
     store: Store
     truncated: dict[str, Counter[bool]] = field(default_factory=dict)
-    _records: dict[Source, Record | None] = field(default_factory=dict)
+    _records: dict[Ask, Record | None] = field(default_factory=dict)
     _pixels: dict[Source, str | None] = field(default_factory=dict)
     _scores: dict[Scoring, Score | None] = field(default_factory=dict)
 
@@ -27,6 +27,15 @@ class Answers:
         if ask not in self._records:
             self._records[ask] = self.store.get(self.cast.key(ask))
         return self._records[ask]
+
+    @property
+    def cut(self) -> dict[str, Counter[bool]]:
+        """For each generator, pictures whose prompt its text window cut, and the others, as far as they were read."""
+        found: dict[str, Counter[bool]] = {}
+        for ask, record in self._records.items():
+            if record is not None and "truncated" in record.made:
+                found.setdefault(ask.model, Counter())[bool(record.made["truncated"])] += 1
+        return found
 
     def pixels(self, source: Source) -> str | None:
         if source not in self._pixels:

@@ -85,23 +85,19 @@ def _widened(first: Any, second: Any) -> Any:
 
 
 def _windows(answers: Answers, name: str) -> Iterator[tuple[str, Value]]:
-    """The share of prompts that each scorer's text window cut."""
-    for scorer, counts in answers.truncated.items():
-        row = answers.cast.scorers[scorer]
-        if not reads_prompt(row):
-            continue
-        total = counts.total()
-        yield (
-            f"{name}.truncated.{ledger_id(scorer)}",
-            Value(
-                label=f"Share of scored prompts that the text window of {row.label} cut",
-                value=counts[True] / total,
-                unit="share",
-                digits=3,
-                source=Source(kind="measured", where=f"run-{name}"),
-                n=total,
-            ),
-        )
+    """The share of prompts that the text window of each generator and of each scorer cut."""
+    cast, source = answers.cast, Source(kind="measured", where=f"run-{name}")
+    told = [(cast.members[m].row.label, "drawn", m, counts) for m, counts in answers.cut.items()]
+    told += [
+        (cast.scorers[s].label, "scored", s, counts)
+        for s, counts in answers.truncated.items()
+        if reads_prompt(cast.scorers[s])
+    ]
+    for label, what, key, counts in told:
+        share, n = counts[True] / counts.total(), counts.total()
+        said = f"Share of {what} prompts that the text window of {label} cut"
+        value = Value(label=said, value=share, unit="share", digits=3, source=source, n=n)
+        yield f"{name}.truncated.{ledger_id(key)}", value
 
 
 def _run(name: str, plans: list[Plan], studied: list[Study], store: Store, commands: list[str]) -> Run:

@@ -40,6 +40,10 @@ class Generator(Protocol):
 
     def generate(self, requests: list[Request]) -> list[Image]: ...
 
+    def truncated(self, prompts: list[str]) -> list[bool]:
+        """Whether the end of each prompt reaches no text encoder. Not asked of services: nobody knows."""
+        ...
+
 
 @runtime_checkable
 class Staged(Generator, Protocol):

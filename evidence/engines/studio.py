@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -85,10 +85,13 @@ def lane(device: str) -> Callable[[], AbstractContextManager[None]]:
 
 class Desk:
     """Threads that encode pictures and write them to the store. At most `room` pictures are between the sampler and the
-    disk; `done` is called from a thread of the desk when a picture, or its failure, is in the store."""
+    disk; `done` is called from a thread of the desk when a picture, or its failure, is in the store. `cut` says which
+    prompts the text window of the generator cuts, where that is known."""
 
-    def __init__(self, store: Store, done: Callable[[PictureJob], None], room: int) -> None:
-        self.store, self.done, self.room = store, done, threading.Semaphore(room)
+    def __init__(
+        self, store: Store, done: Callable[[PictureJob], None], room: int, cut: Mapping[str, bool] | None = None
+    ) -> None:
+        self.store, self.done, self.room, self.cut = store, done, threading.Semaphore(room), cut or {}
         self.pool = ThreadPoolExecutor(ENCODERS, "encode")
         self.under_way: deque[Future[None]] = deque()
 
@@ -115,8 +118,9 @@ class Desk:
         self.under_way.append(self.pool.submit(self._write, job, outcome, made, started, shared))
 
     def _write(self, job: PictureJob, outcome: Image | Exception, made: Made, started: float, shared: int) -> None:
+        known = {"truncated": self.cut[job.ask.prompt]} if job.ask.prompt in self.cut else {}
         try:
-            keep(job, outcome, self.store, made, started, shared)
+            keep(job, outcome, self.store, {**made, **known}, started, shared)
         finally:
             self.room.release()
         self.done(job)
@@ -129,7 +133,9 @@ def paint(
     batches = list(batched(jobs, jobs[0].batch))
     remote = ADAPTERS[jobs[0].identity["adapter"]].remote
     made = made_here("remote" if remote else options.device)
-    with Desk(store, done, max(IN_FLIGHT * jobs[0].batch, options.parallel)) as desk:
+    prompts = [] if remote else list(dict.fromkeys(job.ask.prompt for job in jobs))
+    cut = dict(zip(prompts, generator.truncated(prompts), strict=True)) if prompts else {}
+    with Desk(store, done, max(IN_FLIGHT * jobs[0].batch, options.parallel), cut) as desk:
 
         def one(batch: Sequence[PictureJob]) -> None:
             desk.reserve(len(batch))

@@ -251,6 +251,10 @@ def test_verdicts_keep_ties_and_record_their_order(bench: Bench, remote: Service
 def test_values_know_their_run_and_pictures_their_recipe(bench: Bench) -> None:
     bench.go("small", prompts=2)
     document = bench.collect(exhibits=1, pictures=bench.folder / "pictures")
+    assert {key: document.values[f"t.truncated.{key}"].n for key in ("small", "small-clip")} == {
+        "small": 4,
+        "small-clip": 8,
+    }
     made = document.runs["run-t"]
     assert made.software["torch"] and made.hardware and made.command == "test" and len(made.seeds) == 2
     (exhibit,) = document.exhibits.values()

@@ -44,6 +44,9 @@ class Watched:
     def generate(self, requests: list[Request]) -> Any:
         return self._sample(self.inner.generate, requests)
 
+    def truncated(self, prompts: list[str]) -> list[bool]:
+        return [len(prompt) > 15 for prompt in prompts]
+
 
 class Staged(Watched):
     def encode(self, requests: list[Request]) -> None:
@@ -85,6 +88,8 @@ def test_a_picture_is_written_while_a_pipeline_of_one_piece_makes_the_next(plan:
     store = Store(tmp_path / "s")
     go(plan, store, Watched, lambda n: until(lambda: stages(store).count("generate") >= n, f"picture {n} not written"))
     assert stages(store).count("generate") == 16 and stages(store).count("score") == 32
+    pictures = [record for record in store.records() if record.stage == "generate"]
+    assert [r.made["truncated"] for r in pictures] == [len(r.identity["prompt"]) > 15 for r in pictures]
 
 
 class Disk(Store):
