@@ -94,6 +94,7 @@ def build(out: Path, root: Path, jobs: int, force: bool, checked: bool) -> None:
         report = make(root, out, jobs=jobs, checked=checked, force=force, console=Console(click.echo, progress.show))
     finally:
         progress.close()
+        gc.freeze()  # nor does the collection at the interpreter's end
     _tell(report, out)
 
 

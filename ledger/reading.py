@@ -90,7 +90,7 @@ class _Repeated(Exception):
 
 
 def _noting_repeats(pairs: list[tuple[str, Any]]) -> None:
-    if len({key for key, _ in pairs}) != len(pairs):
+    if len(dict(pairs)) != len(pairs):
         raise _Repeated
 
 

@@ -58,4 +58,7 @@ class Addresses:
 
 @cache
 def _relative(target: str, folder: str) -> str:
-    return posixpath.relpath(target, folder or ".")
+    """`posixpath.relpath` for addresses below site/, without its questions to the file system."""
+    here, there = folder.split("/") if folder else [], target.split("/")
+    shared = len(posixpath.commonprefix([here, there[:-1]]))
+    return "/".join([".."] * (len(here) - shared) + there[shared:])

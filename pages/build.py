@@ -54,13 +54,13 @@ def build(
         out, stamp_file = out.absolute(), root / ".cache/stamp.json"
         last = read_json(stamp_file)
         state, noted = changes.state(root), last.get(str(out), {})
-        tree = Tree.at(out, noted.get("notes", {}), noted.get("changed", []))
+        tree = Tree.at(out, noted.get("digests", {}), noted.get("stamps", {}), noted.get("changed", []))
         if not force and tree.intact and noted.get("sound") and state.inputs and noted["sound"] == state.inputs:
             return Report(unchanged=True)
         report = _build(root, out, tree, state.frame, jobs or os.cpu_count() or 1, checked, console or Console())
         sound = state.inputs if checked and not report.problems else ""
         others = {place: content for place, content in last.items() if Path(place).is_dir()}
-        here = {"notes": tree.notes, "changed": tree.changed, "sound": sound}
+        here = {"digests": tree.digests, "stamps": tree.stamps, "changed": tree.changed, "sound": sound}
         write_json(stamp_file, {**others, str(out): here})
     return report
 
@@ -84,7 +84,7 @@ def _build(root: Path, out: Path, tree: Tree, frame: str, jobs: int, checked: bo
     pages, notes = len(texts), tuple(dict.fromkeys(renderer.notes))
     texts |= {**downloads.downloads(site, renderer.memory), **rows, **dict(static.values())}
     texts |= _for_hosts(site, [*texts])
-    missing = book.missing(tree.notes if tree.intact else ())
+    missing = book.missing(tree.stamps if tree.intact else ())
     failed = book.make(missing, jobs, console.progress)
     book.save()
     renderer.memory.save()
@@ -101,7 +101,7 @@ def _build(root: Path, out: Path, tree: Tree, frame: str, jobs: int, checked: bo
         kept=done.kept,
         removed=done.removed,
         notes=notes,
-        problems=tuple(check.check(root, out, tree.notes)) if checked else (),
+        problems=tuple(check.check(root, out, tree)) if checked else (),
     )
 
 

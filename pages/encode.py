@@ -85,7 +85,7 @@ def _save_all(image: Array, work: Work, cache: Path) -> None:
     import io
 
     import cv2
-    from PIL import Image
+    from PIL import AvifImagePlugin, Image  # noqa: F401 - unless named, Pillow looks for it in all of its plugins
 
     cv2.setNumThreads(1)
     codec = work.codec

@@ -33,7 +33,7 @@ def stamp_of(stat: os.stat_result) -> str:
 
 
 def stamps(folder: Path | str) -> dict[str, str]:
-    """Address below `folder` -> stamp, of every file; links are seen as what they lead to."""
+    """Address below `folder` -> stamp, of every file or link."""
     found: dict[str, str] = {}
     below = [(str(folder), "")]
     while below:
@@ -46,7 +46,7 @@ def stamps(folder: Path | str) -> dict[str, str]:
             if entry.is_dir(follow_symlinks=False):
                 below.append((entry.path, f"{prefix}{entry.name}/"))
             else:
-                found[prefix + entry.name] = stamp(entry.path) if entry.is_symlink() else stamp_of(entry.stat())
+                found[prefix + entry.name] = stamp_of(entry.stat(follow_symlinks=False))
     return found
 
 

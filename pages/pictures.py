@@ -210,9 +210,7 @@ class PictureBook:
 
     @cached_property
     def _settings(self) -> str:
-        from importlib.metadata import version
-
-        return digest(asdict(self.codec), CODE_VERSION, version("pillow"), version("opencv-python-headless"))
+        return digest(asdict(self.codec), CODE_VERSION, _version("pillow"), _version("opencv-python-headless"))
 
     @cached_property
     def _effects(self) -> str:
@@ -257,11 +255,11 @@ class PictureBook:
             show(done, len(missing))
         return failed
 
-    def files(self) -> Iterator[tuple[str, Path]]:
+    def files(self) -> Iterator[tuple[str, str]]:
         """(address below site/, file in the cache) of every rendition asked for."""
         for work in self.work.values():
             for name, *_ in work.outputs:
-                yield f"{PLACE}/{name}", self.cache / name
+                yield f"{PLACE}/{name}", f"{self.cache}/{name}"
 
     def save(self) -> None:
         """Remember what was learnt (of sources that no clock tick can hide a change of); delete what is long unused."""
@@ -296,6 +294,14 @@ def inside(root: Path, path: str) -> Path:
 @cache
 def _real(place: Path) -> Path:
     return place.resolve()
+
+
+def _version(package: str) -> str:
+    """As `importlib.metadata.version`, which parses the package's whole description for it."""
+    from importlib.metadata import distribution
+
+    about = distribution(package).read_text("METADATA") or ""
+    return next(line for line in about.splitlines() if line.startswith("Version:"))
 
 
 def _own_stamp(path: str) -> str:

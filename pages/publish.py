@@ -28,18 +28,19 @@ AT_FDCWD, RENAME_EXCHANGE, RENAME_SWAP = -100, 2, 2
 class Tree:
     """What the last build left at a place. `publish` brings it up to date."""
 
-    notes: dict[str, str] = field(default_factory=dict)  # address -> "digest stamp" of every file
+    digests: dict[str, str] = field(default_factory=dict)  # address -> digest of every file
+    stamps: dict[str, str] = field(default_factory=dict)  # address -> stamp, as the file was written
     changed: list[str] = field(default_factory=list)  # where the tree before it differs
     intact: bool = False  # nobody changed a file since
 
     @classmethod
-    def at(cls, out: Path, notes: dict[str, str], changed: list[str]) -> Tree:
+    def at(cls, out: Path, digests: dict[str, str], noted: dict[str, str], changed: list[str]) -> Tree:
         """What was noted of the tree at `out`, and whether it still is so."""
-        return cls(notes, changed, stamps(out) == {address: note.split(" ")[1] for address, note in notes.items()})
+        return cls(digests, noted, changed, stamps(out) == noted)
 
     def digest(self, address: str) -> str:
         """The digest of an untouched file of the tree; empty where there is none."""
-        return self.notes.get(address, "").split(" ")[0] if self.intact else ""
+        return self.digests.get(address, "") if self.intact else ""
 
 
 @dataclass(frozen=True)
@@ -56,35 +57,34 @@ def digest_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def publish(out: Path, texts: Mapping[str, bytes | None], files: Mapping[str, Path], tree: Tree) -> Published:
+def publish(out: Path, texts: Mapping[str, bytes | None], files: Mapping[str, str], tree: Tree) -> Published:
     """Make `out` hold exactly `texts` (address -> bytes, None for those of an intact `tree`) and `files` (address ->
-    file in the cache)."""
+    file in the cache, which is named by its content)."""
     recover(out)
-    new, known = out.with_name(f".{out.name}.next"), tree.notes
+    new = out.with_name(f".{out.name}.next")
     shutil.rmtree(new, ignore_errors=True)
     here = _former(out, tree, new)
-    written, notes = list[str](), dict[str, str]()
-    for address, content in [*texts.items(), *files.items()]:
-        before = known.get(address, "")
-        if content is None:
-            digest = before.split(" ")[0]
-        else:
-            digest = f"file:{content.name}" if isinstance(content, Path) else digest_of(content)
-        same = before.startswith(digest + " ") and (tree.intact or before == f"{digest} {stamp(f'{out}/{address}')}")
-        place = f"{new}/{address}"
-        if same and (address in here or _link(f"{out}/{address}", place)):
-            notes[address] = before  # the same inode
+    written, noted = list[str](), dict[str, str]()
+    digests = {address: tree.digests[address] if text is None else digest_of(text) for address, text in texts.items()}
+    digests |= dict.fromkeys(files, "file")
+    for address, digest in digests.items():
+        old, place, before = f"{out}/{address}", f"{new}/{address}", tree.stamps.get(address)
+        same = digest == tree.digests.get(address) and (tree.intact or before == stamp(old))
+        if same and before and (address in here or _link(old, place)):
+            noted[address] = before  # the same inode
             continue
-        _write(place, Path(f"{out}/{address}") if content is None else content)
+        text = texts.get(address)
+        _write(place, files.get(address, old) if text is None else text)
         written.append(address)
-        notes[address] = f"{digest} {stamp(place)}"
-    removed = sorted(stamps(out).keys() - notes.keys() if not tree.intact else known.keys() - notes.keys())
-    _remove(new, here - notes.keys())
+        noted[address] = stamp(place)
+    there = tree.stamps if tree.intact else stamps(out)
+    removed = sorted(there.keys() - digests.keys())
+    _remove(new, here - digests.keys())
     exchange(new, out)
     if new.exists():
         new.rename(_before(out))
-    tree.notes, tree.changed, tree.intact = notes, [*written, *removed], True
-    return Published(tuple(sorted(written)), len(notes) - len(written), tuple(removed))
+    tree.digests, tree.stamps, tree.changed, tree.intact = digests, noted, [*written, *removed], True
+    return Published(tuple(sorted(written)), len(digests) - len(written), tuple(removed))
 
 
 def _before(out: Path) -> Path:
@@ -97,10 +97,10 @@ def _former(out: Path, tree: Tree, new: Path) -> set[str]:
         _before(out).rename(new)
         _remove(new, tree.changed)
         for address in tree.changed:
-            if address in tree.notes:
+            if address in tree.stamps:
                 _link(f"{out}/{address}", f"{new}/{address}")
         here = {path[len(str(new)) + 1 :] for path in _names(new)}
-        if here == tree.notes.keys():
+        if here == tree.stamps.keys():
             return here
     shutil.rmtree(_before(out), ignore_errors=True)
     shutil.rmtree(new, ignore_errors=True)
@@ -116,11 +116,11 @@ def _names(folder: str | Path) -> Iterable[str]:
             yield entry.path
 
 
-def _write(place: str, content: bytes | Path) -> None:
-    """A file of its own at `place`: what lies there may be a link to a file of the old tree."""
+def _write(place: str, content: bytes | str) -> None:
+    """A file with these bytes, or those of another file, at `place`: what lies there may be linked to the old tree."""
     Path(place).unlink(missing_ok=True)
     Path(place).parent.mkdir(parents=True, exist_ok=True)
-    if not isinstance(content, Path):
+    if isinstance(content, bytes):
         Path(place).write_bytes(content)
     elif not _link(content, place):
         shutil.copyfile(content, place)

@@ -176,11 +176,15 @@ class Scope:
         return Markup(self.r.render(template.name or "", {**self.names(), **names}).strip())
 
     def _block(self, name: str, asked: object, make: Callable[[], str]) -> Markup:
-        """A part that is made again only when `asked` or something that `make` reads has changed. In a text its name
-        stands around it, so that `check` tells what a part drew from what a person wrote."""
-        in_text, self.in_text = self.in_text, False
+        """A part that is made again only when `asked` or something that `make` reads has changed."""
         key = f"{self.at.here} {self.section.id if self.section else ''} {name} {asked}"
-        html = self.r.reuse(key, asked, self, make)
+        return self._placed(name, lambda: self.r.reuse(key, asked, self, make))
+
+    def _placed(self, name: str, make: Callable[[], str]) -> Markup:
+        """A part where it was called. In a text its name stands around it, so that `check` tells what a part drew from
+        what a person wrote."""
+        in_text, self.in_text = self.in_text, False
+        html = make()
         self.in_text = in_text
         return self._keep(Markup(f"<!--part {name}-->{html}<!--/part-->")) if in_text and html else Markup(html)
 
@@ -258,14 +262,11 @@ class Scope:
         return self._block("exhibit", (name, how), make)
 
     def exhibits(self, name: str) -> Markup:
-        def make() -> str:
-            members = self._members(name)
-            if not members:
-                known = {one for exhibit in self.ledger.exhibits.values() for one in exhibit.sets}
-                self.r.wrong(f"no exhibit is in the set '{name}'{did_you_mean(name, known)}")
-            return self.part("exhibits", set=name, members=members)
-
-        return self._block("exhibits", name, make)
+        members = self._members(name)
+        if not members:
+            known = {one for exhibit in self.ledger.exhibits.values() for one in exhibit.sets}
+            self.r.wrong(f"no exhibit is in the set '{name}'{did_you_mean(name, known)}")
+        return self._placed("exhibits", lambda: self.part("exhibits", set=name, members=members))
 
     def claim(self, name: str) -> Markup:
         def make() -> str:

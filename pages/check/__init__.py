@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,15 +19,15 @@ from pages.check import budgets, evidence, links, prose
 from pages.check.built import Built
 from pages.check.facts import Shelf, read_page
 from pages.files import stamps
-from pages.publish import digest_of
+from pages.publish import Tree, digest_of
 
 __all__ = ["check", "read_page"]
 
 
-def check(root: Path, out: Path, notes: Mapping[str, str] | None = None) -> list[Problem]:
+def check(root: Path, out: Path, tree: Tree | None = None) -> list[Problem]:
     """Every defect of the site at `out`, sorted by place; empty when it is sound. `root` supplies the allow-list and
-    the texts, so that a number in prose is reported at its line of Markdown. `notes` is what `publish` noted of every
-    file; without it all files are read anew."""
+    the texts, so that a number in prose is reported at its line of Markdown. `tree` is what `publish` noted of the
+    site; without it all files are read anew."""
     where = relative(out, root)
     if not out.is_dir():
         return [Problem(where, 0, "", "no such site: build it first")]
@@ -35,7 +35,7 @@ def check(root: Path, out: Path, notes: Mapping[str, str] | None = None) -> list
     settings = written.get("check", {})
     address = os.environ.get("SITE_URL") or written.get("address", "")
     shelf = Shelf(root / ".cache/facts", urlsplit(address).path.rstrip("/") + "/")
-    site = Built(out, where, notes or _noted(out), shelf)
+    site = Built(out, where, tree or _noted(out), shelf)
     found: Iterator[Problem] = (
         problem
         for rule in (links.links, links.styles, evidence.parity, evidence.json_files, evidence.values)
@@ -47,10 +47,9 @@ def check(root: Path, out: Path, notes: Mapping[str, str] | None = None) -> list
     return sorted(problems)
 
 
-def _noted(out: Path) -> dict[str, str]:
-    return {
-        address: f"{digest_of((out / address).read_bytes())} {stamp}" for address, stamp in sorted(stamps(out).items())
-    }
+def _noted(out: Path) -> Tree:
+    found = dict(sorted(stamps(out).items()))
+    return Tree({address: digest_of((out / address).read_bytes()) for address in found}, found)
 
 
 def _settings(root: Path) -> dict[str, Any]:

@@ -22,13 +22,13 @@ def budgets(site: Built, settings: dict[str, Any]) -> Iterator[Problem]:
             message = f"{site.size(page) / 1000:.0f} kB of HTML, the budget is {page_kb} kB"
             yield site.problem(page, message)
     for page in (page for page in DOORS if page in site.pages):
-        asked = [page, *(address for address in site.pages[page].first_view if address in site.notes)]
+        asked = [page, *(address for address in site.pages[page].first_view if address in site.files)]
         if sum(map(site.size, asked)) <= first_kb * 1000:
             continue  # fits as it is
         total = sum(_wire(site, address) for address in asked)
         if total > first_kb * 1000:
             yield site.problem(page, f"first view weighs {total / 1000:.0f} kB, the budget is {first_kb} kB")
-    for name in (name for name in site.notes if name.startswith(PLACE)):
+    for name in (name for name in site.files if name.startswith(PLACE)):
         if site.size(name) > picture_kb * 1000:
             yield site.problem(name, f"{site.size(name) / 1000:.0f} kB, the budget of a picture is exceeded")
 

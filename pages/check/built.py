@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ledger.problems import Problem
 from pages.check.facts import Facts, Shelf
+from pages.publish import Tree
 
 
 class Built:
-    """The site at `out`, called `where` in messages. `notes` holds "digest size:..." of every file."""
+    """The site at `out`, called `where` in messages."""
 
-    def __init__(self, out: Path, where: str, notes: Mapping[str, str], shelf: Shelf) -> None:
-        self.out, self.where, self.notes = out, where, notes
+    def __init__(self, out: Path, where: str, tree: Tree, shelf: Shelf) -> None:
+        self.out, self.where, self.files = out, where, tree.stamps
         self.pages: dict[str, Facts] = {
-            address: shelf.page(address, note.split(" ")[0], out / address)
-            for address, note in notes.items()
+            address: shelf.page(address, digest, f"{out}/{address}")
+            for address, digest in tree.digests.items()
             if address.endswith(".html")
         }
 
     def size(self, address: str) -> int:
-        return int(self.notes[address].split(" ")[1].partition(":")[0])
+        return int(self.files[address].partition(":")[0])
 
     def problem(self, address: str, message: str, *needles: str) -> Problem:
         """A defect of a file, at the line where the first of `needles` stands that stands anywhere."""
@@ -64,7 +65,7 @@ class Built:
     @cached_property
     def addresses(self) -> dict[str, None]:
         """Every file, and every anchor of every page as "page#anchor"."""
-        found = dict.fromkeys(self.notes)
+        found = dict.fromkeys(self.files)
         for page, facts in self.pages.items():
             found.update(dict.fromkeys([f"{page}#{name}" for name in facts.ids]))
         return found

@@ -73,7 +73,7 @@ def values(site: Built) -> Iterator[Problem]:
             ("exhibit", facts.exhibits, published.exhibits),
             ("claim", facts.claims, published.claims),
         ):
-            for name in names - there.keys():
+            for name in (name for name in names if name not in there):
                 yield site.problem(page, f"{kind} '{name}' is not in the ledger", f'data-{kind}="{name}"')
 
 
@@ -81,9 +81,9 @@ def json_files(site: Built) -> Iterator[Problem]:
     """The published ledger is what its schema says, and all else that ends in .json is JSON."""
     from pydantic import ValidationError
 
-    if "data/ledger.json" not in site.notes:
+    if "data/ledger.json" not in site.files:
         yield site.problem("data/ledger.json", "no such file")
-    for address in (address for address in site.notes if address.endswith(".json")):
+    for address in (address for address in site.files if address.endswith(".json")):
         name = f"{site.where}/{address}"
         try:
             if address == "data/ledger.json":

@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 from pages.files import recall, remember
 
-VERSION = 5  # raise when `read_page` finds other facts in the same bytes
+VERSION = 6  # raise when `read_page` finds other facts in the same bytes
 TAG = re.compile(r"<!--.*?-->|<(/?)([a-zA-Z][\w-]*)([^<>\"']*(?:(?:\"[^\"]*\"|'[^']*')[^<>\"']*)*)>", re.S)
 ATTRIBUTE = re.compile(r"([^\s=\"'<>/]+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'<>]+)))?")
 EXHIBIT = re.compile(r"<figure [^>]*data-exhibit=.*?</figure>", re.S)
@@ -33,13 +33,13 @@ WEB = ("https://", "http://")
 
 @dataclass
 class Facts:
-    """Addresses are those below site/ that a link leads to; the address as written stands beside them."""
+    """Links and assets are addresses below site/, whatever way they are written on the page."""
 
     ids: list[str] = field(default_factory=list)
-    links: dict[str, str] = field(default_factory=dict)  # "page#anchor" -> as written
-    assets: dict[str, str] = field(default_factory=dict)
+    links: set[str] = field(default_factory=set)  # "page" or "page#anchor"
+    assets: set[str] = field(default_factory=set)
     outgoing: set[str] = field(default_factory=set)
-    first_view: dict[str, None] = field(default_factory=dict)
+    first_view: set[str] = field(default_factory=set)
     values: set[tuple[str, str, str]] = field(default_factory=set)  # id, value, text
     claims: set[str] = field(default_factory=set)
     exhibits: set[str] = field(default_factory=set)
@@ -69,7 +69,7 @@ class Shelf:
         self.pages: dict[str, tuple[str, Any]] = {}
         self.exhibits: dict[str, Any] = {}
 
-    def page(self, address: str, digest: str, place: Path) -> Facts:
+    def page(self, address: str, digest: str, place: str) -> Facts:
         """Facts of the page at `place`, whose bytes have that digest."""
         known = self.before["pages"].get(address)
         if known is not None and known[0] == digest:
@@ -78,7 +78,7 @@ class Shelf:
             self.pages[address] = known
         else:
             base = self.base if address == "404.html" else ""
-            facts = read_page(place.read_text(encoding="utf-8"), address, base, self)
+            facts = read_page(Path(place).read_text(encoding="utf-8"), address, base, self)
             self.pages[address] = (digest, _plain(facts))
         return facts
 
@@ -230,7 +230,7 @@ class _Reader:
         if not (attributes.get("width") and attributes.get("height")):
             self._wrong(at, f"picture '{source}' has no width and height")
         if attributes.get("loading") != "lazy":
-            self.facts.first_view[self._resolved(source)] = None
+            self.facts.first_view.add(self._resolved(source))
 
     def _requests(self, tag: str, attributes: dict[str, str], at: int) -> None:
         """Addresses that the page links to, and those that a browser asks for by itself."""
@@ -251,13 +251,13 @@ class _Reader:
             else:
                 self._asset(attributes["href"], at)
             if {"stylesheet", "preload"} & {*rel}:
-                self.facts.first_view[self._resolved(attributes["href"])] = None
+                self.facts.first_view.add(self._resolved(attributes["href"]))
         if tag == "script" and "src" in attributes:
-            self.facts.first_view[self._resolved(attributes["src"])] = None
+            self.facts.first_view.add(self._resolved(attributes["src"]))
 
     def _link(self, address: str, at: int) -> None:
         if not ELSEWHERE.match(address):
-            self.facts.links.setdefault(self._resolved(address), address)
+            self.facts.links.add(self._resolved(address))
         elif address.lower().startswith((*WEB, "mailto:")):
             if address.lower().startswith(WEB):
                 self.facts.outgoing.add(address)
@@ -268,7 +268,7 @@ class _Reader:
         if ELSEWHERE.match(address):
             self._wrong(at, f"'{address[:100]}' would be requested from a third party")
         else:
-            self.facts.assets.setdefault(self._resolved(address).partition("#")[0], address)
+            self.facts.assets.add(self._resolved(address).partition("#")[0])
 
     def _resolved(self, address: str) -> str:
         """Address below site/, with its anchor, of a relative link."""

@@ -71,7 +71,7 @@ def test_files_come_from_the_cache_as_links_or_as_copies(tmp_path, monkeypatch):
         if refuse:
             monkeypatch.setattr(module, "_link", lambda one, other: False)
         out = tmp_path / f"site-{refuse}"
-        publish(out, {}, {"assets/p.bin": source}, Tree())
+        publish(out, {}, {"assets/p.bin": str(source)}, Tree())
         assert (out / "assets/p.bin").read_bytes() == b"pixels"
         assert (out / "assets/p.bin").samefile(source) is not refuse
 
@@ -85,7 +85,7 @@ def _published(out: Path, *turns: dict[str, str]) -> Tree:
     tree = Tree()
     for texts in turns:
         publish(out, {address: text.encode() for address, text in texts.items()}, {}, tree)
-        tree = Tree.at(out, tree.notes, tree.changed)
+        tree = Tree.at(out, tree.digests, tree.stamps, tree.changed)
         assert tree.intact
         assert _site(out) == texts
     return tree
@@ -102,7 +102,7 @@ def test_what_did_not_change_is_the_same_file(tmp_path):
     out = tmp_path / "site"
     _published(out, {"a": "1", "b": "1"}, {"a": "2", "b": "1"})
     inode = (out / "b").stat().st_ino
-    tree = Tree.at(out, {}, [])
+    tree = Tree.at(out, {}, {}, [])
     assert not tree.intact, "nothing is known of these files"
     tree = _published(tmp_path / "other", {"a": "1", "b": "1"}, {"a": "2", "b": "1"}, {"a": "3", "b": "1"})
     assert (out / "b").stat().st_ino == inode
@@ -122,7 +122,7 @@ def test_whoever_meddles_with_the_trees_changes_no_site(tmp_path, harm):
         (before / "stray").write_text("x")
     else:
         (out / "b").write_text("edited")
-        tree = Tree.at(out, tree.notes, tree.changed)
+        tree = Tree.at(out, tree.digests, tree.stamps, tree.changed)
         assert not tree.intact
     publish(out, {"a": b"3", "b": b"1"}, {}, tree)
     assert _site(out) == {"a": "3", "b": "1"}
