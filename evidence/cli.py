@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from evidence.store import Store
 
 DEFAULT_RUN = "measured"
+STAGES = ("generate", "score", "judge")
 PROTOCOL_NAMES = (
     "pairs classifiers emotion-choice emotion-generation real-photos leaderboard critical image-to-image sweep"
 )
@@ -43,6 +44,21 @@ def _options(_context: click.Context, _parameter: click.Parameter, pairs: tuple[
         if "=" not in pair:
             raise click.BadParameter(f"'{pair}' is not name=value")
     return dict(pair.split("=", 1) for pair in pairs)
+
+
+def _workers(_context: click.Context, _parameter: click.Parameter, pairs: tuple[str, ...]) -> dict[str, int]:
+    found = {}
+    for stage, size in _options(_context, _parameter, pairs).items():
+        if stage not in STAGES or not size.isdigit() or int(size) < 1:
+            raise click.BadParameter(f"'{stage}={size}' is not a number of actors for {', '.join(STAGES)}")
+        found[stage] = int(size)
+    return found
+
+
+def _batch(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
+    if text in ("", "auto") or (text.isdigit() and int(text) > 0):
+        return text
+    raise click.BadParameter(f"'{text}' is neither a number nor auto")
 
 
 def _sweep(_context: click.Context, _parameter: click.Parameter, pairs: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
@@ -109,7 +125,7 @@ runs_option = click.option("--runs", type=click.Path(path_type=Path, file_okay=F
     help="One generator for each value of a setting: vsf_scale=1,2,3.",
 )
 @click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True)
-@click.option("--workers", multiple=True, callback=_options, help="Ray actors of a stage: generate=7 or score=1.")
+@click.option("--workers", multiple=True, callback=_workers, help="Ray actors of a stage: generate=7 or score=1.")
 @click.option("--worker-cpus", type=float, default=0.0, help="CPUs of each such actor.  [default: by the cluster]")
 @click.option("--address", default="", help="Of a Ray cluster.  [default: start Ray here]")
 @click.option("--device", default="", help="cuda, cuda:1, cpu, ...  [default: what is there]")
@@ -117,7 +133,10 @@ runs_option = click.option("--runs", type=click.Path(path_type=Path, file_okay=F
     "--run", "name", default=DEFAULT_RUN, show_default=True, help="Name of the run; its samples lie below runs/NAME."
 )
 @click.option(
-    "--batch", default="", help="Pictures sampled together: a number, or auto for what fits.  [default: the row's]"
+    "--batch",
+    default="",
+    callback=_batch,
+    help="Pictures sampled together: a number, or auto for what fits.  [default: the row's]",
 )
 @click.option(
     "--compile", "compiled", is_flag=True, help="Compile the denoiser on a GPU; recorded, since it moves pixels."
@@ -140,7 +159,7 @@ def evidence(
     options: dict[str, str],
     sweep: dict[str, tuple[str, ...]],
     engine: str,
-    workers: dict[str, str],
+    workers: dict[str, int],
     worker_cpus: float,
     address: str,
     device: str,
@@ -188,7 +207,7 @@ def evidence(
         device=device,
         retry_failed=retry_failed,
         address=address,
-        workers={stage: int(size) for stage, size in workers.items()},
+        workers=workers,
         worker_cpus=worker_cpus,
     )
     _execute(order, found, name, _runs(runs), engine, chosen)

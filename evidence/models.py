@@ -178,11 +178,11 @@ def _defects(row: Row, known: dict[str, Row]) -> list[tuple[tuple[str, ...], str
     for name, profile in row.profiles.items():
         if name == CONTROLLED and profile.plain != profile.wide:
             found.append((("profiles", name), "a controlled profile has the same settings for both pictures"))
-        found += [(("profiles", name, *where), message) for where, message in _profile_defects(row, name)]
+        found += [(("profiles", name, *where), message) for where, message in profile_defects(row, name)]
     return found
 
 
-def _profile_defects(row: Row, profile: str) -> list[tuple[tuple[str, ...], str]]:
+def profile_defects(row: Row, profile: str) -> list[tuple[tuple[str, ...], str]]:
     reads = ADAPTERS[row.adapter].settings
     arms: tuple[Arm, ...] = ("plain", "wide")
     said = row._said(profile, arms[0]) | row._said(profile, arms[1])

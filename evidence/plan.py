@@ -8,7 +8,6 @@ is missing can be printed on a machine without torch.
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -18,9 +17,9 @@ from typing import Any
 from evidence import code, models
 from evidence import scorers as scoring
 from evidence.adapters import ADAPTERS, Arm
+from evidence.overrides import overridden
 from evidence.scorers import ScorerRow
 from evidence.store import key_of
-from ledger.problems import InputError, Problem, did_you_mean
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -97,9 +96,8 @@ def ledger_id(name: str) -> str:
 class Cast:
     """Who takes part: generators, scorers and judges by name, and the sampling profile.
 
-    A generator's name may carry overrides of its settings: `flux-dev-vsf@vsf_scale=3,steps=20`. Besides settings that
-    its adapter reads there are `lora_scale`, and `negative` (true or false): whether the words of polish of a prompt
-    are passed as its negative prompt (by default only to rows whose method is vsf or nag).
+    A generator's name may carry overrides of its settings (evidence.overrides). Words of polish that come with a prompt
+    are passed as its negative prompt to rows whose method is vsf or nag, unless an override says otherwise.
     """
 
     members: Mapping[str, Member]
@@ -202,44 +200,10 @@ def file_digest(path: Path) -> str:
 
 
 def member(name: str, rows: Mapping[str, models.Row]) -> Member:
-    """The row that `name` names, under its overrides. Raises InputError with the nearest known name or setting."""
-    base, _, text = name.partition("@")
-    if base not in rows:
-        raise InputError([Problem("evidence/models.toml", 0, base, f"no such row{did_you_mean(base, rows)}")])
-    row = rows[base]
-    overrides = dict(_override(name, part) for part in text.split(",") if part)
-    negative = overrides.pop("negative", None)
-    update: dict[str, Any] = {"lora_scale": float(overrides.pop("lora_scale"))} if "lora_scale" in overrides else {}
-    known = ADAPTERS[row.adapter].settings
-    if unknown := [key for key in overrides if key not in known]:
-        near = did_you_mean(unknown[0], [*known, "lora_scale", "negative"])
-        message = f"adapter '{row.adapter}' reads no '{unknown[0]}'{near}"
-        raise InputError([Problem("--models", 0, name, message)])
-    profiles = {key: _overridden(profile, overrides) for key, profile in row.profiles.items()}
-    row = row.model_copy(update={**update, "profiles": profiles})
+    """The generator that `name` names, under its overrides."""
+    row, negative = overridden(name, rows)
     steered = any(profile.method in ("vsf", "nag") for profile in row.profiles.values())
-    return Member(name, row, steered if negative is None else bool(negative))
-
-
-def _override(name: str, part: str) -> tuple[str, Any]:
-    key, equals, value = part.partition("=")
-    if not equals:
-        raise InputError([Problem("--models", 0, name, f"'{part}' is not setting=value")])
-    try:
-        return key.strip(), tomllib.loads(f"x = {value}")["x"]
-    except tomllib.TOMLDecodeError:
-        return key.strip(), value.strip()
-
-
-def _overridden(profile: models.Profile, overrides: Mapping[str, Any]) -> models.Profile:
-    said = profile.model_dump(exclude_none=True) | dict(overrides)
-    if overrides.keys() & {"width", "height"}:
-        side = said.pop("size", None)
-        said = {"width": side, "height": side} | said if side else said
-    arms = {
-        arm: {k: v for k, v in said[arm].items() if v is not None and k not in overrides} for arm in ("plain", "wide")
-    }
-    return models.Profile.model_validate(said | arms)
+    return Member(name, row, steered if negative is None else negative)
 
 
 @dataclass(frozen=True)

@@ -147,11 +147,25 @@ def test_a_run_that_never_was_is_one_line(tmp_path: Path) -> None:
         (["--models", "flux-dev", "--scorers", "hpsv4"], "did you mean 'hpsv"),
         (["--models", "flux-dev", "--protocol", "real-photos"], "needs a prompt set of its own"),
         (["--models", "flux-dev@step=4"], "did you mean 'steps'"),
+        (["--models", "flux-dev@steps=four"], "steps: Input should be a valid integer"),
+        (["--models", "flux-dev@lora_scale=2"], "lora_scale: the row has no LoRA"),
+        (["--models", "sd35m-geneval@lora_scale=half"], "lora_scale: not a number"),
+        (["--models", "flux-dev-vsf@negative=maybe"], "negative: neither true nor false"),
+        (["--models", "flux-dev@negative_prompt=ugly"], "is ignored unless true_cfg_scale is above 1"),
+        (["--models", "flux-dev", "--sweep", "vsf_scal=1,2"], "did you mean 'vsf_scale'"),
     ],
 )
 def test_a_mistake_is_told_with_the_nearest_name(arguments: list[str], message: str) -> None:
     told = CliRunner().invoke(build.main, ["evidence", *arguments, "--dry-run"])
     assert told.exit_code == 1 and message in told.output and "Traceback" not in told.output
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--batch", "two"], ["--workers", "generate=many"], ["--workers", "draw=2"], ["--set", "reading"]]
+)
+def test_an_option_of_the_wrong_form_is_told_with_its_name(arguments: list[str]) -> None:
+    told = invoke("--models", "flux-dev", *arguments, "--dry-run")
+    assert told.exit_code == 2 and f"Invalid value for '{arguments[0]}'" in told.output
 
 
 def test_commas_inside_overrides_do_not_part_names() -> None:
