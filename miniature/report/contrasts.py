@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ledger.schema import Document, Value
 from miniature.drawing import FAMILY_NAMES
 from miniature.report import figures
@@ -55,13 +57,13 @@ def document(found: Findings) -> Document:
 
 def _against_base(found: Findings, arm: str, strength: float, what: str) -> Value | None:
     metric, said = SAID[what]
-    files = [file for file in found.pick(arm, strength) if figures.has(metric, file)]
-    couples = found.beside_base(figures.widest(files) if files else [])
+    couples = found.beside_base([file for file in found.pick(arm, strength) if figures.has(metric, file)])
+    if metric is figures.diversity:  # of each picture from all others: only the same others will do
+        couples = [couple for couple in couples if np.array_equal(couple[0].pairs, couple[1].pairs)]
     if not couples:
         return None
-    cut = figures.common([file for couple in couples for file in couple])
-    if not all(figures.has(metric, file) for file in cut):
-        return None
+    kept = {file.setting for file in figures.widest([file for file, _ in couples])}
+    cut = figures.common([file for couple in couples if couple[0].setting in kept for file in couple])
     return figures.contrast(f"{said}, {NAMES[arm]} at {strength:g} minus base", cut, metric, found)
 
 

@@ -43,8 +43,8 @@ def _cells(found: Findings, files: list[Measured], said: str) -> dict[str, Value
 
 
 def _note(files: list[Measured]) -> str:
-    count = f"{len(files)} {'draws of noise' if files[0].setting.arm == 'base' else 'trainings'}"
-    return f"{count if len(files) > 1 else 'one training'}, {len(files[0].pairs)} pairs"
+    one, many = ("draw of noise", "draws of noise") if files[0].setting.arm == "base" else ("training", "trainings")
+    return f"{f'{len(files)} {many}' if len(files) > 1 else f'one {one}'}, {len(files[0].pairs)} pairs"
 
 
 def dose(found: Findings) -> Document:
