@@ -1,7 +1,7 @@
 """Throughput at real size with random weights of the real shape, so that nothing is downloaded.
 
     python benchmarks/generate.py                      # real size on CUDA, ten minutes; tiny elsewhere
-    python benchmarks/generate.py --out benchmarks/results/generate.md
+    python benchmarks/generate.py --out benchmarks/results/generate-gpu.md
 
 Side by side in one run, with the same weights: the *obvious loop* (one prompt at a time through the stock pipeline,
 eager, PNG written in line, then the scorer over all files) and the *engine* (`evidence.engines.local`: texts embedded
