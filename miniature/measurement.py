@@ -78,18 +78,24 @@ def run(
     for setting in (only or settings(arms))[number::of]:
         path = folder / "measured" / f"{setting.id}.npz"
         have = dict(np.load(path)) if path.exists() else {}
-        wanted = np.setdiff1d(np.arange(0, counts.evaluation, every), have.get("pairs", []))
-        if not len(wanted):
-            continue
+        asked = np.arange(0, counts.evaluation, every)
+        missing = np.setdiff1d(asked, have.get("pairs", []))
+        if len(missing) and have and str(have["run"]) != run_of(studio):  # never two devices in one file
+            have, missing = {}, asked
         studio.align(setting.arm, setting.strength)
-        for at in range(0, len(wanted), PIECE[studio.place.type]):
-            piece = wanted[at : at + PIECE[studio.place.type]]
-            arrays = measure(studio, folder, setting, piece, feelings="found_emotion" not in have)
-            have = merge(have, arrays) if have else arrays
-            store(path, have)
+        for piece in np.array_split(missing, np.arange(0, len(missing), PIECE[studio.place.type])[1:]):
+            if len(piece):
+                arrays = measure(studio, folder, setting, piece, feelings="found_emotion" not in have)
+                have = merge(have, arrays) if have else arrays
+                store(path, have)
         if setting == Setting(None, 0.0, 0) and every == 1 and "all_names" not in have:
             store(path, have | _all_rewards(studio, folder, have))
         print(f"[measure] {setting.id} {len(have['pairs'])}", flush=True)
+
+
+def run_of(studio: Studio) -> str:
+    """Id of the run whose device this is."""
+    return GPU if studio.place.type == "cuda" else CPU
 
 
 def merge(have: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
@@ -135,7 +141,7 @@ def measure(
     }
     one = studio.generate(plain, seeds, **way)
     two = studio.generate(asked, seeds, **way)
-    arrays: dict[str, Any] = {"run": GPU if studio.place.type == "cuda" else CPU, "pairs": chosen}
+    arrays: dict[str, Any] = {"run": run_of(studio), "pairs": chosen}
     arrays |= {"found_plain": studio.verdicts(one), "found_requested": studio.verdicts(two)}
     embedded = {name: (studio.embed(one, name), studio.embed(two, name)) for name in studio.scorers}
     arrays["scores"] = np.stack([_four(studio, name, embedded[name], plain, asked) for name in studio.scorers])
