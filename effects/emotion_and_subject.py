@@ -23,7 +23,7 @@ from effects.treatment import Image, treatment
     label="Atmospheric distress",
     metric=measures.fine_detail_lost,
     metric_label="visibility: fine detail lost, %",
-    source="Bleak grade, fog by Koschmieder's law with a seeded density, and the cos^4 vignette of a cheap lens.",
+    source="Bleak grade, Koschmieder's law for fog of a seeded density (on code values), the cos^4 falloff of a lens.",
 )
 def atmospheric_distress(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """Dread and gloom carried by grade, fog and a closing vignette."""

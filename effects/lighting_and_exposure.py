@@ -59,9 +59,10 @@ def light_leak(image: Image, severity: float, rng: np.random.Generator) -> Image
     ragged = 0.16 + 0.175 * fields.clouds(rng, high, wide, 3, 3) + 0.05 * wave
     leak = np.exp(-2.2 * (depth / ragged) ** 1.3)
     fading = np.exp(-1.1 * depth)
-    for place, spread, slant, force in rng.random((3, 4)).tolist():
-        centre = 0.12 + 0.75 * place + 0.35 * (slant - 0.5) * depth
-        leak += 0.55 * force * fading * np.exp(-(((along - centre) / (0.015 + 0.05 * spread)) ** 2))
+    streaks = rng.random((3, 4)) * (0.75, 0.05, 0.35, 0.55) + (0.12, 0.015, -0.175, 0)
+    place, spread, slant, force = streaks.T.astype(np.float32)[..., None, None]
+    for streak in force * fading * np.exp(-(((along - (place + slant * depth)) / spread) ** 2)):
+        leak += streak
     leak = np.minimum(1.5 * severity * leak, 2)
     plate = np.empty((high, wide, 3), np.uint16)
     for channel, light in enumerate((1.25 * leak, leak * (0.05 + 0.42 * leak**0.6), 0.16 * leak**2.6)):
