@@ -89,8 +89,7 @@ class Flux(StagedLocal):
     def _pictures(self, latents: Tensor) -> list[Image]:
         pipe = self.pipe
         unpacked = pipe._unpack_latents(latents, self.settings["height"], self.settings["width"], pipe.vae_scale_factor)
-        scaled = unpacked / pipe.vae.config.scaling_factor + pipe.vae.config.shift_factor
-        return pipe.image_processor.postprocess(pipe.vae.decode(scaled, return_dict=False)[0])  # type: ignore[no-any-return]
+        return super()._pictures(unpacked)
 
     def _img2img(self) -> Any:
         pipe = diffusers.FluxImg2ImgPipeline(**self.pipe.components)

@@ -234,8 +234,15 @@ class StagedLocal(Local):
         made = pipe(**embedded, **told, output_type="latent", return_dict=False)
         return made[0]  # type: ignore[no-any-return]
 
-    @abstractmethod
-    def _pictures(self, latents: Tensor) -> list[Image]: ...
+    def _pictures(self, latents: Tensor) -> list[Image]:
+        vae = self.pipe.vae
+        scaled = self._unscaled(latents.to(vae.dtype))
+        return self.pipe.image_processor.postprocess(vae.decode(scaled, return_dict=False)[0])  # type: ignore[no-any-return]
+
+    def _unscaled(self, latents: Tensor) -> Tensor:
+        """As the decoder was trained to read them."""
+        config = self.pipe.vae.config
+        return latents / config.scaling_factor + config.shift_factor  # type: ignore[no-any-return]
 
     def _embedded(self, request: Request) -> dict[str, Tensor]:
         pair = request.prompt, self._negative(request)

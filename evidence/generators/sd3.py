@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
-from PIL.Image import Image
 from torch import Tensor
 
 from evidence.generators.local import StagedLocal
@@ -65,8 +64,3 @@ class Sd3(StagedLocal):
     def _sample(self, requests: list[Request], embedded: dict[str, Tensor]) -> Tensor:
         with steered(self.pipe.transformer, self.settings, embedded):
             return super()._sample(requests, embedded)
-
-    def _pictures(self, latents: Tensor) -> list[Image]:
-        vae = self.pipe.vae
-        scaled = latents / vae.config.scaling_factor + vae.config.shift_factor
-        return self.pipe.image_processor.postprocess(vae.decode(scaled, return_dict=False)[0])  # type: ignore[no-any-return]

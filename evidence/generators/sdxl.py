@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import torch
-from PIL.Image import Image
 from torch import Tensor
 
 from evidence.adapters import Setting
@@ -74,10 +73,6 @@ class Sdxl(StagedLocal):
     def _framed(self, tokenizer: Any, tokens: list[int]) -> list[int]:
         padding = [tokenizer.pad_token_id] * (CHUNK - len(tokens))
         return [tokenizer.bos_token_id, *tokens, tokenizer.eos_token_id, *padding]
-
-    def _pictures(self, latents: Tensor) -> list[Image]:
-        scaled = self._unscaled(latents.to(self.pipe.vae.dtype))
-        return self.pipe.image_processor.postprocess(self.pipe.vae.decode(scaled, return_dict=False)[0])  # type: ignore[no-any-return]
 
     def _unscaled(self, latents: Tensor) -> Tensor:
         config = self.pipe.vae.config

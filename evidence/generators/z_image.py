@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from PIL.Image import Image
+from torch import Tensor
 
-from evidence.generators.local import Local
+from evidence.generators.local import StagedLocal
 from evidence.types import Request
 
 
-class ZImage(Local):
+class ZImage(StagedLocal):
     pipeline: ClassVar[str] = "ZImagePipeline"
+    encoders: ClassVar[tuple[str, ...]] = ("text_encoder",)
 
     def _tokens(self, prompt: str) -> list[int]:
         turn = [{"role": "user", "content": prompt}]
@@ -21,11 +22,17 @@ class ZImage(Local):
     def _reads_negative(self) -> bool:
         return float(self.settings["guidance"] or 0) > 0
 
-    def _paint(self, requests: list[Request]) -> list[Image]:
-        return self.pipe(  # type: ignore[no-any-return]
-            prompt=[request.prompt for request in requests],
-            negative_prompt=[self._negative(request) for request in requests],
-            guidance_scale=self.settings["guidance"],
+    def _embed(self, prompt: str, negative: str) -> dict[str, Tensor]:
+        wanted, unwanted = self.pipe.encode_prompt(
+            prompt,
+            device=self.device,
+            do_classifier_free_guidance=self._reads_negative(),
+            negative_prompt=negative,
             max_sequence_length=self.settings["max_sequence_length"],
-            **self._told(requests),
-        ).images
+        )
+        embedded = {"prompt_embeds": wanted[0][None]}
+        return embedded | ({"negative_prompt_embeds": unwanted[0][None]} if unwanted else {})
+
+    def _sample(self, requests: list[Request], embedded: dict[str, Tensor]) -> Tensor:
+        apart: dict[str, Any] = {name: list(part) for name, part in embedded.items()}  # the pipeline wants lists
+        return self._latents(self.pipe, requests, apart)
