@@ -1,4 +1,4 @@
-"""FLUX.2 Klein: its own class, not that of FLUX.2. Its first positional argument is a picture, so the prompt is named.
+"""FLUX.2 Klein: its own class, not that of FLUX.2. Its first positional argument is a picture, so all are named.
 
 It has no negative prompt, and the distilled repository does not read a guidance scale.
 """
@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from PIL.Image import Image
+from torch import Tensor
 
-from evidence.generators.local import Local
-from evidence.types import Request
+from evidence.generators.local import StagedLocal
 
 
-class Flux2Klein(Local):
+class Flux2Klein(StagedLocal):
     pipeline: ClassVar[str] = "Flux2KleinPipeline"
+    encoders: ClassVar[tuple[str, ...]] = ("text_encoder",)
     layers: ClassVar[tuple[int, ...]] = (9, 18, 27)  # of the text encoder, read by the transformer
 
     def _tokens(self, prompt: str) -> list[int]:
@@ -22,11 +22,18 @@ class Flux2Klein(Local):
         told = {"add_generation_prompt": True, "enable_thinking": False}
         return super()._tokens(self.pipe.tokenizer.apply_chat_template(turn, tokenize=False, **told))
 
-    def _paint(self, requests: list[Request]) -> list[Image]:
-        return self.pipe(  # type: ignore[no-any-return]
-            prompt=[request.prompt for request in requests],
-            guidance_scale=self.settings["guidance"],
-            max_sequence_length=self.settings["max_sequence_length"],
-            text_encoder_out_layers=self.layers,
-            **self._told(requests),
-        ).images
+    def _embed(self, prompt: str, negative: str) -> dict[str, Tensor]:
+        embedded = {"prompt_embeds": self._read(prompt)}
+        if float(self.settings["guidance"] or 0) > 1 and not self.pipe.config.is_distilled:
+            embedded["negative_prompt_embeds"] = self._read("")
+        return embedded
+
+    def _read(self, text: str) -> Tensor:
+        window = self.settings["max_sequence_length"]
+        embeds, _ = self.pipe.encode_prompt(
+            text, device=self.device, max_sequence_length=window, text_encoder_out_layers=self.layers
+        )
+        return embeds  # type: ignore[no-any-return]
+
+    def _unscaled(self, latents: Tensor) -> Tensor:
+        return latents  # the pipeline did it

@@ -230,7 +230,7 @@ class StagedLocal(Local):
 
     def _latents(self, pipe: Any, requests: list[Request], embedded: dict[str, Tensor], **more: Any) -> Tensor:
         """What a pipeline makes of embeddings; `more` is what only some are told."""
-        told = self._told(requests) | {"guidance_scale": self.settings["guidance"]} | more
+        told = self._told(requests) | {"guidance_scale": self.settings.get("guidance")} | more
         made = pipe(**embedded, **told, output_type="latent", return_dict=False)
         return made[0]  # type: ignore[no-any-return]
 
