@@ -259,7 +259,9 @@ def test_an_adapter_gives_the_bytes_of_the_stock_pipeline(
     assert same(generator.generate([PLAIN])[0], expected)
 
 
-@pytest.mark.parametrize("name", ["flux-dev", "sdxl", "sd35m", "z-image", "z-image-turbo", "flux2-klein-9b", "qwen-image-local"])
+@pytest.mark.parametrize(
+    "name", ["flux-dev", "sdxl", "sd35m", "z-image", "z-image-turbo", "flux2-klein-9b", "qwen-image-local"]
+)
 def test_stages_apart_give_the_same_bytes_and_free_the_text_encoders(name: str, loaded: Callable[[str], Any]) -> None:
     generator = loaded(name)
     whole = generator.generate([PLAIN, OTHER])
