@@ -178,7 +178,10 @@ def _staged(
         for job, image in zip(batch, images, strict=True):
             desk.write(job, image, told, started, len(batch))
 
-    generator.encode([request_of(job, None) for batch in batches for job in batch])
+    try:
+        generator.encode([request_of(job, None) for batch in batches for job in batch])
+    except Exception:  # likewise
+        return [job for batch in batches for job in batch]
     with ThreadPoolExecutor(1, "decode") as decoder:
         for batch in batches:
             desk.reserve(len(batch))

@@ -129,6 +129,18 @@ def test_a_full_disk_ends_the_run_at_once(plan: Plan, tmp_path: Path, kind: type
     assert len(sampled) <= 2 * studio.IN_FLIGHT
 
 
+class Illiterate(Staged):
+    def encode(self, requests: list[Request]) -> None:
+        raise MemoryError("the text encoder does not fit")
+
+
+def test_a_text_encoder_that_fails_leaves_the_pictures_to_be_drawn_one_by_one(plan: Plan, tmp_path: Path) -> None:
+    """Each then is made, or fails with its own error; the run goes on."""
+    store = Store(tmp_path / "s")
+    go(plan, store, Illiterate, lambda _: None)
+    assert stages(store).count("generate") == 16 and stages(store).count("score") == 32
+
+
 def test_arms_that_are_sampled_alike_share_one_loaded_generator(small_rows: Rows, tmp_path: Path) -> None:
     """Text encoders go and come once for both, and the sampler does not run dry between them."""
     order = Order(models=("small",), prompt_set=str(small.prompt_file(tmp_path / "p.jsonl")))
