@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pages import changes
-from pages.files import read_json, write_json, write_whole
+from pages.files import recall, remember, write_whole
 from pages.publish import Tree, publish
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ def build(
     """Build the site of `root` into `out`. InputError when an input is defective; `problems` of the report when the
     built site does not pass `check`."""
     with changes.alone(root):
-        out, stamp_file = out.absolute(), root / ".cache/stamp.json"
-        last = read_json(stamp_file)
+        out, stamp_file = out.absolute(), root / ".cache/stamp"
+        last = recall(stamp_file)
         state, noted = changes.state(root), last.get(str(out), {})
         tree = Tree.at(out, noted.get("digests", {}), noted.get("stamps", {}), noted.get("changed", []))
         if not force and tree.intact and noted.get("sound") and state.inputs and noted["sound"] == state.inputs:
@@ -61,7 +61,7 @@ def build(
         sound = state.inputs if checked and not report.problems else ""
         others = {place: content for place, content in last.items() if Path(place).is_dir()}
         here = {"digests": tree.digests, "stamps": tree.stamps, "changed": tree.changed, "sound": sound}
-        write_json(stamp_file, {**others, str(out): here})
+        remember(stamp_file, {**others, str(out): here})
     return report
 
 

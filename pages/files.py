@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+_JSON = json.JSONEncoder(sort_keys=True, default=str)
 RACY = 50_000_000  # ns: what was written this shortly before it was read may change again within a tick of its clock
 
 
@@ -52,7 +53,7 @@ def stamps(folder: Path | str) -> dict[str, str]:
 
 def digest(*parts: object) -> str:
     """sha256 over anything that JSON can hold."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(_JSON.encode(parts).encode()).hexdigest()
 
 
 def code_digest(folder: Path) -> str:
@@ -67,11 +68,6 @@ def read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """What `read_json` reads."""
-    write_whole(path, json.dumps(content, sort_keys=True).encode())
 
 
 def recall(path: Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ledger.problems import did_you_mean
-from pages.files import RACY, code_digest, digest, read_json, stamp, stamp_of, write_json
+from pages.files import RACY, code_digest, digest, recall, remember, stamp, stamp_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,8 +116,8 @@ class PictureBook:
     def __init__(self, root: Path, codec: Codec) -> None:
         self.root, self.codec = root, codec
         self.cache = root / ".cache/pictures"
-        self.index_file = root / ".cache/pictures.json"
-        self.before = read_json(self.index_file)
+        self.index_file = root / ".cache/pictures.index"
+        self.before = recall(self.index_file)
         self.index: dict[str, list[Any]] = self.before.get("sources", {})  # path -> stat and what `_header` said
         self.made: dict[str, str] = dict(self.before.get("made", {}))  # file of the cache -> stat when it was made
         self.seen: dict[str, list[Any]] = {}
@@ -273,7 +273,7 @@ class PictureBook:
         settled = {path: known for path, known in self.seen.items() if int(known[0].split(":")[1]) < now - RACY}
         index = {"sources": settled, "made": self.made}
         if index != self.before:
-            write_json(self.index_file, index)
+            remember(self.index_file, index)
 
 
 def inside(root: Path, path: str) -> Path:

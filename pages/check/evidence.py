@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pages.check.facts import Facts
 
 CARRIED = (  # what it is called, the attribute it is found by, where facts keep it
-    ("value", "data-ref", lambda facts: {name for name, _, _ in facts.values}),
+    ("value", "data-ref", lambda facts: {name: None for name, _, _ in facts.values}),
     ("claim", "data-claim", lambda facts: facts.claims),
     ("exhibit", "data-exhibit", lambda facts: facts.exhibits),
     ("outgoing link", "href", lambda facts: facts.outgoing),
@@ -36,9 +36,9 @@ def parity(site: Built) -> Iterator[Problem]:
 def _alike(site: Built, page: str, twin: str, clean: Facts, other: Facts) -> Iterator[Problem]:
     for kind, attribute, carried in CARRIED:
         ours, theirs = carried(clean), carried(other)
-        for one in ours - theirs:
+        for one in ours.keys() - theirs.keys():
             yield site.problem(twin, f"lacks {kind} '{one}' of {page}")
-        for one in theirs - ours:
+        for one in theirs.keys() - ours.keys():
             yield site.problem(twin, f"has {kind} '{one}', which {page} lacks", f'{attribute}="{one}"')
     if clean.sections != other.sections:
         yield site.problem(twin, f"its sections are not those of {page}, in the same order")
@@ -62,7 +62,7 @@ def values(site: Built) -> Iterator[Problem]:
     }
     right = {*printed.values()}
     for page, facts in site.pages.items():
-        for name, raw, text in facts.values - right:
+        for name, raw, text in (one for one in facts.values if one not in right):
             if name not in known:
                 message = f"value '{name}' is not in the ledger{did_you_mean(name, known)}"
             else:

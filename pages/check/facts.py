@@ -10,6 +10,7 @@ import hashlib
 import html
 import posixpath
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
@@ -18,10 +19,9 @@ from urllib.parse import unquote
 
 from pages.files import recall, remember
 
-VERSION = 6  # raise when `read_page` finds other facts in the same bytes
+VERSION = 7  # raise when `read_page` finds other facts in the same bytes
 TAG = re.compile(r"<!--.*?-->|<(/?)([a-zA-Z][\w-]*)([^<>\"']*(?:(?:\"[^\"]*\"|'[^']*')[^<>\"']*)*)>", re.S)
 ATTRIBUTE = re.compile(r"([^\s=\"'<>/]+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'<>]+)))?")
-EXHIBIT = re.compile(r"<figure [^>]*data-exhibit=.*?</figure>", re.S)
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 PLAIN_TAGS_THAT_COUNT = {"h1", "h2", "h3", "h4", "h5", "h6", "img", "svg"}  # even without an attribute
 NOT_PROSE = {"data", "code", "pre", "svg", "script", "style", "time", "kbd", "samp"}
@@ -31,23 +31,26 @@ ELSEWHERE = re.compile(r"^(?:[a-z][a-z0-9+.-]*:|//)", re.I)
 WEB = ("https://", "http://")
 
 
+Names = dict[str, None]  # a set that keeps its order: sorting one, as marshal does, costs more than all else
+
+
 @dataclass
 class Facts:
     """Links and assets are addresses below site/, whatever way they are written on the page."""
 
     ids: list[str] = field(default_factory=list)
-    links: set[str] = field(default_factory=set)  # "page" or "page#anchor"
-    assets: set[str] = field(default_factory=set)
-    outgoing: set[str] = field(default_factory=set)
-    first_view: set[str] = field(default_factory=set)
-    values: set[tuple[str, str, str]] = field(default_factory=set)  # id, value, text
-    claims: set[str] = field(default_factory=set)
-    exhibits: set[str] = field(default_factory=set)
+    links: Names = field(default_factory=dict)  # "page" or "page#anchor"
+    assets: Names = field(default_factory=dict)
+    outgoing: Names = field(default_factory=dict)
+    first_view: Names = field(default_factory=dict)
+    values: dict[tuple[str, str, str], None] = field(default_factory=dict)  # id, value, text
+    claims: Names = field(default_factory=dict)
+    exhibits: Names = field(default_factory=dict)
     sections: list[str] = field(default_factory=list)
     headings: list[tuple[int, int]] = field(default_factory=list)  # level, line
     numbers: list[tuple[str, str, str]] = field(default_factory=list)  # section, number, text around it
     wrong: list[tuple[int, str]] = field(default_factory=list)  # line, message
-    read_before: set[str] = field(default_factory=set)  # digests of exhibits
+    read_before: Names = field(default_factory=dict)  # digests of exhibits
     has_policy: bool = False
 
     def include(self, other: Facts, line: int) -> None:
@@ -84,7 +87,7 @@ class Shelf:
 
     def exhibit(self, text: str, page: str) -> tuple[str, Facts]:
         """(digest, facts) of an exhibit's figure; they depend on where links in it start from."""
-        key = hashlib.sha256(f"{posixpath.dirname(page)} {text}".encode()).hexdigest()
+        key = hashlib.sha256(f"{page.rpartition('/')[0]} {text}".encode()).hexdigest()
         known = self.exhibits.get(key) or self.before["exhibits"].get(key)
         facts = Facts(*known) if known else read_page(text, page)
         self.exhibits[key] = known or _plain(facts)
@@ -104,15 +107,27 @@ def read_page(text: str, page: str = "", base: str = "", shelf: Shelf | None = N
     """Facts of one HTML page, or of a figure. Links that begin with `base` are read as links from the site's root."""
     reader = _Reader(text, page, base)
     at = 0
-    for figure in EXHIBIT.finditer(text) if shelf else ():
-        reader.scan(at, figure.start())
-        at = figure.start()
-        if shelf and reader.parts and "<figure" not in figure[0][1:]:  # a part drew it, whole: no prose in it
-            reader.facts.include((known := shelf.exhibit(figure[0], page))[1], reader.line(at))
-            reader.facts.read_before.add(known[0])
-            at = figure.end()
+    for start, end in _exhibits(text) if shelf else ():
+        reader.scan(at, start)
+        at = start
+        if shelf and reader.parts:  # a part drew it, whole: no prose in it
+            key, facts = shelf.exhibit(text[start:end], page)
+            reader.facts.include(facts, reader.line(start))
+            reader.facts.read_before[key] = None
+            at = end
     reader.scan(at, len(text))
     return reader.facts
+
+
+def _exhibits(text: str) -> Iterator[tuple[int, int]]:
+    """Where figures of exhibits begin and end that hold no other figure."""
+    end = 0
+    while (start := text.find("<figure ", end)) >= 0:
+        inner = text.find(">", start)
+        end = text.find("</figure>", start) + len("</figure>")
+        if text.find("<figure", inner, end) < 0 <= text.find("data-exhibit=", start, inner) and end > inner:
+            yield start, end
+        end = max(end, inner)
 
 
 class _Reader:
@@ -171,7 +186,7 @@ class _Reader:
             elif kind == "section":
                 self.section = ""
             elif kind == "value" and self.value is not None:
-                self.facts.values.add((*self.value, html.unescape("".join(self.words)).strip()))
+                self.facts.values[(*self.value, html.unescape("".join(self.words)).strip())] = None
                 self.value, self.words = None, []
             if name == tag:
                 break
@@ -204,9 +219,9 @@ class _Reader:
         if identity := attributes.get("id"):
             facts.ids.append(identity)
         if "data-claim" in attributes:
-            facts.claims.add(attributes["data-claim"])
+            facts.claims[attributes["data-claim"]] = None
         if tag == "figure" and "data-exhibit" in attributes:
-            facts.exhibits.add(attributes["data-exhibit"])
+            facts.exhibits[attributes["data-exhibit"]] = None
         if len(tag) == 2 and tag[0] == "h" and tag[1] in "123456":
             facts.headings.append((int(tag[1]), self.line(at)))
         for name in attributes:
@@ -230,7 +245,7 @@ class _Reader:
         if not (attributes.get("width") and attributes.get("height")):
             self._wrong(at, f"picture '{source}' has no width and height")
         if attributes.get("loading") != "lazy":
-            self.facts.first_view.add(self._resolved(source))
+            self.facts.first_view[self._resolved(source)] = None
 
     def _requests(self, tag: str, attributes: dict[str, str], at: int) -> None:
         """Addresses that the page links to, and those that a browser asks for by itself."""
@@ -251,16 +266,16 @@ class _Reader:
             else:
                 self._asset(attributes["href"], at)
             if {"stylesheet", "preload"} & {*rel}:
-                self.facts.first_view.add(self._resolved(attributes["href"]))
+                self.facts.first_view[self._resolved(attributes["href"])] = None
         if tag == "script" and "src" in attributes:
-            self.facts.first_view.add(self._resolved(attributes["src"]))
+            self.facts.first_view[self._resolved(attributes["src"])] = None
 
     def _link(self, address: str, at: int) -> None:
         if not ELSEWHERE.match(address):
-            self.facts.links.add(self._resolved(address))
+            self.facts.links[self._resolved(address)] = None
         elif address.lower().startswith((*WEB, "mailto:")):
             if address.lower().startswith(WEB):
-                self.facts.outgoing.add(address)
+                self.facts.outgoing[address] = None
         else:
             self._wrong(at, f"link to '{address[:100]}': only http(s) and mailto are allowed")
 
@@ -268,7 +283,7 @@ class _Reader:
         if ELSEWHERE.match(address):
             self._wrong(at, f"'{address[:100]}' would be requested from a third party")
         else:
-            self.facts.assets.add(self._resolved(address).partition("#")[0])
+            self.facts.assets[self._resolved(address).partition("#")[0]] = None
 
     def _resolved(self, address: str) -> str:
         """Address below site/, with its anchor, of a relative link."""

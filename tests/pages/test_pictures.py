@@ -64,7 +64,8 @@ def test_a_small_web_picture_is_published_byte_for_byte(root):
     book = PictureBook(root, CODEC)
     shown = book.file(path)
     _make(root, book)
-    ((_, file),) = book.files()
+    ((_, name),) = book.files()
+    file = Path(name)
     assert shown.bytes_as_filed
     assert file.read_bytes() == (root / path).read_bytes()
 
@@ -194,7 +195,7 @@ def test_encoders_in_several_processes_give_the_same_bytes(root):
         for file in (root / ".cache/pictures").glob("*"):
             file.unlink()
         assert book.make(book.missing(), jobs) == []
-        made.append({address: file.read_bytes() for address, file in book.files()})
+        made.append({address: Path(file).read_bytes() for address, file in book.files()})
     assert made[0] == made[1]
 
 
