@@ -69,10 +69,12 @@ def outline(distance: Plane) -> Image:
     return np.clip(distance, 0, 255, out=distance).astype(np.uint8)
 
 
+@lru_cache(64)
 def grid(height: int, width: int, long_side: int) -> tuple[int, int, Plane, Plane]:
     """Height and width of a small grid with the picture's aspect; x in 0..1 of its columns, y of its rows, float32."""
     high, wide = small_shape(height, width, min(long_side, max(48, max(height, width) // 2)))
     x, y = (np.asarray((np.arange(n, dtype=np.float32) + 0.5) / n, np.float32) for n in (wide, high))
+    x.flags.writeable = y.flags.writeable = False  # everybody is given the same ones
     return high, wide, x[None, :], y[:, None]
 
 
@@ -87,7 +89,7 @@ def clouds(rng: np.random.Generator, height: int, width: int, cells: int, octave
     total = np.zeros((height, width), np.float32)
     for octave in range(octaves):
         side = cells * 2**octave + 3
-        lumps = rng.random((side, side), np.float32) * np.float32(0.5**octave)
+        lumps = rng.random((side, side), np.float32) * 0.5**octave
         total += cv2.resize(lumps, (width, height), interpolation=cv2.INTER_CUBIC)
     low, high = float(total.min()), float(total.max())
     total -= low
