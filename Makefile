@@ -6,7 +6,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 CUDA_WHEELS := triton cuda-bindings cuda-pathfinder cuda-toolkit $(addprefix nvidia-,cublas cuda-cupti cuda-nvrtc \
 	cuda-runtime cudnn-cu13 cufft cufile curand cusolver cusparse cusparselt-cu13 nccl-cu13 nvjitlink nvshmem-cu13 nvtx)
 
-.PHONY: site evidence test lint browser lock clean
+.PHONY: site evidence test lint gpu browser lock clean
 
 site: .venv/.site
 	$(BIN)/python build.py
@@ -32,6 +32,11 @@ test: .venv/.test browser lint
 lint: .venv/.test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# What only a GPU can show: every adapter and scorer on it, then the speed of the engine (ten minutes).
+gpu: .venv/.test
+	$(BIN)/python -m pytest -q tests/evidence/test_scorers_accelerator.py tests/evidence/test_generators_accelerator.py
+	$(BIN)/python benchmarks/generate.py --out benchmarks/results/generate-gpu.md
 
 # A Chromium for the browser tests, and axe for the accessibility ones.
 browser: tests/browser/node_modules/axe-core/axe.min.js
