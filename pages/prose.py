@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from pages.typography import typeset_html
+
 TOKEN = re.compile("\ue000([0-9]+)\ue001")
 ALONE = re.compile("<p>\\s*\ue000([0-9]+)\ue001\\s*</p>")
 EXTENSIONS = ["tables", "attr_list", "md_in_html", "sane_lists", "def_list"]
@@ -16,10 +18,10 @@ def token(number: int) -> str:
 
 
 def to_html(text: str) -> str:
-    """Markdown -> HTML."""
+    """Markdown -> HTML, with the quotes and dashes of print."""
     import markdown
 
-    return str(markdown.markdown(text, extensions=EXTENSIONS, output_format="html"))
+    return typeset_html(markdown.markdown(text, extensions=EXTENSIONS, output_format="html"))
 
 
 def with_parts(html: str, parts: Sequence[str]) -> str:

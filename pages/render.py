@@ -18,6 +18,7 @@ from pages.numbers import Group, groups
 from pages.publish import Tree
 from pages.scope import Scope, View, view_of
 from pages.tracing import Digests, digest
+from pages.typography import typeset
 
 if TYPE_CHECKING:
     from pages.pictures import PictureBook, Plate
@@ -51,6 +52,7 @@ class Renderer:
             lstrip_blocks=True,
             bytecode_cache=jinja2.FileSystemBytecodeCache(str(bytecode)),
         )
+        self.env.filters["typeset"] = typeset
         self.hanging = Hanging(self.site, self.book, self.plates, self.problems)
         give = Digests(self.site.ledger, self.hanging.fingerprint)
         self.memory = Memory(root / ".cache/rendered", self.frame, self.tree, give, self.hanging.want)

@@ -11,6 +11,7 @@ Every page sees these names (everything from the ledger is escaped where it is p
   url(path)           relative link to `path` below site/
   asset(path)         the same for templates/static/path, which is published with its hash in the name
   absolute(path)      address with page.address before it, for canonical links and cards
+  text | typeset      quotes, dashes and spaces of print, for captions; texts of sections have them already
   marked(text)        a claim's sentence_marked, because_marked or in_miniature_because_marked, numbers as value(id)
   has(id), show(value)         whether the ledger has the value `id`; a Value as it is printed
   label(id)           label of a taxonomy sub-category
@@ -58,6 +59,7 @@ from pages.hanging import Hung, Shown, shown
 from pages.load import Section, Variant
 from pages.memory import Trace
 from pages.tracing import Read, Traced
+from pages.typography import typeset
 
 if TYPE_CHECKING:
     from effects.taxonomy import SubCategory
@@ -85,8 +87,17 @@ class View:
 def view_of(section: Section, variant: Variant) -> View:
     """The section without its text."""
     voice = section.voices[variant]
-    titles = (section.id, section.number, voice.title, voice.nav, voice.lead)
-    return View(*titles, section.badge, section.severity, section.seed, section.note)
+    return View(
+        section.id,
+        section.number,
+        typeset(voice.title),
+        typeset(voice.nav),
+        typeset(voice.lead),
+        section.badge,
+        section.severity,
+        section.seed,
+        typeset(section.note),
+    )
 
 
 class Scope:
@@ -218,7 +229,10 @@ class Scope:
     def marked(self, text: str) -> Markup:
         """A claim's `*_marked` text: every `{value id}` in it becomes that value, the rest is escaped."""
         parts = re.split(r"\{([a-z0-9][a-z0-9_.-]*)\}", text)
-        return Markup("").join(self.value(part) if index % 2 else escape(part) for index, part in enumerate(parts))
+        return Markup("").join(
+            self.value(part) if number % 2 else escape(typeset(part, "0" * (number > 0)))
+            for number, part in enumerate(parts)
+        )
 
     def table(self, name: str, columns: list[str] | None = None, folded: bool = False) -> Markup:
         def make() -> str:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ledger.problems import Problem, relative, spell, toml_line
 from pages.check.built import Built
 from pages.check.facts import NUMBER
+from pages.typography import typeset
 
 TYPED = "is typed in prose: refer to a ledger value, or allow it in page.toml, [check] allow"
 TITLES = (("title",), ("thesis",), ("description",), ("lead",), ("note",))
 TITLES_OF_A_VOICE = ("title", "nav", "lead")
 
 
-def numbers(site: Built, root: Path, allow: Iterable[str]) -> Iterator[Problem]:
+def numbers(site: Built, root: Path, allow: list[str]) -> Iterator[Problem]:
     """The texts of the sections."""
     folders = _folders(root)
-    allowed = sorted(allow, key=len, reverse=True)
+    allowed = sorted({*allow, *map(typeset, allow)}, key=len, reverse=True)
     for variant in ("clean", "distorted"):
         facts = site.pages.get(f"{variant}/index.html")
         for section, number, around in facts.numbers if facts else ():
@@ -30,7 +31,7 @@ def numbers(site: Built, root: Path, allow: Iterable[str]) -> Iterator[Problem]:
                 yield Problem(relative(file, root), _line_of(file, number, around), "", message)
 
 
-def titles(root: Path, allow: Iterable[str]) -> Iterator[Problem]:
+def titles(root: Path, allow: list[str]) -> Iterator[Problem]:
     """Titles, leads and notes are prose too: the ones of page.toml and of every section.toml."""
     allowed = sorted(allow, key=len, reverse=True)
     for file in [root / "content/page.toml", *sorted((root / "content/sections").glob("*/section.toml"))]:
