@@ -19,19 +19,9 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, ValidationError
 
 from ledger.book import show
+from ledger.findings import Finding, Ref, in_words, lowered, pairs_of
 from ledger.problems import InputError, Problem, did_you_mean, relative, spell, toml_line
-from ledger.rules import (
-    AT_LEAST,
-    PAIRED,
-    RULES,
-    VALUE_OPTIONS,
-    WITHOUT_VALUES,
-    Finding,
-    Ref,
-    in_words,
-    lowered,
-    pairs_of,
-)
+from ledger.rules import AT_LEAST, PAIRED, RULES, VALUE_OPTIONS, WITHOUT_VALUES
 from ledger.schema import Claim, Id, Strict, Table, Value
 
 Pattern = Annotated[str, StringConstraints(pattern=r"^[a-z0-9*][a-z0-9_.*-]*$")]

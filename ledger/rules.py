@@ -8,46 +8,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
-from ledger.book import alike, show
+from ledger.book import alike
+from ledger.findings import Finding, Ref, in_words, interval_of, lowered, pairs_of
 from ledger.schema import Table, Value
-
-
-@dataclass(frozen=True)
-class Ref:
-    """A value with its id."""
-
-    id: str
-    value: Value
-
-    @property
-    def number(self) -> float:
-        """The number; a pending value never reaches a rule that compares."""
-        assert self.value.value is not None
-        return self.value.value
-
-    @property
-    def marked(self) -> str:
-        return "{" + self.id + "}"
-
-    @property
-    def named(self) -> str:
-        """`ΔHPSv3 of DanceFlux ({...})`, as it stands inside a sentence."""
-        return f"{lowered(self.value.label)} ({self.marked})"
-
-
-@dataclass
-class Finding:
-    """What a rule found: items that speak for the sentence, against it, or for neither. A `reason` stands instead."""
-
-    supports: list[str] = field(default_factory=list)
-    refutes: list[str] = field(default_factory=list)
-    undecided: list[str] = field(default_factory=list)
-    reason: str = ""
-
-    def add(self, outcome: bool | None, item: str) -> None:
-        (self.undecided if outcome is None else self.supports if outcome else self.refutes).append(item)
 
 
 def first_above_second(refs: Sequence[Ref]) -> Finding:
@@ -83,7 +47,7 @@ def _beside(refs: Sequence[Ref], than: Ref, side: int, word: str) -> Finding:
     for ref in refs:
         low, high = ref.value.interval or (ref.number, ref.number)
         if low <= than.number <= high and low < high:
-            finding.add(None, f"{ref.named}{_interval(ref)} is on neither side of {than.named}")
+            finding.add(None, f"{ref.named}{interval_of(ref)} is on neither side of {than.named}")
         else:
             fits = (ref.number - than.number) * side > 0
             finding.add(fits, f"{ref.named} is {'' if fits else 'not '}{word} {than.named}")
@@ -313,10 +277,10 @@ def _sided(refs: Sequence[Ref], side: int) -> Finding:
     for ref in refs:
         low, high = ref.value.interval or (ref.number, ref.number)
         if ref.value.interval is None or low <= 0 <= high:
-            finding.add(None, f"{ref.named}{_interval(ref)} does not exclude zero")
+            finding.add(None, f"{ref.named}{interval_of(ref)} does not exclude zero")
         else:
             finding.add(
-                (low > 0) == (side > 0), f"{ref.named}{_interval(ref)} is {'above' if low > 0 else 'below'} zero"
+                (low > 0) == (side > 0), f"{ref.named}{interval_of(ref)} is {'above' if low > 0 else 'below'} zero"
             )
     return finding
 
@@ -343,38 +307,8 @@ def loses_less_than(refs: Sequence[Ref], margin: Ref) -> Finding:
     for ref in refs:
         low, high = ref.value.interval or (ref.number, ref.number)
         outcome = True if low > -margin.number else False if high < -margin.number else None
-        finding.add(outcome, f"{ref.named}{_interval(ref)} against a margin of {margin.marked}")
+        finding.add(outcome, f"{ref.named}{interval_of(ref)} against a margin of {margin.marked}")
     return finding
-
-
-def pairs_of(refs: Sequence[Ref]) -> list[tuple[Ref, Ref]]:
-    return list(zip(refs[::2], refs[1::2], strict=True))
-
-
-_NUMBERS = [
-    "none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
-    "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
-]  # fmt: skip
-
-
-def in_words(count: int) -> str:
-    return _NUMBERS[count] if count < len(_NUMBERS) else str(count)
-
-
-_NAMES = {"Wilcoxon", "Nano", "Flux", "Seedream", "Playground"}
-
-
-def lowered(label: str) -> str:
-    """A label inside a sentence; names and symbols keep their capitals."""
-    first = label.split(" ", 1)[0]
-    return label if first in _NAMES or not first[1:].islower() else label[:1].lower() + label[1:]
-
-
-def _interval(ref: Ref) -> str:
-    if ref.value.interval is None:
-        return ""
-    low, high = (show(ref.value.model_copy(update={"value": end, "qualifier": ""})) for end in ref.value.interval)
-    return f", 95 % interval {low} to {high},"
 
 
 Rule = Callable[..., Finding]
