@@ -29,13 +29,15 @@ def highwire(page: Page) -> list[tuple[str, str]]:
 
 
 class Card(NamedTuple):
-    """The picture that stands for a page elsewhere: its absolute address, size in pixels, media type, description."""
+    """The picture that stands for a page elsewhere: its absolute address, size in pixels, media type, description; an
+    exhibit's own, or the one drawn for the page."""
 
     address: str
     width: int
     height: int
     form: str
     alt: str
+    of_exhibit: bool
 
 
 def social(page: Page, address: str, card: Card | None, exhibit: Exhibit | None) -> list[tuple[str, str]]:
@@ -59,8 +61,9 @@ def social(page: Page, address: str, card: Card | None, exhibit: Exhibit | None)
     return tags
 
 
-def json_ld(page: Page, address: str, exhibit: Exhibit | None) -> Markup:
-    """schema.org description as the content of a JSON-LD script; `<` cannot close the element."""
+def json_ld(page: Page, address: str, card: Card | None, exhibit: Exhibit | None) -> Markup:
+    """schema.org description as the content of a JSON-LD script; `<` cannot close the element. Of the paper, or of an
+    exhibit that is a part of it."""
     paper: dict[str, Any] = {
         "@type": "ScholarlyArticle",
         "headline": page.cited_title or page.title,
@@ -68,23 +71,28 @@ def json_ld(page: Page, address: str, exhibit: Exhibit | None) -> Markup:
         "author": [{"@type": "Person", "name": author.name} for author in page.authors],
         "datePublished": page.published.replace("/", "-") or str(page.year),
         "inLanguage": page.language,
-        "url": address,
+        "url": page.address if exhibit else address,
     }
     if page.arxiv:
         paper["sameAs"] = f"https://arxiv.org/abs/{page.arxiv}"
-    thing = paper
-    if exhibit is not None:
-        thing = {
-            "@type": "VisualArtwork" if exhibit.kind == "painting" else "ImageObject",
-            "name": exhibit.title,
-            "description": exhibit.caption,
-            "creditText": exhibit.credit,
-            "license": exhibit.licence,
-            "url": address,
-            "isPartOf": {"@type": "ScholarlyArticle", "headline": page.title},
-        }
+    thing = paper if exhibit is None else _artwork(exhibit, address, card) | {"isPartOf": paper}
     text = json.dumps({"@context": "https://schema.org", **thing}, ensure_ascii=False, sort_keys=True)
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
+
+
+def _artwork(exhibit: Exhibit, address: str, card: Card | None) -> dict[str, Any]:
+    about = {
+        "@type": "VisualArtwork" if exhibit.kind == "painting" else "CreativeWork",
+        "name": exhibit.title,
+        "description": exhibit.caption,
+        "creditText": exhibit.credit,
+        "copyrightNotice": exhibit.licence,
+        "url": address,
+    }
+    if card is None or not card.of_exhibit:
+        return about
+    picture = {"contentUrl": card.address, "encodingFormat": card.form, "width": card.width, "height": card.height}
+    return about | {"image": {"@type": "ImageObject", **picture, "caption": card.alt}}
 
 
 def sitemap(page: Page, addresses: list[str]) -> bytes:

@@ -16,9 +16,10 @@ from pages.load import VARIANTS, Site, Variant
 from pages.memory import Memory, Trace
 from pages.numbers import Group, groups
 from pages.publish import Tree
-from pages.scope import Scope, View, view_of
+from pages.scope import Scope
 from pages.tracing import Digests, digest
 from pages.typography import typeset
+from pages.views import View, view_of
 
 if TYPE_CHECKING:
     from pages.pictures import PictureBook, Plate

@@ -46,7 +46,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
@@ -60,44 +60,13 @@ from pages.load import Section, Variant
 from pages.memory import Trace
 from pages.tracing import Read, Traced
 from pages.typography import typeset
+from pages.views import View, view_of
 
 if TYPE_CHECKING:
     from effects.taxonomy import SubCategory
     from ledger.schema import Exhibit
     from pages.load import Catalogue
     from pages.render import Renderer
-
-
-@dataclass(frozen=True)
-class View:
-    """A section in one variant."""
-
-    id: str
-    number: int
-    title: str
-    nav: str
-    lead: str
-    badge: tuple[str, ...]
-    severity: float
-    seed: int
-    note: str
-    html: Markup = Markup("")  # noqa: RUF009 - immutable
-
-
-def view_of(section: Section, variant: Variant) -> View:
-    """The section without its text."""
-    voice = section.voices[variant]
-    return View(
-        section.id,
-        section.number,
-        typeset(voice.title),
-        typeset(voice.nav),
-        typeset(voice.lead),
-        section.badge,
-        section.severity,
-        section.seed,
-        typeset(section.note),
-    )
 
 
 class Scope:
@@ -135,7 +104,7 @@ class Scope:
 
     def json_ld(self, exhibit: str | None = None) -> Markup:
         one = self.ledger.exhibits[exhibit] if exhibit else None
-        return metadata.json_ld(self.site.page, self.at.absolute(self.at.canonical), one)
+        return metadata.json_ld(self.site.page, self.at.absolute(self.at.canonical), self._card(exhibit), one)
 
     def card(self, exhibit: str | None = None) -> str:
         card = self._card(exhibit)
@@ -146,7 +115,8 @@ class Scope:
         if hung.made is None:
             return None
         address, width, height, form = hung.made.fallback
-        return metadata.Card(self.at.absolute(address), width, height, form, hung.alt)
+        own = hung.made.work.plate is None
+        return metadata.Card(self.at.absolute(address), width, height, form, hung.alt, own)
 
     def label(self, name: str) -> str:
         for sub in self.site.taxonomy.sub_categories:

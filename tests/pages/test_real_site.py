@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+from html import unescape
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from ledger import load
 from pages.build import Report, build
@@ -48,6 +51,25 @@ def test_a_value_with_a_twin_says_whether_both_print_alike(real):
         entry = page.partition(f'<article class="entry" id="{name}">')[2].partition("</article>")[0]
         assert ("the two agree to the printed" in entry) is known.agrees(name)
         assert ("the two differ to the printed" in entry) is not known.agrees(name)
+
+
+@pytest.mark.parametrize("variant", ["clean", "distorted"])
+def test_a_link_to_an_exhibit_shows_its_own_picture_elsewhere(real, variant):
+    """Social cards are read by programs that know no AVIF and trust the size they are told."""
+    own = 0
+    for name, exhibit in load(PROJECT).exhibits.items():
+        page = (real[0] / f"{variant}/exhibit/{name}.html").read_text(encoding="utf-8")
+        said = dict(re.findall(r'<meta property="(og:image[^"]*)" content="([^"]*)">', page))
+        file = real[0] / "assets" / said["og:image"].partition("/assets/")[2]
+        with Image.open(file) as image:
+            assert [said["og:image:width"], said["og:image:height"]] == [str(side) for side in image.size]
+            assert said["og:image:type"] == f"image/{image.format.lower()}" in ("image/jpeg", "image/webp", "image/png")
+        alts = {unescape(one.alt) for one in exhibit.pictures}
+        assert unescape(said["og:image:alt"])
+        own += unescape(said["og:image:alt"]) in alts
+        assert "citation_title" not in page, "an exhibit is not the paper"
+        json.loads(page.partition('<script type="application/ld+json">')[2].partition("</script>")[0])
+    assert own >= 130, "all but the pictures that cannot be shipped"
 
 
 def test_every_claim_is_in_the_audit_of_both_variants(real):
