@@ -37,8 +37,8 @@ WORDS = ["faded", "wet", "grainy", "street", "house", "cold", "light", "people",
 WHAT = (
     "- The floor decodes, resizes by area and encodes the same renditions (AVIF q60 speed 9 in three widths, one",
     "  JPEG) with bare Pillow and OpenCV calls: no hashing, no files, no pages.",
-    "- Hugo renders one variant, one page per exhibit and WebP q80; ours renders two variants, provenance and",
-    "  downloads, and checks every link.",
+    "- Hugo renders one variant, one page per exhibit and WebP q80; ours renders two variants, a page of provenance",
+    "  per exhibit and table, and downloads, and checks every link.",
 )
 HUGO_PAGE = """+++
 title = "Exhibit {number}"
@@ -266,6 +266,7 @@ def measure(place: Path, jobs: int, repeats: int, with_hugo: bool) -> dict[str, 
         run(*ours, cwd=ROOT)
     found |= {name: middle(costs) for name, costs in series.items()}
     pictures = list((site / "assets/pictures").glob("*"))
+    found["pages"] = sum(1 for _ in site.rglob("*.html"))
     found["files"] = sum(1 for path in site.rglob("*") if path.is_file())
     found["picture bytes"] = sum(path.stat().st_size for path in pictures)
     found["site bytes"] = sum(path.stat().st_size for path in site.rglob("*") if path.is_file())
@@ -321,7 +322,7 @@ def report(found: dict, exhibits: int, jobs: int, load: tuple[str, str], repeats
         ]
     peak = max(cost.memory for cost in (cold, idle, one))
     made = (
-        f"{exhibits} exhibits, {2 * exhibits} pictures of {SIDE}x{SIDE}, widths {WIDTHS}, {2 * exhibits + 5} HTML "
+        f"{exhibits} exhibits, {2 * exhibits} pictures of {SIDE}x{SIDE}, widths {WIDTHS}, {found['pages']} HTML "
         f"pages; {jobs} encoders; medians of {repeats} for rebuilds, of 2 for the floor, one cold run."
     )
     machine = (

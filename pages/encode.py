@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,16 +26,15 @@ def encode_all(missing: list[Work], root: Path, cache: Path, jobs: int) -> Itera
     if len(missing) <= FEW or jobs <= 1:
         yield from ((work, encode(work, root, cache)) for work in missing)
         return
-    from concurrent.futures import ProcessPoolExecutor, as_completed
+    from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
     # A fork of a process that has threads, as OpenCV starts them, can wait for a lock that nobody holds any more.
     alone = sys.platform == "linux" and "cv2" not in sys.modules and threading.active_count() == 1
     context = get_context("fork" if alone else "spawn")
     with ProcessPoolExecutor(min(jobs, len(missing)), mp_context=context) as pool:
-        waiting = {pool.submit(encode, work, root, cache): work for work in missing}
-        for future in as_completed(waiting):
-            yield waiting[future], future.result()
+        chunk = max(1, min(8, len(missing) // (4 * jobs)))  # a message between processes costs as much as a small file
+        yield from zip(missing, pool.map(encode, missing, repeat(root), repeat(cache), chunksize=chunk), strict=True)
 
 
 def encode(work: Work, root: Path, cache: Path) -> str:
@@ -72,11 +72,11 @@ def _decode(place: Path, max_pixels: int) -> Array:
     try:
         with Image.open(place) as image:
             alpha = "A" in image.getbands() or "transparency" in image.info
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode.startswith("I"):  # sixteen bits of grey, which convert() would clip
-                grey = np.clip(np.asarray(upright, np.int64) >> 8, 0, 255).astype(np.uint8)
+            ImageOps.exif_transpose(image, in_place=True)
+            if image.mode.startswith("I"):  # sixteen bits of grey, which convert() would clip
+                grey = np.clip(np.asarray(image, np.int64) >> 8, 0, 255).astype(np.uint8)
                 return np.repeat(grey[..., None], 3, axis=2)
-            return np.asarray(upright.convert("RGBA" if alpha else "RGB"))
+            return np.asarray(image.convert("RGBA" if alpha else "RGB"))
     except (OSError, SyntaxError) as error:
         raise ValueError(f"'{place.name}' is damaged: {error}") from None
 

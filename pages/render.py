@@ -49,6 +49,7 @@ class Renderer:
             ),
             undefined=jinja2.StrictUndefined,
             autoescape=True,
+            auto_reload=False,  # nobody edits a template while a site is rendered
             trim_blocks=True,
             lstrip_blocks=True,
             bytecode_cache=jinja2.FileSystemBytecodeCache(str(bytecode)),
