@@ -9,7 +9,6 @@ import os
 import sys
 import threading
 from collections.abc import Iterable
-from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from pages.files import write_whole
 if TYPE_CHECKING:
     from pages.pictures import Array, Work
 
+ORIENTATION = 0x0112  # of EXIF
 FEW = 3  # works for which a pool of processes would cost more than it saves
 
 
@@ -44,7 +44,7 @@ def encode(work: Work, root: Path, cache: Path) -> str:
         image = _pixels(work, root)
         if work.kind == "copy":
             write_whole(cache / work.outputs[0][0], (root / work.path).read_bytes())
-            work = replace(work, outputs=work.outputs[1:])
+            work = work._replace(outputs=work.outputs[1:])
         if work.outputs:
             _save_all(image, work, cache)
     except (OSError, ValueError, SyntaxError, MemoryError) as error:
@@ -66,13 +66,16 @@ def _pixels(work: Work, root: Path) -> Array:
 def _decode(place: Path, max_pixels: int) -> Array:
     """The picture as uint8 HxWx3 or HxWx4, upright. ValueError when the file is truncated or is no picture."""
     import numpy as np
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     Image.MAX_IMAGE_PIXELS = max_pixels
     try:
         with Image.open(place) as image:
             alpha = "A" in image.getbands() or "transparency" in image.info
-            ImageOps.exif_transpose(image, in_place=True)
+            if image.getexif().get(ORIENTATION, 1) != 1:
+                from PIL import ImageOps
+
+                ImageOps.exif_transpose(image, in_place=True)
             if image.mode.startswith("I"):  # sixteen bits of grey, which convert() would clip
                 grey = np.clip(np.asarray(image, np.int64) >> 8, 0, 255).astype(np.uint8)
                 return np.repeat(grey[..., None], 3, axis=2)
@@ -82,13 +85,17 @@ def _decode(place: Path, max_pixels: int) -> Array:
 
 
 def _save_all(image: Array, work: Work, cache: Path) -> None:
-    import io
-
     import cv2
-    from PIL import AvifImagePlugin, Image  # noqa: F401 - unless named, Pillow looks for it in all of its plugins
+    from PIL import Image
 
     cv2.setNumThreads(1)
     codec = work.codec
+    settings: dict[str, dict[str, Any]] = {
+        "avif": {"quality": codec.avif_quality, "speed": codec.avif_speed, "max_threads": 1},
+        "jpeg": {"quality": codec.fallback_quality},
+        "webp": {"quality": codec.fallback_quality, "method": 2},
+        "png": {"optimize": True},
+    }
     if image.ndim == 3 and image.shape[2] == 4 and work.outputs[-1][3] == "webp" and bool((image[..., 3] == 255).all()):
         image = image[..., :3]
     scaled: dict[int, Any] = {}
@@ -97,14 +104,6 @@ def _save_all(image: Array, work: Work, cache: Path) -> None:
             whole = (height, width) == image.shape[:2]
             pixels = image if whole else cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
             scaled[width] = Image.fromarray(pixels)
-        out = io.BytesIO()
-        match form:
-            case "avif":
-                scaled[width].save(out, "AVIF", quality=codec.avif_quality, speed=codec.avif_speed, max_threads=1)
-            case "png":
-                scaled[width].save(out, "PNG", optimize=True)
-            case "webp":
-                scaled[width].save(out, "WEBP", quality=codec.fallback_quality, method=2)
-            case _:
-                scaled[width].save(out, "JPEG", quality=codec.fallback_quality)
-        write_whole(cache / name, out.getvalue())
+        part = cache / f".{os.getpid()}-{name}"  # told the form by the name's ending, Pillow loads no other plugin
+        scaled[width].save(part, **settings[form])
+        part.replace(cache / name)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ledger.schema import Picture
     from pages.addresses import Addresses
     from pages.load import Site
-    from pages.pictures import PictureBook, Plate, Rendition
+    from pages.pictures import PictureBook, Plate, Work
 
 
 LOOKS = ("picture", "plate", "card")
@@ -47,8 +47,8 @@ class Hung(NamedTuple):
     state: str
     alt: str = ""
     label: str = ""
-    made: Rendition | None = None
-    plain: Rendition | None = None
+    made: Work | None = None
+    plain: Work | None = None
 
 
 class Hanging:
@@ -76,15 +76,15 @@ class Hanging:
         if read[0] not in LOOKS:
             return None
         found = self.find(read)
-        for rendition in (found.made, found.plain):
-            if rendition is not None:
-                self.book.want(rendition)
+        for work in (found.made, found.plain):
+            if work is not None:
+                self.book.want(work)
         return found
 
     def fingerprint(self, read: Read) -> str:
         """Tells whether a look gives what it gave."""
         found = self.find(read)
-        keys = [one.work.key for one in (found.made, found.plain) if one is not None]
+        keys = [one.key for one in (found.made, found.plain) if one is not None]
         return digest((found.state, found.alt, found.label, keys))
 
     @cached_property
@@ -142,17 +142,18 @@ def shown(hung: Hung, at: Addresses, treatment: str = "", severity: float = 0.0,
     """What was found as the page at `at` addresses it."""
     if hung.made is None:
         return Shown(hung.state, hung.alt, hung.label)
+    full, width, height = hung.made.widest
     picture = Shown(
         hung.state,
         hung.alt,
         hung.label,
         tuple((kind, srcset.replace("{root}", at.up)) for kind, srcset in hung.made.sources),
-        at.url(hung.made.src),
-        hung.made.width,
-        hung.made.height,
-        at.url(hung.made.full),
-        as_filed=hung.made.bytes_as_filed,
+        at.url(hung.made.fallback[0]),
+        width,
+        height,
+        at.url(full),
+        as_filed=hung.made.kind == "copy",
     )
     if hung.plain is None:
         return picture
-    return replace(picture, treatment=treatment, severity=severity, seed=seed, untreated=at.url(hung.plain.full))
+    return replace(picture, treatment=treatment, severity=severity, seed=seed, untreated=at.url(hung.plain.widest[0]))

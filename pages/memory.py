@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from pages.files import recall, remember
 from pages.publish import Tree, digest_of
-from pages.tracing import Read, digest
+from pages.tracing import Read
 
 
 class Unit(NamedTuple):
@@ -21,7 +21,7 @@ class Unit(NamedTuple):
 
     arguments: str
     reads: tuple[Read, ...]
-    seal: str  # digest over what the reads gave
+    seal: str  # the digests of what the reads gave
     text: str
     shows: tuple[str, ...]  # exhibits
     notes: tuple[str, ...]
@@ -60,11 +60,12 @@ class Memory:
         same = bool(frame) and known.get("frame") == frame
         self.before: dict[str, Unit] = {key: Unit(*unit) for key, unit in known["units"].items()} if same else {}
         self.units: dict[str, Unit] = {}
+        self.known = {read: read for unit in self.before.values() for read in unit.reads}
 
     def find(self, key: str, arguments: object) -> Unit | None:
         """The unit of that name, if nothing that it depends on has changed."""
         unit = self.before.get(key)
-        if unit is None or unit.arguments != digest(arguments) or unit.seal != self._seal(unit.reads):
+        if unit is None or unit.arguments != repr(arguments) or unit.seal != self._seal(unit.reads):
             return None
         for read in unit.reads:
             self.want(read)
@@ -72,9 +73,9 @@ class Memory:
         return unit
 
     def keep(self, key: str, arguments: object, text: str, trace: Trace) -> None:
-        reads = tuple(tuple(map(str, read)) for read in trace.reads)  # plain text, also of what was marked as safe
+        reads = tuple(map(self._shared, trace.reads))
         lists = (tuple(map(str, part)) for part in (trace.shows, trace.notes, trace.parts))
-        self.units[key] = Unit(digest(arguments), reads, self._seal(reads), str(text), *lists)
+        self.units[key] = Unit(repr(arguments), reads, self._seal(reads), str(text), *lists)
 
     def file_at(self, address: str, arguments: object, make: Callable[[], tuple[bytes, Trace]]) -> bytes | None:
         """The file at `address` below site/; None when it may stay as it lies there."""
@@ -93,7 +94,13 @@ class Memory:
                 self._retain(part)
 
     def _seal(self, reads: Iterable[Read]) -> str:
-        return digest([self.give(read) for read in reads])
+        return "".join(map(self.give, reads))
+
+    def _shared(self, read: Read) -> Read:
+        """As plain text, also what was marked as safe, and once for all units: so it is kept and loaded once."""
+        if read not in self.known:
+            self.known[read] = tuple(map(str, read))
+        return self.known[read]
 
     def save(self) -> None:
         """Keep this build's units for the next; those that it did not ask for are forgotten."""

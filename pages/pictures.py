@@ -15,7 +15,7 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ledger.problems import did_you_mean
 from pages.files import RACY, code_digest, digest, recall, remember, stamp, stamp_of
@@ -60,8 +60,7 @@ class Plate:
     form: str = "photo"  # "photo": AVIF + fallback in several widths; "png": one lossless file, for cards and line art
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """What is known of a picture file without decoding it."""
 
     path: str
@@ -72,42 +71,38 @@ class Source:
     form: str  # "jpeg", "png", ...; empty when a browser could show the file otherwise than we do
 
 
-@dataclass(frozen=True)
-class Work:
-    """One input and the files to make of it."""
+class Work(NamedTuple):
+    """One input, the files to make of it, and what a template needs of them for <picture>: addresses below site/."""
 
     key: str
     kind: str  # "copy", "file", "treated" or "plate"
     path: str
-    outputs: tuple[tuple[str, int, int, str], ...]  # name, width, height, form
+    outputs: tuple[tuple[str, int, int, str], ...]  # name, width, height, form; the fallback is the last
     codec: Codec
     treatment: str = ""
     severity: float = 0.0
     seed: int = 0
     plate: Plate | None = None
 
-
-@dataclass(frozen=True)
-class Rendition:
-    """What a template needs for <picture>; addresses are relative to the site's root."""
-
-    work: Work
-    sources: tuple[tuple[str, str], ...]  # (type, srcset with {root} before each address)
-    src: str
-    width: int
-    height: int
-    full: str  # the widest file
-
     @property
-    def bytes_as_filed(self) -> bool:
-        """The published file is the ledger's file itself."""
-        return self.work.kind == "copy"
+    def sources(self) -> tuple[tuple[str, str], ...]:
+        """(media type, srcset with {root} before each address) of every form but the fallback's."""
+        forms: dict[str, list[str]] = {}
+        for name, width, _, form in self.outputs:
+            forms.setdefault(form, []).append(f"{{root}}{PLACE}/{name} {width}w")
+        return tuple((TYPES[form], ", ".join(files)) for form, files in forms.items() if form != self.outputs[-1][3])
 
     @property
     def fallback(self) -> tuple[str, int, int, str]:
-        """Address, width, height and media type of `src`, the file that every program can show."""
-        _, width, height, form = self.work.outputs[-1]
-        return self.src, width, height, TYPES[form]
+        """Address, width, height and media type of the file that every program can show."""
+        name, width, height, form = self.outputs[-1]
+        return f"{PLACE}/{name}", width, height, TYPES[form]
+
+    @property
+    def widest(self) -> tuple[str, int, int]:
+        """Address, width and height."""
+        name, width, height, _ = max(self.outputs, key=lambda out: out[1])
+        return f"{PLACE}/{name}", width, height
 
 
 class PictureBook:
@@ -122,36 +117,34 @@ class PictureBook:
         self.made: dict[str, str] = dict(self.before.get("made", {}))  # file of the cache -> stat when it was made
         self.seen: dict[str, list[Any]] = {}
         self.sources: dict[str, Source] = {}
-        self.described: dict[tuple[str, str, float, int], Rendition] = {}
+        self.located: dict[str, str] = {}
+        self.described: dict[tuple[str, str, float, int], Work] = {}
         self.work: dict[str, Work] = {}
 
     # -- asked by templates ------------------------------------------------------------------------------------------
 
-    def file(self, path: str) -> Rendition:
+    def file(self, path: str) -> Work:
         """Renditions of the picture file at `path` (relative to the root). ValueError when it is not usable."""
         return self.want(self.describe(path))
 
-    def treated(self, path: str, treatment: str, severity: float, seed: int) -> Rendition:
+    def treated(self, path: str, treatment: str, severity: float, seed: int) -> Work:
         """The same picture through `effects.apply(..., treatment, severity, seed)`."""
         return self.want(self.describe(path, treatment, severity, seed))
 
-    def plate(self, plate: Plate) -> Rendition:
+    def plate(self, plate: Plate) -> Work:
         """A picture that pages/plates.py or pages/cards.py draws."""
         return self.want(self.describe_plate(plate))
 
-    def want(self, rendition: Rendition) -> Rendition:
+    def want(self, work: Work) -> Work:
         """Have the build make what was described."""
-        self.work.setdefault(rendition.work.key, rendition.work)
-        return rendition
+        return self.work.setdefault(work.key, work)
 
-    def describe(self, path: str, treatment: str = "", severity: float = 0.0, seed: int = 0) -> Rendition:
+    def describe(self, path: str, treatment: str = "", severity: float = 0.0, seed: int = 0) -> Work:
         """What `file`, or with a treatment `treated`, would make. ValueError when the file is not usable."""
         asked = (path, treatment, severity, seed)
         if asked not in self.described:
             source = self.probe(path)
-            self.described[asked] = _rendition(
-                self._as_treated(source, treatment, severity, seed) if treatment else self._as_it_is(source)
-            )
+            self.described[asked] = self._as_treated(source, *asked[1:]) if treatment else self._as_it_is(source)
         return self.described[asked]
 
     def _as_it_is(self, source: Source) -> Work:
@@ -169,7 +162,7 @@ class PictureBook:
         outputs = _outputs(key, source.width, source.height, source.alpha, self.codec)
         return Work(key, "treated", source.path, outputs, self.codec, treatment, severity, seed)
 
-    def describe_plate(self, plate: Plate) -> Rendition:
+    def describe_plate(self, plate: Plate) -> Work:
         """What `plate` would make."""
         inputs = json.dumps(plate.inputs, sort_keys=True)
         files = [hashlib.sha256((self.root / name).read_bytes()).hexdigest() for name in plate.files]
@@ -180,16 +173,18 @@ class PictureBook:
             outputs: tuple[tuple[str, int, int, str], ...] = ((f"{key[:20]}.png", *size, "png"),)
         else:
             outputs = _outputs(key, *size, alpha=True, codec=self.codec)
-        return _rendition(Work(key, "plate", "", outputs, self.codec, plate=plate))
+        return Work(key, "plate", "", outputs, self.codec, plate=plate)
 
     # -- what is known of the sources --------------------------------------------------------------------------------
 
     def locate(self, file: str) -> str:
         """Path below the root of a file that the ledger names: in results/pictures/ or in content/pictures/."""
-        if file.startswith(tuple(f"{folder}/" for folder in FOLDERS)):
-            return file
-        paths = [f"{folder}/{file}" for folder in FOLDERS]
-        return next((path for path in paths if os.path.lexists(f"{self.root}/{path}")), paths[0])
+        if file not in self.located:
+            paths = [f"{folder}/{file}" for folder in FOLDERS]
+            whole = file.startswith(tuple(f"{folder}/" for folder in FOLDERS))
+            there = (path for path in paths if os.path.lexists(f"{self.root}/{path}"))
+            self.located[file] = file if whole else next(there, paths[0])
+        return self.located[file]
 
     def probe(self, path: str) -> Source:
         """Size, form and hash of a picture file; from the index when its stat did not change."""
@@ -353,17 +348,3 @@ def _outputs(key: str, width: int, height: int, alpha: bool, codec: Codec) -> tu
     middle = min(widths, key=lambda w: abs(w - 720))
     made = [(w, "avif") for w in widths] + [(middle, fallback)]
     return tuple((f"{key[:20]}-{w}.{SUFFIX[f]}", w, max(1, round(height * w / width)), f) for w, f in made)
-
-
-def _rendition(work: Work) -> Rendition:
-    forms: dict[str, list[tuple[str, int]]] = {}
-    for name, width, _, form in work.outputs:
-        forms.setdefault(form, []).append((name, width))
-    name, *_, form = work.outputs[-1]
-    sources = tuple(
-        (TYPES[kind], ", ".join(f"{{root}}{PLACE}/{n} {w}w" for n, w in files))
-        for kind, files in forms.items()
-        if kind != form
-    )
-    widest = max(work.outputs, key=lambda out: out[1])
-    return Rendition(work, sources, f"{PLACE}/{name}", widest[1], widest[2], f"{PLACE}/{widest[0]}")

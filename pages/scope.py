@@ -115,7 +115,7 @@ class Scope:
         if hung.made is None:
             return None
         address, width, height, form = hung.made.fallback
-        own = hung.made.work.plate is None
+        own = hung.made.plate is None
         return metadata.Card(self.at.absolute(address), width, height, form, hung.alt, own)
 
     def label(self, name: str) -> str:

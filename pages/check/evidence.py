@@ -55,7 +55,8 @@ def values(site: Built) -> Iterator[Problem]:
     known = dict(published.values)
     for name, exhibit in published.exhibits.items():
         for picture in exhibit.pictures:
-            known |= {f"exhibits.{name}.{picture.id}.{score}": value for score, value in picture.scores.items()}
+            for score, value in picture.scores.items():
+                known[f"exhibits.{name}.{picture.id}.{score}"] = value
     printed = {
         name: (name, "" if value.value is None else str(value.value), ledger.show(value))
         for name, value in known.items()

@@ -50,12 +50,12 @@ def test_widths_below_the_picture_and_its_own(root):
 def test_the_page_knows_sizes_before_anything_is_encoded(root):
     book = PictureBook(root, CODEC)
     shown = book.file(_save(root, "a.png", Image.fromarray(_scene(300, 150))))
-    assert (shown.width, shown.height) == (300, 150)
+    assert shown.widest[1:] == (300, 150)
     assert len(book.missing()) == 1
     ((kind, srcset),) = shown.sources
     assert kind == "image/avif"
     assert [part.split()[1] for part in srcset.split(", ")] == ["100w", "200w", "300w"]
-    assert shown.src.endswith(".jpg")
+    assert shown.fallback[0].endswith(".jpg")
 
 
 def test_a_small_web_picture_is_published_byte_for_byte(root):
@@ -66,7 +66,7 @@ def test_a_small_web_picture_is_published_byte_for_byte(root):
     _make(root, book)
     ((_, name),) = book.files()
     file = Path(name)
-    assert shown.bytes_as_filed
+    assert shown.kind == "copy"
     assert file.read_bytes() == (root / path).read_bytes()
 
 
@@ -76,7 +76,7 @@ def test_a_small_avif_keeps_its_bytes_and_gets_a_fallback(root):
     shown = book.file(path)
     made = _make(root, book)
     assert sorted(image.format for image in made.values()) == ["AVIF", "JPEG"]
-    assert shown.sources[0][0] == "image/avif" and shown.src.endswith(".jpg")
+    assert shown.sources[0][0] == "image/avif" and shown.fallback[0].endswith(".jpg")
 
 
 def test_what_was_made_is_not_made_again(root):
@@ -96,7 +96,7 @@ def test_what_was_made_is_not_made_again(root):
 def test_other_settings_are_other_files(root, codec):
     path = _save(root, "a.png", Image.fromarray(_scene(300, 150)))
     first, second = PictureBook(root, CODEC), PictureBook(root, codec)
-    assert first.file(path).src != second.file(path).src
+    assert first.file(path).fallback != second.file(path).fallback
 
 
 def test_a_changed_picture_is_another_file_even_with_the_same_size_and_time(root):
@@ -105,7 +105,7 @@ def test_a_changed_picture_is_another_file_even_with_the_same_size_and_time(root
 
     path = _save(root, "a.bmp", Image.fromarray(_scene(300, 150)))
     book = PictureBook(root, CODEC)
-    first = book.file(path).src
+    first = book.file(path).fallback
     book.save()
     stat = (root / path).stat()
     other = root / "content/pictures/b.bmp"
@@ -113,7 +113,7 @@ def test_a_changed_picture_is_another_file_even_with_the_same_size_and_time(root
     os.utime(other, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     other.replace(root / path)
     assert (root / path).stat().st_size == stat.st_size
-    assert PictureBook(root, CODEC).file(path).src != first
+    assert PictureBook(root, CODEC).file(path).fallback != first
 
 
 def test_transparency_survives_with_a_webp_fallback(root):
@@ -159,17 +159,17 @@ def test_treated_renditions_are_what_effects_make_of_the_picture(root):
     book = PictureBook(root, CODEC)
     shown = book.treated(path, "intentional_blur", 0.8, 3)
     plain = book.file(path)
-    assert shown.src != plain.src
+    assert shown.fallback != plain.fallback
     _make(root, book)
     expected = effects.apply(_scene(300, 150), "intentional_blur", 0.8, 3)
-    got = cv2.imread(str(root / ".cache/pictures" / shown.src.split("/")[-1]))[..., ::-1]
+    got = cv2.imread(str(root / ".cache/pictures" / shown.fallback[0].split("/")[-1]))[..., ::-1]
     assert np.abs(got.astype(int) - expected).mean() < 4
 
 
 def test_other_severity_and_other_seed_are_other_files(root):
     path = _save(root, "a.png", Image.fromarray(_scene(300, 150)))
     book = PictureBook(root, CODEC)
-    assert len({book.treated(path, "intentional_blur", s, n).src for s in (0.4, 0.5) for n in (1, 2)}) == 4
+    assert len({book.treated(path, "intentional_blur", s, n).fallback for s in (0.4, 0.5) for n in (1, 2)}) == 4
 
 
 def _draw(root: Path, inputs) -> np.ndarray:
@@ -180,7 +180,7 @@ def test_a_plate_is_drawn_again_when_its_inputs_change(root):
     book = PictureBook(root, CODEC)
     one = book.plate(Plate("sheet", 60, 40, _draw, {"grey": 90}))
     two = book.plate(Plate("sheet", 60, 40, _draw, {"grey": 91}))
-    assert one.src != two.src
+    assert one.fallback != two.fallback
     made = _make(root, book)
     assert all(image.size == (60, 40) for image in made.values())
 
