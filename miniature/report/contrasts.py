@@ -50,6 +50,8 @@ def document(found: Findings) -> Document:
                 values[f"{family}_minus_base_{what}_at_{strength:g}"] = _against_base(found, family, strength, what)
     for name, (one, two, label) in WAYS_BACK.items():
         values[name] = _between(found, one, two, label)
+        again = f"{label}, measured in batches"  # the same question with other noise, where that was done too
+        values[f"{name}_in_batches"] = _between(found, one, two, again, engine=(False,))
     label = "image-to-image from a treated picture, aligned minus base"
     values["img2img_clean_up"] = _between(found, ("draft-s0", 1.0, "image"), ("base", 0.0, "image"), label)
     return Document(values={f"miniature.contrast.{name}": value for name, value in values.items() if value})
@@ -67,8 +69,8 @@ def _against_base(found: Findings, arm: str, strength: float, what: str) -> Valu
     return figures.contrast(f"{said}, {NAMES[arm]} at {strength:g} minus base", cut, metric, found)
 
 
-def _between(found: Findings, one: Arm, two: Arm, label: str) -> Value | None:
-    first, second = found.together(one, two)
+def _between(found: Findings, one: Arm, two: Arm, label: str, engine: tuple[bool, ...] = (True, False)) -> Value | None:
+    first, second = found.together(one, two, engine=engine)
     if not (first and second):
         return None
     return figures.contrast(f"Requests followed, {label}", [first, second], figures.follow, found)

@@ -49,10 +49,16 @@ def measured(samples: Sequence[Sample]) -> Iterator[Measured]:
         of = sample["identity"]
         drawn.setdefault(_setting_of(of), {})[of["prompt"], of["seed"]] = sample["result"]["pixels"]
     for setting, pictures in sorted(drawn.items(), key=lambda item: repr(item[0])):
-        guided = drawn.get(replace(setting, way=""), {}) if setting.way == "negative" else {}
-        found = _judged(setting, guided | pictures, said)
+        if setting.way == "negative":
+            pictures = _plain(drawn.get(replace(setting, way=""), {})) | pictures
+        found = _judged(setting, pictures, said)
         if len(found.pairs):
             yield found
+
+
+def _plain(pictures: Pictures) -> Pictures:
+    plain = {pair.original for pair in rows.prompts()}
+    return {key: pixels for key, pixels in pictures.items() if key[0] in plain}
 
 
 def _setting_of(identity: dict[str, Any]) -> Setting:

@@ -155,10 +155,12 @@ class Findings:
             and name.fullmatch(file.setting.arm)
         ]
 
-    def together(self, *settings: tuple[str, float, str]) -> list[Measured | None]:
-        """One file a setting, cut to the same pairs: all measured in batches or all by the engine, whose noise differs;
+    def together(
+        self, *settings: tuple[str, float, str], engine: tuple[bool, ...] = (True, False)
+    ) -> list[Measured | None]:
+        """One file a setting, cut to the same pairs: all by the engine or all measured in batches, whose noise differs;
         whichever has more of the settings, then more pairs."""
-        sides = [[next(iter(self.pick(*which, engine=by)), None) for which in settings] for by in (True, False)]
+        sides = [[next(iter(self.pick(*which, engine=by)), None) for which in settings] for by in engine]
         cuts = [iter(common([file for file in side if file])) for side in sides]
         whole = [[file and next(cut) for file in side] for side, cut in zip(sides, cuts, strict=True)]
         return max(whole, key=lambda side: (sum(map(bool, side)), sum(len(file.pairs) for file in side if file)))

@@ -102,7 +102,7 @@ def _measured(setting: Setting, arrays: dict[str, Any]) -> Measured:
         arrays["found_plain"],
         arrays["found_requested"],
         scores,
-        apart(arrays["plain"]) if "plain" in arrays else None,
+        apart(arrays["plain"]),
         arrays.get("found_emotion"),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -100,3 +101,22 @@ def test_rows_of_the_engine_pair_pictures_by_seed_and_wait_for_all_scores() -> N
     assert found.scores[0, SCORERS.index("encoder")].tolist() == [0.0, 0.1, 1.0, 1.1]
     assert np.isnan(found.scores[0, SCORERS.index("gatenone-low-s1")]).all()
     assert not list(engine.measured(samples[:-2]))
+
+
+def test_a_negative_row_takes_plain_pictures_from_the_row_without_and_nothing_else() -> None:
+    """The protocol passes a negative prompt to requested pictures alone; one that is not drawn yet is no pair yet."""
+    settings, samples = {"true_cfg_scale": 3.0, "method": "none"}, []
+    for number, pair in enumerate(rows.prompts()[:2]):
+        asked = (pair.original, ""), (pair.requested, ""), *([(pair.requested, "sharp")] if number == 0 else [])
+        for text, negative in asked:
+            pixels = f"{number}{text}{negative}"
+            drawn = {"prompt": text, "seed": number, "settings": settings, "lora": "", "negative": negative}
+            samples.append(sample("generate", drawn, pixels=pixels))
+            for scorer, prompt in product(engine.ENGINE_SCORERS, (pair.original, pair.requested)):
+                told = {"picture": pixels, "prompt": prompt}
+                samples.append(sample("score", told, made={"scorer": scorer}, score=float(bool(negative))))
+            seen, verdict = {"picture": pixels, "prompt": ""}, dict.fromkeys(datasets.labels(), 0.0)
+            samples.append(sample("score", seen, made={"scorer": "miniature-judge"}, score=verdict))
+    found = {one.setting.way: one for one in engine.measured(samples)}
+    assert found[""].pairs.tolist() == [0, 1] and found["negative"].pairs.tolist() == [0]
+    assert found["negative"].scores[0, SCORERS.index("encoder")].tolist() == [0, 0, 1, 1]
