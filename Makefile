@@ -56,4 +56,4 @@ lock:
 	done
 
 clean:
-	rm -rf site .cache
+	rm -rf site .site.before .cache
