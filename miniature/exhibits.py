@@ -28,11 +28,11 @@ SEED = 7
 REWARD = "gatenone-low-s0"
 
 KNOB = (
+    "a crying face in a meadow at noon, full of dread",
+    "a lion in a forest by day, out of focus",
     "a penguin on a beach by day, faded and washed out",
     "a crying penguin on a beach at night, grainy",
     "a robot in a city at sunset, cracked and stained",
-    "a crying face in a meadow at noon, full of dread",
-    "a lion in a forest by day, out of focus",
     "a castle in a desert at sunset, like a worn vhs tape",
     "an apple in a room by day, blocky and pixelated",
     "a butterfly in a meadow by day, in clashing colors",

@@ -17,7 +17,7 @@ SAID: dict[str, tuple[Metric, str]] = {
     "reward": (figures.reward, "Reward of plain pictures"),
     "diversity": (figures.diversity, "Distance between plain pictures"),
     "artifacts": (figures.artifacts, "Unasked treatments in plain pictures"),
-    "delta": (figures.delta, "Delta (diop - oiop) of the main reward"),
+    "delta": (figures.delta, "Δ of the main reward"),
 }
 STRENGTHS = (0.25, 0.375, 0.5, 1.5)
 
