@@ -221,7 +221,7 @@ def countermeasures(ledger: Ledger) -> Chart | None:
         "miniature_countermeasures.follow",
         "Ways back",
         "Share of requests followed with each countermeasure, with 95 % intervals; the small open mark is the share of "
-        "plain pictures that keep their objects.",
+        "those pictures in which the judge finds the object.",
         beside="objects",
     )
 
