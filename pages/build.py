@@ -19,7 +19,8 @@ from pages.publish import Tree, publish
 if TYPE_CHECKING:
     from ledger.problems import Problem
     from pages.load import Site
-    from pages.pictures import PictureBook, Plate
+    from pages.pictures import PictureBook
+    from pages.renditions import Plate
 
 
 @dataclass
@@ -68,11 +69,11 @@ def build(
 def _build(root: Path, out: Path, tree: Tree, frame: str, jobs: int, checked: bool, console: Console) -> Report:
     """A whole build; `tree` becomes what `publish` left."""
     from ledger.problems import InputError
-    from pages import check, downloads, load, pictures, render
+    from pages import check, downloads, load, pictures, render, renditions
     from pages.assets import assets
 
     site = load.load(root)
-    book = pictures.PictureBook(root, pictures.Codec(**site.page.pictures.model_dump()))
+    book = pictures.PictureBook(root, renditions.Codec(**site.page.pictures.model_dump()))
     rows, lost = downloads.rows(site)
     problems = [*site.problems, *_inspect(site, book), *lost]
     static = assets(root / "templates/static")

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pages.load import Site
-from pages.pictures import Plate
+from pages.renditions import Plate
 
 if TYPE_CHECKING:
-    from pages.pictures import Array
+    from pages.renditions import Array
 
 WIDTH, HEIGHT = 1200, 630
 PAPER, INK, QUIET = (252, 251, 248), (24, 22, 20), (110, 104, 98)

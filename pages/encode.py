@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pages.files import write_whole
 
 if TYPE_CHECKING:
-    from pages.pictures import Array, Work
+    from pages.renditions import Array, Work
 
 ORIENTATION = 0x0112  # of EXIF
 FEW = 3  # works for which a pool of processes would cost more than it saves

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from ledger.schema import Picture
     from pages.addresses import Addresses
     from pages.load import Site
-    from pages.pictures import PictureBook, Plate, Work
+    from pages.pictures import PictureBook
+    from pages.renditions import Plate, Work
 
 
 LOOKS = ("picture", "plate", "card")

@@ -88,7 +88,7 @@ class Catalogue(Written):
 
 
 class Pictures(Written):
-    """How pictures are published: see pages.pictures.Codec."""
+    """How pictures are published: see pages.renditions.Codec."""
 
     widths: list[int] = Field(default=[360, 720, 1280], min_length=1)
     avif_quality: int = Field(default=60, ge=1, le=100)

@@ -11,53 +11,21 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Container, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Container, Iterator
+from dataclasses import asdict
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ledger.problems import did_you_mean
 from pages.files import RACY, code_digest, digest, recall, remember, stamp, stamp_of
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    Array = np.ndarray[Any, np.dtype[np.uint8]]
+from pages.renditions import PLACE, Codec, Plate, Work
 
 CODE_VERSION = 1  # raise when the same input and settings would give other bytes
 UNUSED = 30 * 24 * 3600  # seconds that a rendition nobody asks for is kept
 PASS_THROUGH_WIDTH = 384  # a web picture no wider than this is published as it is, byte for byte
-PLACE = "assets/pictures"  # below site/
 FOLDERS = ("results/pictures", "content/pictures")  # where the ledger's pictures lie
-TYPES = {"avif": "image/avif", "jpeg": "image/jpeg", "webp": "image/webp", "png": "image/png"}
 SUFFIX = {"avif": "avif", "jpeg": "jpg", "webp": "webp", "png": "png"}
-
-
-@dataclass(frozen=True)
-class Codec:
-    """How renditions are made: widths in pixels, qualities 0..100, limit in pixels of an input."""
-
-    widths: tuple[int, ...] = (360, 720, 1280)
-    avif_quality: int = 60
-    avif_speed: int = 9
-    fallback_quality: int = 80
-    max_pixels: int = 40_000_000
-
-
-@dataclass(frozen=True)
-class Plate:
-    """A picture drawn at build time: `draw(root, inputs)` -> uint8 HxWx3 or HxWx4. Drawn anew when `inputs`, the bytes
-    of `files` or the code that draws plates and cards or effects/ change. `draw` is a module-level function."""
-
-    name: str
-    width: int
-    height: int
-    draw: Callable[[Path, Mapping[str, Any]], Array]
-    inputs: Mapping[str, Any] = field(default_factory=dict)
-    files: tuple[str, ...] = ()  # relative to the root
-    alt: str = ""
-    form: str = "photo"  # "photo": AVIF + fallback in several widths; "png": one lossless file, for cards and line art
 
 
 class Source(NamedTuple):
@@ -69,40 +37,6 @@ class Source(NamedTuple):
     height: int
     alpha: bool
     form: str  # "jpeg", "png", ...; empty when a browser could show the file otherwise than we do
-
-
-class Work(NamedTuple):
-    """One input, the files to make of it, and what a template needs of them for <picture>: addresses below site/."""
-
-    key: str
-    kind: str  # "copy", "file", "treated" or "plate"
-    path: str
-    outputs: tuple[tuple[str, int, int, str], ...]  # name, width, height, form; the fallback is the last
-    codec: Codec
-    treatment: str = ""
-    severity: float = 0.0
-    seed: int = 0
-    plate: Plate | None = None
-
-    @property
-    def sources(self) -> tuple[tuple[str, str], ...]:
-        """(media type, srcset with {root} before each address) of every form but the fallback's."""
-        forms: dict[str, list[str]] = {}
-        for name, width, _, form in self.outputs:
-            forms.setdefault(form, []).append(f"{{root}}{PLACE}/{name} {width}w")
-        return tuple((TYPES[form], ", ".join(files)) for form, files in forms.items() if form != self.outputs[-1][3])
-
-    @property
-    def fallback(self) -> tuple[str, int, int, str]:
-        """Address, width, height and media type of the file that every program can show."""
-        name, width, height, form = self.outputs[-1]
-        return f"{PLACE}/{name}", width, height, TYPES[form]
-
-    @property
-    def widest(self) -> tuple[str, int, int]:
-        """Address, width and height."""
-        name, width, height, _ = max(self.outputs, key=lambda out: out[1])
-        return f"{PLACE}/{name}", width, height
 
 
 class PictureBook:

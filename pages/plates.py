@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pages.load import Section, Site
-from pages.pictures import Plate
+from pages.renditions import Plate
 from pages.scenes import WIDTH, draw, draw_stamp
 from pages.sheet import DISPLAY, FONTS, ITALIC, SANS, TEXT, TYPED, WORN
 

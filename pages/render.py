@@ -22,7 +22,8 @@ from pages.typography import typeset
 from pages.views import View, view_of
 
 if TYPE_CHECKING:
-    from pages.pictures import PictureBook, Plate
+    from pages.pictures import PictureBook
+    from pages.renditions import Plate
 
 
 @dataclass

@@ -17,7 +17,8 @@ def new_exhibit(root: Path, name: str, pictures: Sequence[Path], title: str, set
     """Write results/exhibit-NAME.json and return it. Alternative texts, caption, credit and licence are left empty: the
     build refuses them until somebody has written them. InputError when the name is taken or is none."""
     import ledger
-    from pages.pictures import Codec, _header
+    from pages.pictures import _header
+    from pages.renditions import Codec
 
     file = root / f"results/exhibit-{name}.json"
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):

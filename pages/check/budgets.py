@@ -8,7 +8,7 @@ from typing import Any
 
 from ledger.problems import Problem
 from pages.check.built import Built
-from pages.pictures import PLACE
+from pages.renditions import PLACE
 
 COMPRESSED = (".html", ".css", ".js", ".json", ".svg")
 DOORS = ("index.html", "clean/index.html", "distorted/index.html")

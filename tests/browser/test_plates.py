@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pages import load, plates
-from pages.pictures import Plate
+from pages.renditions import Plate
 
 ROOT = Path(__file__).parents[2]
 

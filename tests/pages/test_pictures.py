@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 import effects
-from pages.pictures import Codec, PictureBook, Plate, inside
+from pages.pictures import PictureBook, inside
+from pages.renditions import Codec, Plate
 
 CODEC = Codec(widths=(100, 200, 400))
 
