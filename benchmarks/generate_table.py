@@ -83,10 +83,7 @@ def report(
         "",
     ]
     if size.name == "tiny":
-        text += [
-            "**Tiny size: there is no GPU here. These figures say that the code runs, and nothing about speed.**",
-            "",
-        ]
+        text += [TINY_SAYS, ""]
     text += [HEAD, *(told(line, peak) for line in lines), ""]
     if size.name == "real":
         text += [

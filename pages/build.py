@@ -110,11 +110,11 @@ def _for_hosts(site: Site, addresses: list[str]) -> dict[str, bytes]:
     """What search engines and GitHub Pages ask for."""
     from pages import metadata
 
-    pages = sorted(here for here in addresses if here.endswith(".html"))
+    pages = [here for here in addresses if here.endswith(".html") and not here.startswith(("distorted/", "404"))]
     return {
         ".nojekyll": b"",
         "robots.txt": metadata.robots(site.page),
-        "sitemap.xml": metadata.sitemap(site.page, [here for here in pages if _canonical(here)]),
+        "sitemap.xml": metadata.sitemap(site.page, sorted(pages)),
     }
 
 
@@ -171,7 +171,3 @@ def _locate(site: Site, book: PictureBook, path: str, reason: str) -> Problem:
             if picture.file is not None and book.locate(picture.file) == path:
                 return _place(site, name, index, "file", reason)
     return Problem(path or "pages/plates.py", 0, "", reason)
-
-
-def _canonical(here: str) -> bool:
-    return here.endswith(".html") and not here.startswith(("distorted/", "404"))

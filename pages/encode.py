@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pages.files import write_whole
+from pages.renditions import ORIENTATION
 
 if TYPE_CHECKING:
     from pages.renditions import Array, Work
 
-ORIENTATION = 0x0112  # of EXIF
 FEW = 3  # works for which a pool of processes would cost more than it saves
 
 

@@ -66,8 +66,8 @@ class Hanging:
                     self.known[read] = self._picture(exhibit, picture, treatment, float(severity), int(seed))
                 case ("plate", name):
                     self.known[read] = self._plate(name)
-                case ("card", exhibit, variant):
-                    self.known[read] = self._card(exhibit, variant)
+                case ("card", exhibit):
+                    self.known[read] = self._card(exhibit)
                 case _:
                     raise ValueError(f"nothing hangs at {read}")
         return self.known[read]
@@ -129,14 +129,14 @@ class Hanging:
             self.problems.append(Problem("pages/plates.py", 0, name, str(error)))
             return Hung("absent")
 
-    def _card(self, exhibit: str, variant: str) -> Hung:
-        """An exhibit's first picture that is at hand, else the card of the variant."""
+    def _card(self, exhibit: str) -> Hung:
+        """An exhibit's first picture that is at hand, else the card of the page."""
         if exhibit:
             for picture in self.site.ledger.exhibits[exhibit].pictures:
                 found = self._picture(exhibit, picture.id, "", 0.0, 0)
                 if found.state == "here":
                     return found
-        return self._plate(f"card-{variant}" if f"card-{variant}" in self.plates else "card")
+        return self._plate("card")
 
 
 def shown(hung: Hung, at: Addresses, treatment: str = "", severity: float = 0.0, seed: int = 0) -> Shown:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from ledger.problems import did_you_mean
 from pages.files import RACY, code_digest, digest, recall, remember, stamp, stamp_of
-from pages.renditions import PLACE, Codec, Plate, Work
+from pages.renditions import ORIENTATION, PLACE, Codec, Plate, Work
 
 CODE_VERSION = 1  # raise when the same input and settings would give other bytes
 UNUSED = 30 * 24 * 3600  # seconds that a rendition nobody asks for is kept
@@ -57,24 +57,13 @@ class PictureBook:
 
     # -- asked by templates ------------------------------------------------------------------------------------------
 
-    def file(self, path: str) -> Work:
-        """Renditions of the picture file at `path` (relative to the root). ValueError when it is not usable."""
-        return self.want(self.describe(path))
-
-    def treated(self, path: str, treatment: str, severity: float, seed: int) -> Work:
-        """The same picture through `effects.apply(..., treatment, severity, seed)`."""
-        return self.want(self.describe(path, treatment, severity, seed))
-
-    def plate(self, plate: Plate) -> Work:
-        """A picture that pages/plates.py or pages/cards.py draws."""
-        return self.want(self.describe_plate(plate))
-
     def want(self, work: Work) -> Work:
         """Have the build make what was described."""
         return self.work.setdefault(work.key, work)
 
     def describe(self, path: str, treatment: str = "", severity: float = 0.0, seed: int = 0) -> Work:
-        """What `file`, or with a treatment `treated`, would make. ValueError when the file is not usable."""
+        """Renditions of the picture file at `path` (relative to the root), as it is or through `effects.apply` with a
+        treatment. ValueError when it is not usable."""
         asked = (path, treatment, severity, seed)
         if asked not in self.described:
             source = self.probe(path)
@@ -97,7 +86,7 @@ class PictureBook:
         return Work(key, "treated", source.path, outputs, self.codec, treatment, severity, seed)
 
     def describe_plate(self, plate: Plate) -> Work:
-        """What `plate` would make."""
+        """Renditions of a picture that pages/plates.py or pages/cards.py draws."""
         inputs = json.dumps(plate.inputs, sort_keys=True)
         files = [hashlib.sha256((self.root / name).read_bytes()).hexdigest() for name in plate.files]
         size = (plate.width, plate.height)
@@ -258,7 +247,7 @@ def _header(place: Path, max_pixels: int) -> list[Any]:
             with Image.open(place) as image:
                 width, height = image.size
                 alpha = "A" in image.getbands() or "transparency" in image.info
-                turn = image.getexif().get(0x0112, 1)
+                turn = image.getexif().get(ORIENTATION, 1)
                 as_it_is = turn == 1 and image.mode in ("RGB", "RGBA", "L")
                 form = (image.format or "").lower() if as_it_is else ""
     except UnidentifiedImageError:

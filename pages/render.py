@@ -10,14 +10,14 @@ import jinja2
 from markupsafe import Markup
 
 from ledger.problems import Problem
-from pages import mistakes, prose
+from pages import mistakes
 from pages.hanging import Hanging
 from pages.load import VARIANTS, Site, Variant
 from pages.memory import Memory, Trace
 from pages.numbers import Group, groups
 from pages.publish import Tree
 from pages.scope import Scope
-from pages.tracing import Digests, digest
+from pages.tracing import Digests
 from pages.typography import typeset
 from pages.views import View, view_of
 
@@ -157,7 +157,3 @@ class Renderer:
     def wrong(self, message: str) -> None:
         """Record a defect at the template line that is being executed."""
         self.problems.append(mistakes.at_this_line(message))
-
-    def to_html(self, text: str, scope: Scope) -> str:
-        """A text as HTML: see pages/prose.py."""
-        return self.reuse(f"markdown {digest(text)}", "", scope, lambda: prose.to_html(text))

@@ -30,7 +30,7 @@ from pages.sheet import (
 if TYPE_CHECKING:
     import numpy as np
 
-    Array = np.ndarray[Any, np.dtype[np.uint8]]
+    from pages.renditions import Array
 
 WIDTH = 1280
 

@@ -58,7 +58,7 @@ from pages.addresses import Addresses
 from pages.hanging import Hung, Shown, shown
 from pages.load import Section, Variant
 from pages.memory import Trace
-from pages.tracing import Read, Traced
+from pages.tracing import Read, Traced, digest
 from pages.typography import typeset
 from pages.views import View, view_of
 
@@ -111,7 +111,7 @@ class Scope:
         return card.address if card else ""
 
     def _card(self, exhibit: str | None) -> metadata.Card | None:
-        hung = self._look(("card", exhibit or "", self.at.variant))
+        hung = self._look(("card", exhibit or ""))
         if hung.made is None:
             return None
         address, width, height, form = hung.made.fallback
@@ -381,7 +381,8 @@ class Scope:
         self.kept, self.in_text = [], True
         text = self.r.render(file, self.names())
         self.in_text = False
-        return prose.with_parts(self.r.to_html(text, self), self.kept)
+        html = self.r.reuse(f"markdown {digest(text)}", "", self, lambda: prose.to_html(text))
+        return prose.with_parts(html, self.kept)
 
     def names(self) -> dict[str, Any]:
         at = self.at

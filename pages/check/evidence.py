@@ -52,11 +52,7 @@ def values(site: Built) -> Iterator[Problem]:
         published = site.publication
     except (OSError, ValueError):
         return  # `json_files` says what is wrong with it
-    known = dict(published.values)
-    for name, exhibit in published.exhibits.items():
-        for picture in exhibit.pictures:
-            for score, value in picture.scores.items():
-                known[f"exhibits.{name}.{picture.id}.{score}"] = value
+    known = published.values | ledger.Ledger(exhibits=published.exhibits).scores
     printed = {
         name: (name, "" if value.value is None else str(value.value), ledger.show(value))
         for name, value in known.items()

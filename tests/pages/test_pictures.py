@@ -41,7 +41,7 @@ def _make(root: Path, book: PictureBook) -> dict[str, Image.Image]:
 def test_widths_below_the_picture_and_its_own(root):
     """Enlarging wastes bytes and invents pixels; a width close to the picture's own is not worth a file."""
     book = PictureBook(root, CODEC)
-    book.file(_save(root, "a.png", Image.fromarray(_scene(420, 210))))
+    book.want(book.describe(_save(root, "a.png", Image.fromarray(_scene(420, 210)))))
     made = _make(root, book)
     assert sorted((image.size, image.format) for image in made.values()) == [
         ((100, 50), "AVIF"), ((200, 100), "AVIF"), ((400, 200), "AVIF"), ((400, 200), "JPEG"),
@@ -50,7 +50,7 @@ def test_widths_below_the_picture_and_its_own(root):
 
 def test_the_page_knows_sizes_before_anything_is_encoded(root):
     book = PictureBook(root, CODEC)
-    shown = book.file(_save(root, "a.png", Image.fromarray(_scene(300, 150))))
+    shown = book.want(book.describe(_save(root, "a.png", Image.fromarray(_scene(300, 150)))))
     assert shown.widest[1:] == (300, 150)
     assert len(book.missing()) == 1
     ((kind, srcset),) = shown.sources
@@ -63,7 +63,7 @@ def test_a_small_web_picture_is_published_byte_for_byte(root):
     """The ledger's sha256 is then the sha256 of what a reader downloads."""
     path = _save(root, "a.webp", Image.fromarray(_scene(256, 256)), quality=60)
     book = PictureBook(root, CODEC)
-    shown = book.file(path)
+    shown = book.want(book.describe(path))
     _make(root, book)
     ((_, name),) = book.files()
     file = Path(name)
@@ -74,7 +74,7 @@ def test_a_small_web_picture_is_published_byte_for_byte(root):
 def test_a_small_avif_keeps_its_bytes_and_gets_a_fallback(root):
     path = _save(root, "a.avif", Image.fromarray(_scene(256, 256)))
     book = PictureBook(root, CODEC)
-    shown = book.file(path)
+    shown = book.want(book.describe(path))
     made = _make(root, book)
     assert sorted(image.format for image in made.values()) == ["AVIF", "JPEG"]
     assert shown.sources[0][0] == "image/avif" and shown.fallback[0].endswith(".jpg")
@@ -83,11 +83,11 @@ def test_a_small_avif_keeps_its_bytes_and_gets_a_fallback(root):
 def test_what_was_made_is_not_made_again(root):
     path = _save(root, "a.png", Image.fromarray(_scene(300, 150)))
     book = PictureBook(root, CODEC)
-    book.file(path)
+    book.want(book.describe(path))
     _make(root, book)
     book.save()
     again = PictureBook(root, CODEC)
-    again.file(path)
+    again.want(again.describe(path))
     assert again.missing() == []
 
 
@@ -97,7 +97,7 @@ def test_what_was_made_is_not_made_again(root):
 def test_other_settings_are_other_files(root, codec):
     path = _save(root, "a.png", Image.fromarray(_scene(300, 150)))
     first, second = PictureBook(root, CODEC), PictureBook(root, codec)
-    assert first.file(path).fallback != second.file(path).fallback
+    assert first.describe(path).fallback != second.describe(path).fallback
 
 
 def test_a_changed_picture_is_another_file_even_with_the_same_size_and_time(root):
@@ -106,7 +106,7 @@ def test_a_changed_picture_is_another_file_even_with_the_same_size_and_time(root
 
     path = _save(root, "a.bmp", Image.fromarray(_scene(300, 150)))
     book = PictureBook(root, CODEC)
-    first = book.file(path).fallback
+    first = book.want(book.describe(path)).fallback
     book.save()
     stat = (root / path).stat()
     other = root / "content/pictures/b.bmp"
@@ -114,13 +114,13 @@ def test_a_changed_picture_is_another_file_even_with_the_same_size_and_time(root
     os.utime(other, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     other.replace(root / path)
     assert (root / path).stat().st_size == stat.st_size
-    assert PictureBook(root, CODEC).file(path).fallback != first
+    assert PictureBook(root, CODEC).describe(path).fallback != first
 
 
 def test_transparency_survives_with_a_webp_fallback(root):
     scene = np.dstack([_scene(300, 150), np.full((150, 300), 90, np.uint8)])
     book = PictureBook(root, CODEC)
-    book.file(_save(root, "a.png", Image.fromarray(scene)))
+    book.want(book.describe(_save(root, "a.png", Image.fromarray(scene))))
     made = _make(root, book)
     assert {image.format for image in made.values()} == {"AVIF", "WEBP"}
     assert all(np.asarray(image.convert("RGBA"))[..., 3].mean() == pytest.approx(90, abs=3) for image in made.values())
@@ -134,7 +134,7 @@ def test_grey_and_sixteen_bit_and_palette_pictures_are_read(root):
         "palette.png": Image.fromarray(_scene(300, 150)).quantize(64),
     }.items():
         book = PictureBook(root, CODEC)
-        book.file(_save(root, name, image))
+        book.want(book.describe(_save(root, name, image)))
         made = _make(root, book)
         widest = np.asarray(max(made.values(), key=lambda one: one.size).convert("L"), float)
         expected = grey if name != "palette.png" else np.asarray(Image.fromarray(_scene(300, 150)).convert("L"), float)
@@ -146,7 +146,7 @@ def test_a_picture_taken_sideways_is_published_upright(root):
     exif = Image.Exif()
     exif[0x0112] = 6
     book = PictureBook(root, CODEC)
-    shown = book.file(_save(root, "a.jpg", Image.fromarray(_scene(600, 300)), exif=exif))
+    shown = book.want(book.describe(_save(root, "a.jpg", Image.fromarray(_scene(600, 300)), exif=exif)))
     assert shown.widest[1:] == (300, 600)
     made = _make(root, book)
     pixels = np.asarray(next(image for name, image in made.items() if name.endswith("300.avif")).convert("RGB"), float)
@@ -158,8 +158,8 @@ def test_treated_renditions_are_what_effects_make_of_the_picture(root):
     """The label says treatment, severity and seed: the pixels must be those."""
     path = _save(root, "a.png", Image.fromarray(_scene(300, 150)))
     book = PictureBook(root, CODEC)
-    shown = book.treated(path, "intentional_blur", 0.8, 3)
-    plain = book.file(path)
+    shown = book.want(book.describe(path, "intentional_blur", 0.8, 3))
+    plain = book.want(book.describe(path))
     assert shown.fallback != plain.fallback
     _make(root, book)
     expected = effects.apply(_scene(300, 150), "intentional_blur", 0.8, 3)
@@ -170,7 +170,7 @@ def test_treated_renditions_are_what_effects_make_of_the_picture(root):
 def test_other_severity_and_other_seed_are_other_files(root):
     path = _save(root, "a.png", Image.fromarray(_scene(300, 150)))
     book = PictureBook(root, CODEC)
-    assert len({book.treated(path, "intentional_blur", s, n).fallback for s in (0.4, 0.5) for n in (1, 2)}) == 4
+    assert len({book.describe(path, "intentional_blur", s, n).fallback for s in (0.4, 0.5) for n in (1, 2)}) == 4
 
 
 def _draw(root: Path, inputs) -> np.ndarray:
@@ -179,8 +179,8 @@ def _draw(root: Path, inputs) -> np.ndarray:
 
 def test_a_plate_is_drawn_again_when_its_inputs_change(root):
     book = PictureBook(root, CODEC)
-    one = book.plate(Plate("sheet", 60, 40, _draw, {"grey": 90}))
-    two = book.plate(Plate("sheet", 60, 40, _draw, {"grey": 91}))
+    one = book.want(book.describe_plate(Plate("sheet", 60, 40, _draw, {"grey": 90})))
+    two = book.want(book.describe_plate(Plate("sheet", 60, 40, _draw, {"grey": 91})))
     assert one.fallback != two.fallback
     made = _make(root, book)
     assert all(image.size == (60, 40) for image in made.values())
@@ -192,7 +192,7 @@ def test_encoders_in_several_processes_give_the_same_bytes(root):
     for jobs in (1, 3):
         book = PictureBook(root, CODEC)
         for path in paths:
-            book.file(path)
+            book.want(book.describe(path))
         for file in (root / ".cache/pictures").glob("*"):
             file.unlink()
         assert book.make(book.missing(), jobs) == []
@@ -205,7 +205,7 @@ def test_cmyk_and_damaged_metadata_do_not_stop_a_build(root):
     Image.fromarray(_scene(300, 150)).convert("CMYK").save(content, "JPEG")
     (root / "content/pictures/a.jpg").write_bytes(content.getvalue())
     book = PictureBook(root, CODEC)
-    book.file("content/pictures/a.jpg")
+    book.want(book.describe("content/pictures/a.jpg"))
     assert {image.mode for image in _make(root, book).values()} == {"RGB"}
 
 
