@@ -157,19 +157,11 @@ def _weights(row: models.Row) -> dict[str, Any]:
 
 
 # what a row says of a scorer that no score depends on; `batch` because a batch always has one shape (scorers/base.py)
-_ABOUT = {"id", "label", "role", "family", "files", "base_files", "prepare", "batch", "output", "range", "aligned"}
-_ABOUT |= {
-    "base_encoder",
-    "licence",
-    "gated",
-    "parameters",
-    "memory_gib",
-    "tflop",
-    "unknown",
-    "note",
-    "usd_per_comparison",
-}
-_ABOUT |= {"timeout", "key_env", "beside"}
+_ABOUT = {
+    "id", "label", "role", "family", "files", "base_files", "prepare", "batch", "output", "range", "aligned",
+    "base_encoder", "licence", "gated", "parameters", "memory_gib", "tflop", "unknown", "note", "usd_per_comparison",
+    "timeout", "key_env", "beside",
+}  # fmt: skip
 
 
 def _scorer(row: ScorerRow) -> dict[str, Any]:

@@ -13,9 +13,9 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ledger.problems import InputError, Problem, did_you_mean, relative, spell, toml_line
 
@@ -29,13 +29,7 @@ class Row(BaseModel):
     not_inherited: ClassVar[frozenset[str]] = frozenset({"label", "note", "unknown"})  # what `like` leaves behind
 
     id: str
-    label: str = ""  # the id where none is given
-
-    @model_validator(mode="after")
-    def _is_called_something(self) -> Self:
-        if not self.label:
-            object.__setattr__(self, "label", self.id)
-        return self
+    label: str = Field(default_factory=lambda said: said["id"], min_length=1)
 
     @classmethod
     def keys(cls, at: tuple[str | int, ...]) -> Iterable[str]:

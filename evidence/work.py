@@ -93,6 +93,13 @@ def open_rgb(given: Given) -> Image:
         return file.convert("RGB")
 
 
+def requests_of(jobs: Sequence[PictureJob], store: Store) -> list[Request]:
+    """One batch, filled up with repeats of its last request, so that its shape, and with it every kernel, is the same
+    whatever was done before. Raises GenerationFailed for a source picture that was not made."""
+    requests = [request_of(job, source_of(job, store)) for job in jobs]
+    return requests + requests[-1:] * (jobs[0].batch - len(requests))
+
+
 def finished(store: Store, key: str, retry_failed: bool) -> bool:
     """Whether nothing is left to do: done, or failed for good. A failure that time may mend is tried again."""
     record = store.get(key)
@@ -112,15 +119,13 @@ def draw(
     """Makes and keeps the pictures of `jobs` in one call, and one by one where the call fails as a whole.
 
     `made` says where: device, hardware, software. `write` takes what `keep` takes but the store, and is called once for
-    each job. A batch that is not full is filled up with repeats of its last request, so that its shape, and with it
-    every kernel, is the same whatever was done before."""
+    each job."""
     put = write or (lambda job, outcome, *rest: keep(job, outcome, store, *rest))
     started = time.perf_counter()
     full = max(len(jobs), jobs[0].batch)
 
     def once() -> list[Image]:
-        requests = [request_of(job, source_of(job, store)) for job in jobs]
-        images = generator.generate(requests + requests[-1:] * (full - len(requests)))[: len(jobs)]
+        images = generator.generate(requests_of(jobs, store))[: len(jobs)]
         if len(jobs) == 1 and (why := reason_to_refuse(images[0])):
             raise GenerationFailed(f"the picture is {why}", retryable=ADAPTERS[jobs[0].identity["adapter"]].remote)
         return images

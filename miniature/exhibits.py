@@ -20,10 +20,10 @@ from ledger.schema import Document, Exhibit, Picture, Recipe, Source, Value
 from miniature import drawing, pack, words, world
 from miniature.drawing import FAMILIES, FAMILY_NAMES, Wish
 from miniature.measurement import STRENGTHS
+from miniature.report.rows import CPU
 
 CREDIT = "Drawn by the miniature; subjects after Microsoft's Fluent emoji"
 LICENCE = "MIT (icons), CC BY 4.0 (pictures)"
-RUN_ID = "miniature-cpu"
 SEED = 7
 REWARD = "gatenone-low-s0"
 
@@ -202,7 +202,7 @@ def entry(drawn: Drawn, critics: Critics, root: Path, revision: str, arm: str) -
 
 
 def _cosine(label: str, value: float) -> Value:
-    return Value(label=label, value=value, unit="cosine", digits=3, source=Source(kind="measured", where=RUN_ID), n=1)
+    return Value(label=label, value=value, unit="cosine", digits=3, source=Source(kind="measured", where=CPU), n=1)
 
 
 def _settings(wish: Wish) -> dict[str, str | int | float | bool | None]:

@@ -24,7 +24,7 @@ from evidence.plan import Cast, PictureJob
 from evidence.provenance import made_here
 from evidence.store import Store
 from evidence.types import Generator, Staged
-from evidence.work import STILL, batched, draw, keep, request_of, source_of
+from evidence.work import STILL, batched, draw, keep, request_of, requests_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -160,8 +160,7 @@ def _staged(
     beside: Callable[[], AbstractContextManager[None]],
 ) -> list[PictureJob]:
     """Texts first, once; then sampling here and decoding on a thread. Returns the jobs of batches that failed."""
-    full = batches[0][0].batch
-    told = {**made, "attempts": 1, "batch": full}
+    told = {**made, "attempts": 1, "batch": batches[0][0].batch}
     failed: list[PictureJob] = []
 
     def give_up(batch: Sequence[PictureJob]) -> None:
@@ -187,8 +186,7 @@ def _staged(
             desk.reserve(len(batch))
             started = time.perf_counter()
             try:
-                requests = [request_of(job, source_of(job, desk.store)) for job in batch]
-                latents = generator.denoise(requests + requests[-1:] * (full - len(requests)))
+                latents = generator.denoise(requests_of(batch, desk.store))
             except Exception:  # likewise
                 give_up(batch)
             else:

@@ -23,13 +23,14 @@ from miniature.report.rows import (
     FEELINGS,
     FILES,
     GPU,
-    PAIRS,
     SCORERS,
     WAYS,
     Flags,
     Floats,
     Measured,
     Swept,
+    faces,
+    prompts,
 )
 
 MAIN = tuple(name for name in SCORERS if name.startswith("gatenone-low"))
@@ -49,10 +50,9 @@ Metric = Callable[[Measured], Floats]
 @cache
 def truth() -> tuple[Flags, Flags, Flags]:
     """What plain, requested and emotion pictures should show, bool (n, labels)."""
-    pairs = datasets.prompt_pairs("evaluation", PAIRS)
-    plain = np.array([datasets.label_row(pair.scene, ()) for pair in pairs], bool)
-    asked = np.array([datasets.label_row(pair.scene, pair.asked) for pair in pairs], bool)
-    feelings = np.array([datasets.label_row(pair.scene, ()) for pair, _ in datasets.emotion_pairs(FEELINGS)], bool)
+    plain = np.array([datasets.label_row(pair.scene, ()) for pair in prompts()], bool)
+    asked = np.array([datasets.label_row(pair.scene, pair.asked) for pair in prompts()], bool)
+    feelings = np.array([datasets.label_row(pair.scene, ()) for pair in faces()], bool)
     return plain, asked, feelings
 
 

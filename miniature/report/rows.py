@@ -129,6 +129,12 @@ def prompts() -> list[datasets.PromptPair]:
     return datasets.prompt_pairs("evaluation", PAIRS)
 
 
+@cache
+def faces() -> list[datasets.PromptPair]:
+    """Prompts that name a negative feeling."""
+    return [pair for pair, _ in datasets.emotion_pairs(FEELINGS)]
+
+
 HEAD = ("run", "arm", "strength", "noise", "way", "set", "prompt", "asked", "seen_plain", "seen_requested", "apart")
 
 
@@ -155,13 +161,9 @@ def _lines(one: Measured) -> Iterator[tuple[str, ...]]:
         distance = "" if one.apart is None else _digits(one.apart[at])
         yield (*about, "pair", str(pair), asked, *seen, distance, *map(_digits, one.scores[at].ravel()))
     for at, flags in enumerate(() if one.feelings is None else one.feelings):
-        yield (*about, "feeling", str(at), _moods()[at], "", _words(flags), "", *[""] * one.scores[0].size)
+        named = faces()[at].scene.emotion or ""
+        yield (*about, "feeling", str(at), named, "", _words(flags), "", *[""] * one.scores[0].size)
 
-
-@cache
-def _moods() -> list[str]:
-    """The feeling that each prompt of the emotion set names."""
-    return [pair.scene.emotion or "" for pair, _ in datasets.emotion_pairs(FEELINGS)]
 
 
 def _digits(number: float) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 from ledger import metrics
 from ledger.schema import Column, Document, Row, Value
 from miniature.annotators import CELLS, Cell
-from miniature.report.figures import SHARE, SWEPT_ROWS, Findings, mean, number, table
+from miniature.report.figures import DEVICES, SHARE, SWEPT_ROWS, Findings, mean, number, table
 from miniature.report.rows import GPU, Floats, Swept
 
 WEIGHTS = {"low": "prompt weighs little", "middle": "prompt weighs as much", "high": "prompt weighs more"}
@@ -50,7 +50,7 @@ def _share(label: str, samples: Floats, kind: str, names: list[str]) -> Value:
 
 def _told(samples: Floats, kind: str, names: list[str]) -> str:
     trained = "one encoder" if names == ["encoder"] else f"{len(names)} trainings"
-    return f"{samples.shape[1]} {SETS[kind]}; {trained}; bfloat16 on one H100; no judge takes part"
+    return f"{samples.shape[1]} {SETS[kind]}; {trained}; {DEVICES[GPU]}; no judge takes part"
 
 
 def _cells(swept: Swept, label: str, names: list[str]) -> dict[str, Value]:

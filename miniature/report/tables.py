@@ -77,7 +77,9 @@ def arms(found: Findings) -> Document:
         "gate95": ("reward behind the 95 % gate", "draft-gate95", 1.0),
         "pluralist": ("pluralist reward", "draft-pluralist", 1.0),
         "hacked": ("over-optimised on purpose", "draft-hacked", 1.0),
-    } | {f"leash{leash}": (f"leash of {leash}", f"draft-leash{leash}", 1.0) for leash in ("1", "3")}
+    }
+    tried = sorted({file.setting.arm for file in found.files if file.setting.arm.startswith("draft-leash")})
+    named |= {arm.removeprefix("draft-"): (f"leash of {arm.removeprefix('draft-leash')}", arm, 1.0) for arm in tried}
     cells = {}
     for name, (label, arm, strength) in named.items():
         if files := found.pick(arm, strength):
@@ -149,11 +151,12 @@ def engine(found: Findings) -> Document:
     """The main comparison twice: in batches beside the training, and by the engine that measures the large models."""
     arms = {"base": ("base model", 0.0), "draft-s0": ("aligned, strength 1", 1.0), "dpo-s0": ("DPO, strength 1", 1.0)}
     sides = {"batches": "measured in batches", "engine": "by the evidence engine"}
+    twice = [(what, side) for what in ("follow", "objects") for side in sides]
     columns = {
-        f"{what}_{side}": Column(id=f"{what}_{side}", label=f"{column.label}, {said}", unit=SHARE, better="higher")
-        for what, (_, column) in COLUMNS.items()
-        if what in ("follow", "objects")
-        for side, said in sides.items()
+        (what, side): COLUMNS[what][1].model_copy(
+            update={"id": f"{what}_{side}", "label": f"{COLUMNS[what][1].label}, {sides[side]}"}
+        )
+        for what, side in twice
     }
     cells = {}
     for arm, (label, strength) in arms.items():
@@ -162,10 +165,10 @@ def engine(found: Findings) -> Document:
             files = dict(zip(sides, common(batches + by_engine), strict=True))
             row = Row(id=arm, label=label, kind="aligned" if strength else "base", note=_note([files["engine"]]))
             cells[row] = {
-                name: level(
-                    f"{column.label}, {label}", [files[name.split("_")[1]]], COLUMNS[name.split("_")[0]][0], found
+                columns[what, side].id: level(
+                    f"{columns[what, side].label}, {label}", [files[side]], COLUMNS[what][0], found
                 )
-                for name, column in columns.items()
+                for what, side in twice
             }
     caption = "The same prompts with other noise and other code: stock pipelines, files on disk, scores read from them."
     return figures.table("miniature_engine", "Measured twice", caption, [*columns.values()], cells)
