@@ -18,7 +18,9 @@ from pydantic_core import ErrorDetails
 from ledger import claims
 from ledger.book import Ledger
 from ledger.problems import InputError, JsonPath, Problem, did_you_mean, json_line, relative, repeated_keys, spell
-from ledger.schema import Document, Exhibit, Picture, Table
+from ledger.schema import Document, Exhibit, Picture, Remote, Table
+from ledger.sources import FILE as SOURCES
+from ledger.sources import Source, read_sources
 
 _SHELVES = ("values", "tables", "exhibits", "runs")
 _SHOWN = 60  # defects spelled out per file
@@ -38,11 +40,13 @@ def load(root: Path) -> Ledger:
             problems += error.problems
     try:
         rows = claims.read(root)
+        sources = read_sources(root)
     except InputError as error:
         problems += error.problems
     if problems:
         raise InputError(problems)
     merged = _merge(documents, root)
+    _locate(merged, sources)
     everything = {**merged.values, **merged.scores}
     problems = [*_dangling(merged, root), *claims.check(rows, everything, merged.tables, root)]
     if problems:
@@ -194,6 +198,40 @@ def _with_scores(exhibit: Exhibit, merged: Ledger) -> Exhibit:
         return picture.model_copy(update={"scores": {**picture.scores, **found}})
 
     return exhibit.model_copy(update={"pictures": [filled(picture) for picture in exhibit.pictures]})
+
+
+def _locate(merged: Ledger, sources: dict[str, Source]) -> None:
+    """Gives every picture of a source its address and its rights."""
+    problems = []
+    for id, exhibit in merged.exhibits.items():
+        for index, picture in enumerate(exhibit.pictures):
+            if picture.remote is not None and (wrong := _unlocated(picture.remote, sources)):
+                step, said = wrong
+                problems.append(merged.problem(("exhibits", id, "pictures", index, "remote", step), said))
+    if problems:
+        raise InputError(problems)
+    for id, exhibit in merged.exhibits.items():
+        if any(picture.remote is not None and picture.remote.source for picture in exhibit.pictures):
+            pictures = [_located(picture, sources) for picture in exhibit.pictures]
+            merged.exhibits[id] = exhibit.model_copy(update={"pictures": pictures})
+
+
+def _located(picture: Picture, sources: dict[str, Source]) -> Picture:
+    if picture.remote is None or not picture.remote.source:
+        return picture
+    return picture.model_copy(update={"remote": sources[picture.remote.source].located(picture.remote)})
+
+
+def _unlocated(remote: Remote, sources: dict[str, Source]) -> tuple[str, str] | None:
+    """The key that names nothing in content/sources.toml, and what to say about it."""
+    if not remote.source:
+        return None
+    if remote.source not in sources:
+        return "source", f"{_unknown('source', remote.source, sources)} ({SOURCES})"
+    groups = sources[remote.source].groups
+    if remote.group not in groups:
+        return "group", f"{_unknown('group', str(remote.group), groups)} ({SOURCES})"
+    return None
 
 
 def _dangling(merged: Ledger, root: Path) -> Iterator[Problem]:

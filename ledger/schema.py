@@ -98,12 +98,41 @@ class Recipe(Strict):
     command: str = ""  # reproduces the bytes
 
 
-class Remote(Strict):
-    """A picture that cannot be shipped: fetched by `python build.py fetch`."""
+class Text(Strict):
+    """A text of others, such as a prompt: where it stands in a JSON file of the same source. It is never committed."""
 
-    url: Web
-    page: Web
-    licence: str
+    file: str = Field(min_length=1)
+    pointer: Annotated[str, StringConstraints(pattern=r"^/")]  # JSON pointer (RFC 6901)
+    sha256: Sha256  # of the file
+
+
+class Remote(Strict):
+    """A picture that is not shipped, fetched by `python build.py fetch`.
+
+    Either at an address of its own (`url`, `page`, `licence`), or a file of a source in content/sources.toml (`source`,
+    `group`, `path`, `sha256`, `bytes`); `ledger.load` then fills in the address, the page about it and the rights.
+    """
+
+    url: Web = ""
+    page: Web = ""
+    licence: str = ""
+    source: Id | None = None
+    group: Id | None = None
+    path: str = ""
+    sha256: Sha256 | None = None
+    bytes: int | None = Field(default=None, gt=0)
+    width: int | None = Field(default=None, gt=0)
+    height: int | None = Field(default=None, gt=0)
+    prompt: Text | None = None
+    shown: Literal["free", "accept"] = "free"  # may anybody show it, or a publisher who accepts its group?
+
+    @model_validator(mode="after")
+    def _has_one_address(self) -> Remote:
+        own = (self.url, self.page, self.licence)
+        filed = (self.source, self.group, self.path, self.sha256, self.bytes)
+        if not all(filed) and (any(filed[:3]) or not all(own)):
+            raise ValueError("needs either url, page and licence, or source, group, path, sha256 and bytes")
+        return self
 
 
 class Picture(Strict):

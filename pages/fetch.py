@@ -45,7 +45,7 @@ def fetch(root: Path, limit: int, timeout: float, say: Callable[[str], None] = l
     lock = _lock(root / LOCK)
     for exhibit_id, exhibit in published.exhibits.items():
         for index, picture in enumerate(exhibit.pictures):
-            if picture.remote is None or picture.file is not None:
+            if picture.remote is None or picture.file is not None or picture.remote.shown != "free":
                 continue
             name = f"{exhibit_id}/{picture.id}"
             entry = lock.get(name)
@@ -54,7 +54,7 @@ def fetch(root: Path, limit: int, timeout: float, say: Callable[[str], None] = l
                 continue
             try:
                 content, form = download(picture.remote.url, limit, timeout)
-                _same(content, entry)
+                _same(content, entry, picture.remote.sha256)
             except ValueError as error:
                 place = ("exhibits", exhibit_id, "pictures", index, "remote", "url")
                 outcome.failed.append(published.problem(place, f"{picture.remote.url}: {error}"))
@@ -130,8 +130,10 @@ def _form(content: bytes) -> str:
     return form
 
 
-def _same(content: bytes, entry: dict[str, Any] | None) -> None:
+def _same(content: bytes, entry: dict[str, Any] | None, declared: str | None) -> None:
     digest = hashlib.sha256(content).hexdigest()
+    if declared is not None and declared != digest:
+        raise ValueError(f"has sha256 {digest[:16]}..., the ledger says {declared[:16]}...")
     if entry is not None and entry["sha256"] != digest:
         raise ValueError(
             f"has sha256 {digest[:16]}..., pinned is {entry['sha256'][:16]}...; "
