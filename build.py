@@ -127,7 +127,7 @@ def check(out: Path, root: Path) -> None:
     Example:
       python build.py check --out site
     """
-    from pages.check import check as prove
+    from pages.output.check import check as prove
 
     found = list(prove(root, out))
     if found:
@@ -164,7 +164,7 @@ def treat(source: Path, target: Path, treatment: str, severity: float, seed: int
     Example:
       python build.py treat photo.jpg worse.png --treatment analog_degradation --severity 0.6 --seed 14
     """
-    from pages.treat import treat as apply
+    from pages.images.treat import treat as apply
 
     try:
         apply(source, target, treatment, severity, seed)
@@ -184,7 +184,7 @@ def fetch(root: Path, limit_mb: float, timeout: float) -> None:
     Example:
       python build.py fetch --limit-mb 30
     """
-    from pages.fetch import fetch as download
+    from pages.source.fetch import fetch as download
 
     outcome = download(root, int(limit_mb * 1e6), timeout, click.echo)
     if outcome.failed:
@@ -226,7 +226,7 @@ def new_exhibit(name: str, pictures: tuple[Path, ...], title: str, sets: tuple[s
     Example:
       python build.py new-exhibit wet-dog --picture dog.jpg --title "Wet dog" --set photographs
     """
-    from pages.scaffold import new_exhibit as scaffold
+    from pages.source.scaffold import new_exhibit as scaffold
 
     click.echo(f"{scaffold(root, name, pictures, title, sets)}: fill in caption, credit, licence and alternative texts")
 

@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pages import changes
-from pages.files import recall, remember, write_whole
-from pages.publish import Tree, publish
+from pages.cache import fingerprint
+from pages.cache.store import atomic_write, load_cache, save_cache
+from pages.output.publish import Tree, publish
 
 if TYPE_CHECKING:
     from ledger.problems import Problem
-    from pages.load import Site
-    from pages.pictures import PictureBook
-    from pages.renditions import Plate
+    from pages.images.jobs import GeneratedImage
+    from pages.images.library import ImageLibrary
+    from pages.source.load import Site
 
 
 @dataclass
@@ -51,10 +51,10 @@ def build(
 ) -> Report:
     """Build the site of `root` into `out`. InputError when an input is defective; `problems` of the report when the
     built site does not pass `check`."""
-    with changes.alone(root):
+    with fingerprint.build_lock(root):
         out, stamp_file = out.absolute(), root / ".cache/stamp"
-        last = recall(stamp_file)
-        state, noted = changes.state(root), last.get(str(out), {})
+        last = load_cache(stamp_file)
+        state, noted = fingerprint.state(root), last.get(str(out), {})
         tree = Tree.at(out, noted.get("digests", {}), noted.get("stamps", {}), noted.get("changed", []))
         if not force and tree.intact and noted.get("sound") and state.inputs and noted["sound"] == state.inputs:
             return Report(unchanged=True)
@@ -62,23 +62,27 @@ def build(
         sound = state.inputs if checked and not report.problems else ""
         others = {place: content for place, content in last.items() if Path(place).is_dir()}
         here = {"digests": tree.digests, "stamps": tree.stamps, "changed": tree.changed, "sound": sound}
-        remember(stamp_file, {**others, str(out): here})
+        save_cache(stamp_file, {**others, str(out): here})
     return report
 
 
 def _build(root: Path, out: Path, tree: Tree, frame: str, jobs: int, checked: bool, console: Console) -> Report:
     """A whole build; `tree` becomes what `publish` left."""
     from ledger.problems import InputError
-    from pages import check, downloads, load, pictures, render, renditions
-    from pages.assets import assets
+    from pages.images import jobs as encoding
+    from pages.images import library
+    from pages.output import check
+    from pages.rendering import downloads, engine
+    from pages.rendering.assets import assets
+    from pages.source import load
 
     site = load.load(root)
-    book = pictures.PictureBook(root, renditions.Codec(**site.page.pictures.model_dump()))
+    book = library.ImageLibrary(root, encoding.Codec(**site.page.pictures.model_dump()))
     rows, lost = downloads.rows(site)
     problems = [*site.problems, *_inspect(site, book), *lost]
     static = assets(root / "templates/static")
     addresses = {name: address for name, (address, _) in static.items()}
-    renderer = render.Renderer(site, book, addresses, _plates(site), tree, frame)
+    renderer = engine.Renderer(site, book, addresses, _plates(site), tree, frame)
     texts = dict(renderer.pages())
     if problems or renderer.problems:
         raise InputError([*problems, *renderer.problems])
@@ -108,7 +112,7 @@ def _build(root: Path, out: Path, tree: Tree, frame: str, jobs: int, checked: bo
 
 def _for_hosts(site: Site, addresses: list[str]) -> dict[str, bytes]:
     """What search engines and GitHub Pages ask for."""
-    from pages import metadata
+    from pages.rendering import metadata
 
     pages = [here for here in addresses if here.endswith(".html") and not here.startswith(("distorted/", "404"))]
     return {
@@ -120,7 +124,7 @@ def _for_hosts(site: Site, addresses: list[str]) -> dict[str, bytes]:
 
 def _name_removed(root: Path, removed: tuple[str, ...], console: Console) -> None:
     """Every removed page by name, the number of hashed files, whose names go to .cache/removed.txt."""
-    write_whole(root / ".cache/removed.txt", ("\n".join(removed) + "\n").encode())
+    atomic_write(root / ".cache/removed.txt", ("\n".join(removed) + "\n").encode())
     plain = [address for address in removed if not address.startswith("assets/")]
     for address in plain:
         console.say(f"removed {address}: no longer part of the site")
@@ -128,14 +132,14 @@ def _name_removed(root: Path, removed: tuple[str, ...], console: Console) -> Non
         console.say(f"removed {hashed} files of assets/ that no page asks for: named in .cache/removed.txt")
 
 
-def _plates(site: Site) -> dict[str, Plate]:
-    """The plates of pages/plates.py and the social cards, by name."""
-    from pages import cards, plates
+def _plates(site: Site) -> dict[str, GeneratedImage]:
+    """The plates of pages/images/headers.py and the social cards, by name."""
+    from pages.images import headers, social_card
 
-    return {plate.name: plate for plate in [*plates.declare(site), *cards.declare(site)]}
+    return {plate.name: plate for plate in [*headers.declare(site), *social_card.declare(site)]}
 
 
-def _inspect(site: Site, book: PictureBook) -> Iterator[Problem]:
+def _inspect(site: Site, book: ImageLibrary) -> Iterator[Problem]:
     """Every picture file that the ledger names is there, inside the tree, a picture, and the one that was pinned."""
     for name, exhibit in site.ledger.exhibits.items():
         for word in ("caption", "credit", "licence"):
@@ -162,7 +166,7 @@ def _place(site: Site, exhibit: str, index: int, field: str, message: str) -> Pr
     return site.ledger.problem(("exhibits", exhibit, "pictures", index, field), message)
 
 
-def _locate(site: Site, book: PictureBook, path: str, reason: str) -> Problem:
+def _locate(site: Site, book: ImageLibrary, path: str, reason: str) -> Problem:
     """A picture that could not be encoded, at the place of the ledger that names it."""
     from ledger.problems import Problem
 
@@ -170,4 +174,4 @@ def _locate(site: Site, book: PictureBook, path: str, reason: str) -> Problem:
         for index, picture in enumerate(exhibit.pictures):
             if picture.file is not None and book.locate(picture.file) == path:
                 return _place(site, name, index, "file", reason)
-    return Problem(path or "pages/plates.py", 0, "", reason)
+    return Problem(path or "pages/images/headers.py", 0, "", reason)

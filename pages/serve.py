@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pages.build import Report, build
-from pages.changes import CODE, INPUTS
+from pages.cache.fingerprint import CODE, INPUTS
 
 SCRIPT = b"new EventSource('/_reload').addEventListener('reload', () => location.reload());\n"
 TAG = b'<script src="/_reload.js"></script></body>'

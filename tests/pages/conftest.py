@@ -100,7 +100,7 @@ def small(fresh: SmallSite, encoded: Path) -> SmallSite:
 
 def _adopt(cache: Path) -> None:
     """Copies have inodes of their own: tell the index that these files are as they were made."""
-    from pages.files import remember, stamp
+    from pages.cache.store import save_cache, stamp
 
     made = {path.name: stamp(path) for path in (cache / "pictures").iterdir()}
-    remember(cache / "pictures.index", {"sources": {}, "made": made})
+    save_cache(cache / "pictures.index", {"sources": {}, "made": made})

@@ -188,7 +188,7 @@ def test_the_page_for_missing_addresses_works_at_any_depth(small):
     assert re.findall(r'href="(/[^"]*)"', text) == re.findall(r'href="(?!https://)([^"]*)"', text)
     assert 'href="/small/index.html"' in text
     (small.out / "404.html").write_text(text.replace("/small/index.html", "/small/indx.html"))
-    from pages.check import check
+    from pages.output.check import check
 
     assert any("broken link to 'indx.html'" in problem.message for problem in check(small.root, small.out))
 

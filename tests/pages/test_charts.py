@@ -9,7 +9,7 @@ import pytest
 
 from ledger.book import Ledger
 from ledger.schema import Column, Row, Source, Table, Value
-from pages.charts import CHARTS, draw
+from pages.charts.figures import CHARTS, draw
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from pages.check import check, read_page
+from pages.output.check import check, read_page
 
 
 def _found(small) -> list[str]:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pages.fetch import fetch
+from pages.source.fetch import fetch
 
 
 def _picture(form: str = "JPEG", shade: int = 120, size: int = 64) -> bytes:

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 import effects
-from pages.pictures import PictureBook, inside
-from pages.renditions import Codec, Plate
+from pages.images.jobs import Codec, GeneratedImage
+from pages.images.library import ImageLibrary, inside
 
 CODEC = Codec(widths=(100, 200, 400))
 
@@ -33,14 +33,14 @@ def _save(root: Path, name: str, image: Image.Image, **options: object) -> str:
     return f"content/pictures/{name}"
 
 
-def _make(root: Path, book: PictureBook) -> dict[str, Image.Image]:
+def _make(root: Path, book: ImageLibrary) -> dict[str, Image.Image]:
     assert book.make(book.missing(), 1) == []
     return {address.split("/")[-1]: Image.open(file) for address, file in book.files()}
 
 
 def test_widths_below_the_picture_and_its_own(root):
     """Enlarging wastes bytes and invents pixels; a width close to the picture's own is not worth a file."""
-    book = PictureBook(root, CODEC)
+    book = ImageLibrary(root, CODEC)
     book.want(book.describe(_save(root, "a.png", Image.fromarray(_scene(420, 210)))))
     made = _make(root, book)
     assert sorted((image.size, image.format) for image in made.values()) == [
@@ -49,7 +49,7 @@ def test_widths_below_the_picture_and_its_own(root):
 
 
 def test_the_page_knows_sizes_before_anything_is_encoded(root):
-    book = PictureBook(root, CODEC)
+    book = ImageLibrary(root, CODEC)
     shown = book.want(book.describe(_save(root, "a.png", Image.fromarray(_scene(300, 150)))))
     assert shown.widest[1:] == (300, 150)
     assert len(book.missing()) == 1
@@ -62,7 +62,7 @@ def test_the_page_knows_sizes_before_anything_is_encoded(root):
 def test_a_small_web_picture_is_published_byte_for_byte(root):
     """The ledger's sha256 is then the sha256 of what a reader downloads."""
     path = _save(root, "a.webp", Image.fromarray(_scene(256, 256)), quality=60)
-    book = PictureBook(root, CODEC)
+    book = ImageLibrary(root, CODEC)
     shown = book.want(book.describe(path))
     _make(root, book)
     ((_, name),) = book.files()
@@ -73,7 +73,7 @@ def test_a_small_web_picture_is_published_byte_for_byte(root):
 
 def test_a_small_avif_keeps_its_bytes_and_gets_a_fallback(root):
     path = _save(root, "a.avif", Image.fromarray(_scene(256, 256)))
-    book = PictureBook(root, CODEC)
+    book = ImageLibrary(root, CODEC)
     shown = book.want(book.describe(path))
     made = _make(root, book)
     assert sorted(image.format for image in made.values()) == ["AVIF", "JPEG"]
@@ -82,11 +82,11 @@ def test_a_small_avif_keeps_its_bytes_and_gets_a_fallback(root):
 
 def test_what_was_made_is_not_made_again(root):
     path = _save(root, "a.png", Image.fromarray(_scene(300, 150)))
-    book = PictureBook(root, CODEC)
+    book = ImageLibrary(root, CODEC)
     book.want(book.describe(path))
     _make(root, book)
     book.save()
-    again = PictureBook(root, CODEC)
+    again = ImageLibrary(root, CODEC)
     again.want(again.describe(path))
     assert again.missing() == []
 
@@ -96,7 +96,7 @@ def test_what_was_made_is_not_made_again(root):
 )
 def test_other_settings_are_other_files(root, codec):
     path = _save(root, "a.png", Image.fromarray(_scene(300, 150)))
-    first, second = PictureBook(root, CODEC), PictureBook(root, codec)
+    first, second = ImageLibrary(root, CODEC), ImageLibrary(root, codec)
     assert first.describe(path).fallback != second.describe(path).fallback
 
 
@@ -105,7 +105,7 @@ def test_a_changed_picture_is_another_file_even_with_the_same_size_and_time(root
     import os
 
     path = _save(root, "a.bmp", Image.fromarray(_scene(300, 150)))
-    book = PictureBook(root, CODEC)
+    book = ImageLibrary(root, CODEC)
     first = book.want(book.describe(path)).fallback
     book.save()
     stat = (root / path).stat()
@@ -114,12 +114,12 @@ def test_a_changed_picture_is_another_file_even_with_the_same_size_and_time(root
     os.utime(other, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     other.replace(root / path)
     assert (root / path).stat().st_size == stat.st_size
-    assert PictureBook(root, CODEC).describe(path).fallback != first
+    assert ImageLibrary(root, CODEC).describe(path).fallback != first
 
 
 def test_transparency_survives_with_a_webp_fallback(root):
     scene = np.dstack([_scene(300, 150), np.full((150, 300), 90, np.uint8)])
-    book = PictureBook(root, CODEC)
+    book = ImageLibrary(root, CODEC)
     book.want(book.describe(_save(root, "a.png", Image.fromarray(scene))))
     made = _make(root, book)
     assert {image.format for image in made.values()} == {"AVIF", "WEBP"}
@@ -133,7 +133,7 @@ def test_grey_and_sixteen_bit_and_palette_pictures_are_read(root):
         "deep.png": Image.fromarray(grey.astype(np.uint16) * 257),
         "palette.png": Image.fromarray(_scene(300, 150)).quantize(64),
     }.items():
-        book = PictureBook(root, CODEC)
+        book = ImageLibrary(root, CODEC)
         book.want(book.describe(_save(root, name, image)))
         made = _make(root, book)
         widest = np.asarray(max(made.values(), key=lambda one: one.size).convert("L"), float)
@@ -145,7 +145,7 @@ def test_a_picture_taken_sideways_is_published_upright(root):
     """Cameras note the turn in EXIF; AVIF renditions carry none."""
     exif = Image.Exif()
     exif[0x0112] = 6
-    book = PictureBook(root, CODEC)
+    book = ImageLibrary(root, CODEC)
     shown = book.want(book.describe(_save(root, "a.jpg", Image.fromarray(_scene(600, 300)), exif=exif)))
     assert shown.widest[1:] == (300, 600)
     made = _make(root, book)
@@ -157,7 +157,7 @@ def test_a_picture_taken_sideways_is_published_upright(root):
 def test_treated_renditions_are_what_effects_make_of_the_picture(root):
     """The label says treatment, severity and seed: the pixels must be those."""
     path = _save(root, "a.png", Image.fromarray(_scene(300, 150)))
-    book = PictureBook(root, CODEC)
+    book = ImageLibrary(root, CODEC)
     shown = book.want(book.describe(path, "intentional_blur", 0.8, 3))
     plain = book.want(book.describe(path))
     assert shown.fallback != plain.fallback
@@ -169,7 +169,7 @@ def test_treated_renditions_are_what_effects_make_of_the_picture(root):
 
 def test_other_severity_and_other_seed_are_other_files(root):
     path = _save(root, "a.png", Image.fromarray(_scene(300, 150)))
-    book = PictureBook(root, CODEC)
+    book = ImageLibrary(root, CODEC)
     assert len({book.describe(path, "intentional_blur", s, n).fallback for s in (0.4, 0.5) for n in (1, 2)}) == 4
 
 
@@ -178,9 +178,9 @@ def _draw(root: Path, inputs) -> np.ndarray:
 
 
 def test_a_plate_is_drawn_again_when_its_inputs_change(root):
-    book = PictureBook(root, CODEC)
-    one = book.want(book.describe_plate(Plate("sheet", 60, 40, _draw, {"grey": 90})))
-    two = book.want(book.describe_plate(Plate("sheet", 60, 40, _draw, {"grey": 91})))
+    book = ImageLibrary(root, CODEC)
+    one = book.want(book.describe_plate(GeneratedImage("sheet", 60, 40, _draw, {"grey": 90})))
+    two = book.want(book.describe_plate(GeneratedImage("sheet", 60, 40, _draw, {"grey": 91})))
     assert one.fallback != two.fallback
     made = _make(root, book)
     assert all(image.size == (60, 40) for image in made.values())
@@ -190,7 +190,7 @@ def test_encoders_in_several_processes_give_the_same_bytes(root):
     paths = [_save(root, f"{n}.png", Image.fromarray(_scene(300 + n, 150))) for n in range(4)]
     made = []
     for jobs in (1, 3):
-        book = PictureBook(root, CODEC)
+        book = ImageLibrary(root, CODEC)
         for path in paths:
             book.want(book.describe(path))
         for file in (root / ".cache/pictures").glob("*"):
@@ -204,7 +204,7 @@ def test_cmyk_and_damaged_metadata_do_not_stop_a_build(root):
     content = io.BytesIO()
     Image.fromarray(_scene(300, 150)).convert("CMYK").save(content, "JPEG")
     (root / "content/pictures/a.jpg").write_bytes(content.getvalue())
-    book = PictureBook(root, CODEC)
+    book = ImageLibrary(root, CODEC)
     book.want(book.describe("content/pictures/a.jpg"))
     assert {image.mode for image in _make(root, book).values()} == {"RGB"}
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pages import publish as module
-from pages.publish import Tree, exchange, publish, recover
+from pages.output import publish as module
+from pages.output.publish import Tree, exchange, publish, recover
 
 
 def _tree(place: Path, **files: str) -> Path:

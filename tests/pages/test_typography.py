@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pages.typography import typeset, typeset_html
+from pages.rendering.typography import typeset, typeset_html
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Files that make a second build quick: stored values and fingerprints of inputs."""

@@ -1,0 +1,345 @@
+"""The drawing kit of pages/charts/figures.py: rows of marks, curves and histograms as static SVG, each drawn twice.
+
+The wide drawing keeps labels beside the marks; the narrow one, for phones and half columns, puts them above, so that
+nothing scrolls sideways and no letter is under eleven pixels. Style sheets show the one that fits its place. Marks
+carry classes (`mark`, `interval`, `base`, `aligned`, ...), never colours, so that one drawing serves both variants,
+dark mode and print.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+
+from markupsafe import Markup, escape
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A drawn chart; `description` says in words what the marks show."""
+
+    title: str
+    description: str
+    svg: Markup
+    narrow: Markup
+
+
+@dataclass(frozen=True)
+class Dot:
+    """One mark on a row."""
+
+    value: float
+    kind: str  # its class
+    interval: tuple[float, float] | None = None
+    text: str = ""
+
+    @property
+    def ends(self) -> tuple[float, ...]:
+        return (self.value, *(self.interval or ()))
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of a dot chart; `link` joins the first dot with the second by a bar with a head."""
+
+    label: str
+    dots: tuple[Dot, ...]
+    group: str = ""
+    link: bool = False
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of a curve."""
+
+    x: float
+    y: float
+    interval: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class ChartLayout:
+    """What a chart is drawn on: its width, where its axis begins and how far from the right edge it ends."""
+
+    name: str
+    width: int
+    left: int
+    right: int
+    row: int  # height of a row of marks
+    above: bool  # labels stand above their marks, not beside them
+    ticks: int  # at most so many on an axis
+
+    def scale(self, low: float, high: float, left: float | None = None, right: float | None = None) -> Scale:
+        begin = self.left if left is None else left
+        span, room = (high - low) or 1.0, self.width - begin - (self.right if right is None else right)
+        return lambda value: begin + (value - low) / span * room
+
+    def label(self, text: str, y: float, kind: str = "label") -> str:
+        """The name of a row whose marks stand at height `y`."""
+        if self.above:
+            return f'<text class="{kind}" x="0" y="{y - 11:.1f}">{escape(text)}</text>'
+        return f'<text class="{kind}" x="{self.left - 14}" y="{y + 4:.1f}" text-anchor="end">{escape(text)}</text>'
+
+    def unit(self, text: str, height: int) -> str:
+        x = self.width - (0 if self.above else self.right)
+        return f'<text class="unit" x="{x}" y="{height - 2}" text-anchor="end">{escape(text)}</text>'
+
+
+Scale = Callable[[float], float]
+Drawn = tuple[int, list[str]]  # height and elements
+WIDE = ChartLayout("wide", width=760, left=210, right=60, row=26, above=False, ticks=8)
+NARROW = ChartLayout("narrow", width=340, left=8, right=14, row=35, above=True, ticks=5)
+
+
+def dots(
+    name: str,
+    title: str,
+    description: str,
+    lines: Sequence[Line],
+    unit: str,
+    domain: tuple[float, float] | None = None,
+    rules: Sequence[tuple[float, str]] = (),
+    heads: bool = False,
+) -> Chart:
+    """Rows of marks on one axis, labelled directly; `heads` names every group above its rows."""
+    ends = [end for line in lines for dot in line.dots for end in dot.ends]
+    draw = partial(_dots, lines=lines, unit=unit, domain=domain or _domain(ends), rules=rules, heads=heads)
+    return _chart(name, title, description, draw)
+
+
+def curves(
+    name: str, title: str, description: str, series: Mapping[str, Sequence[Point]], units: tuple[str, str]
+) -> Chart:
+    """One line a series over a common plane of shares, named where there is room beside it."""
+    return _chart(name, title, description, partial(_curves, series=series, units=units))
+
+
+def histograms(
+    name: str,
+    title: str,
+    description: str,
+    strips: Sequence[tuple[str, Sequence[float]]],
+    edges: Sequence[float],
+    unit: str,
+) -> Chart:
+    """One histogram a row on a common axis; `edges` are the bins' lower ends."""
+    return _chart(name, title, description, partial(_histograms, strips=strips, edges=edges, unit=unit))
+
+
+def _chart(name: str, title: str, description: str, draw: Callable[[ChartLayout], Drawn]) -> Chart:
+    def svg(sheet: ChartLayout) -> Markup:
+        height, body = draw(sheet)
+        told = f"chart-{name}-{sheet.name}"
+        return Markup(
+            f'<svg class="chart {sheet.name} chart-{name}" viewBox="0 0 {sheet.width} {height}" width="{sheet.width}" '
+            f'height="{height}" role="img" aria-labelledby="{told}-title {told}-text" font-size="13">'
+            f'<title id="{told}-title">{escape(title)}</title><desc id="{told}-text">{escape(description)}</desc>'
+            f"{''.join(body)}</svg>"
+        )
+
+    return Chart(title, description, svg(WIDE), svg(NARROW))
+
+
+# -- rows of marks -----------------------------------------------------------------------------------------------------
+
+
+def _dots(
+    sheet: ChartLayout,
+    lines: Sequence[Line],
+    unit: str,
+    domain: tuple[float, float],
+    rules: Sequence[tuple[float, str]],
+    heads: bool,
+) -> Drawn:
+    # figures stand left of the marks of linked rows: room for the longest beside the longest label
+    shift = 52 if not sheet.above and any(line.link for line in lines) else 0
+    scale = sheet.scale(*domain, left=sheet.left + shift)
+    first = 45.0 if sheet.above else 34.0
+    body, y, group = list[str](), first, None if heads else lines[0].group
+    for line in lines:
+        if line.group != group:
+            y, group = y + (0 if group is None else 10), line.group
+            if heads and line.group:
+                body.append(sheet.label(line.group, y, "group"))
+                y += 20 if sheet.above else sheet.row
+        body.append(_row(sheet, line, y, scale))
+        y += sheet.row
+    y -= sheet.row - 26
+    height = round(y + 30)
+    axis = [_tick(at, scale, y) for at in _ticks(*domain, sheet.ticks)]
+    axis += [
+        f'<line class="rule" x1="{scale(at):.1f}" x2="{scale(at):.1f}" y1="18" y2="{y - 10:.1f}"/>'
+        f'<text class="rule-label" x="{scale(at):.1f}" y="13" text-anchor="middle">{escape(word)}</text>'
+        for at, word in rules
+    ]
+    return height, [*axis, sheet.unit(unit, height), *body]
+
+
+def _row(sheet: ChartLayout, line: Line, y: float, scale: Scale) -> str:
+    parts = [sheet.label(line.label, y)]
+    if line.link and len(line.dots) > 1:
+        one, two = scale(line.dots[0].value), scale(line.dots[1].value)
+        parts.append(
+            f'<line class="link {line.dots[1].kind}" x1="{one:.1f}" x2="{two:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        )
+    for dot in line.dots:
+        if dot.interval:
+            low, high = map(scale, dot.interval)
+            parts.append(
+                f'<path class="interval" d="M{low:.1f} {y:.1f}H{high:.1f}M{low:.1f} {y - 4:.1f}V{y + 4:.1f}'
+                f'M{high:.1f} {y - 4:.1f}V{y + 4:.1f}"/>'
+            )
+        radius = 4 if dot.kind == "implied" else 5.5
+        parts.append(f'<circle class="mark {dot.kind}" cx="{scale(dot.value):.1f}" cy="{y:.1f}" r="{radius}"/>')
+    parts += [_figure(sheet, line, dot, y, scale) for dot in line.dots if dot.text]
+    return f'<g class="row">{"".join(parts)}</g>'
+
+
+def _figure(sheet: ChartLayout, line: Line, dot: Dot, y: float, scale: Scale) -> str:
+    """The number of a mark: beyond all marks of its row, or at the end of the row's name."""
+    edges = [scale(end) for one in line.dots for end in one.ends]
+    left = line.link and dot.value < line.dots[0].value
+    x, anchor = (min(edges) - 10, "end") if left else (max(edges) + 10, "start")
+    if sheet.above:
+        x, y, anchor = float(sheet.width), y - 15, "end"
+    return f'<text class="figure" x="{x:.1f}" y="{y + 4:.1f}" text-anchor="{anchor}">{escape(dot.text)}</text>'
+
+
+# -- curves ------------------------------------------------------------------------------------------------------------
+
+
+def _curves(sheet: ChartLayout, series: Mapping[str, Sequence[Point]], units: tuple[str, str]) -> Drawn:
+    left, right = (34, 12) if sheet.above else (70, 170)
+    low, high = _domain([point.x for line in series.values() for point in line])
+    scale = sheet.scale(low, high, left, right)
+    top, bottom = 20.0, 250.0 if sheet.above else 300.0
+    height = round(bottom + 50)
+
+    def rise(value: float) -> float:
+        return bottom - min(max(value, 0.0), 1.0) * (bottom - top)
+
+    body = [_tick(at, scale, bottom + 10) for at in _ticks(low, high, sheet.ticks)]
+    body += [
+        f'<line class="grid" x1="{left}" x2="{sheet.width - right}" y1="{rise(at):.1f}" y2="{rise(at):.1f}"/>'
+        f'<text class="tick" x="{left - 8}" y="{rise(at) + 4:.1f}" text-anchor="end">{at:g}</text>'
+        for at in (0.0, 0.25, 0.5, 0.75, 1.0)
+    ]
+    drawn = {name: [(scale(point.x), rise(point.y)) for point in line] for name, line in series.items()}
+    taken = [place for line in drawn.values() for place in _along(line)]
+    for number, (name, line) in enumerate(series.items(), 1):
+        path = "L".join(f"{x:.1f} {y:.1f}" for x, y in drawn[name])
+        body.append(f'<g class="series series-{number}"><path class="curve" d="M{path}"/>')
+        for point, (x, y) in zip(line, drawn[name], strict=True):
+            if point.interval:
+                up, down = rise(point.interval[1]), rise(point.interval[0])
+                body.append(f'<path class="interval" d="M{x:.1f} {up:.1f}V{down:.1f}"/>')
+            body.append(_marker(number, x, y))
+        x, y = _beside(drawn[name][-1], 6.6 * len(name), taken, sheet.width)
+        taken += [(x + step, y - 5) for step in range(0, round(6.6 * len(name)), 8)]
+        body.append(f'<text class="label" x="{x:.1f}" y="{y:.1f}">{escape(name)}</text></g>')
+    body.append(
+        f'<text class="unit" x="{sheet.width - right}" y="{height - 8}" text-anchor="end">{escape(units[0])}</text>'
+    )
+    body.append(f'<text class="unit" x="{0 if sheet.above else left}" y="12">{escape(units[1])}</text>')
+    return height, body
+
+
+def _along(line: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Places on a polyline, close enough together that no word slips between them."""
+    found = [line[0]]
+    for (x, y), (to_x, to_y) in pairwise(line):
+        steps = max(1, round(max(abs(to_x - x), abs(to_y - y)) / 6))
+        found += [(x + (to_x - x) * i / steps, y + (to_y - y) * i / steps) for i in range(1, steps + 1)]
+    return found
+
+
+def _beside(
+    end: tuple[float, float], length: float, taken: Sequence[tuple[float, float]], width: float
+) -> tuple[float, float]:
+    """Where a name of this length stands near the end of its curve: inside the frame, on as little as possible."""
+    x, y = end
+    places = [(x + 12, y + 4)]
+    for away in (20, 30, 44, 60):
+        places += [(x + side, y + rise) for rise in (4 + away, 4 - away) for side in (-length + 6, -length / 2, -6)]
+    inside = [place for place in places if place[0] >= 36 and place[0] + length <= width]
+
+    def covered(place: tuple[float, float]) -> int:
+        return sum(place[0] - 6 < x < place[0] + length + 6 and place[1] - 15 < y < place[1] + 7 for x, y in taken)
+
+    return min(inside or places[:1], key=covered)  # the first of the best: the nearest
+
+
+def _marker(number: int, x: float, y: float) -> str:
+    """A shape of its own for every series, so that colour is never the only difference."""
+    match number % 4:
+        case 1:
+            return f'<circle class="mark" cx="{x:.1f}" cy="{y:.1f}" r="4.5"/>'
+        case 2:
+            return f'<rect class="mark" x="{x - 4:.1f}" y="{y - 4:.1f}" width="8" height="8"/>'
+        case 3:
+            return f'<path class="mark" d="M{x:.1f} {y - 5:.1f}L{x + 5:.1f} {y + 4:.1f}H{x - 5:.1f}Z"/>'
+        case _:
+            return f'<path class="mark" d="M{x:.1f} {y - 5:.1f}l5 5l-5 5l-5 -5Z"/>'
+
+
+# -- histograms --------------------------------------------------------------------------------------------------------
+
+
+def _histograms(
+    sheet: ChartLayout, strips: Sequence[tuple[str, Sequence[float]]], edges: Sequence[float], unit: str
+) -> Drawn:
+    step = edges[1] - edges[0] if len(edges) > 1 else 1.0
+    low, high = edges[0], edges[-1] + step
+    scale, tall, most = sheet.scale(low, high), 28.0, max(max(shares) for _, shares in strips)
+    body, y = list[str](), 24.0
+    for label, shares in strips:
+        bottom = y + tall
+        bars = "".join(
+            f"M{scale(edge):.1f} {bottom:.1f}V{bottom - share / most * (tall - 2):.1f}"
+            f"H{scale(edge + step):.1f}V{bottom:.1f}Z"
+            for edge, share in zip(edges, shares, strict=True)
+            if share
+        )
+        body.append(
+            f'<g class="row">{sheet.label(label, bottom - (6 if sheet.above else 10))}<path class="bars" d="{bars}"/>'
+            f'<line class="base-line" x1="{sheet.left}" x2="{sheet.width - sheet.right}" '
+            f'y1="{bottom:.1f}" y2="{bottom:.1f}"/></g>'
+        )
+        y = bottom + 5
+    axis = [_tick(at, scale, y + 10) for at in _ticks(low, high, sheet.ticks)]
+    if low < 0 < high:
+        axis.append(f'<line class="rule" x1="{scale(0):.1f}" x2="{scale(0):.1f}" y1="18" y2="{y:.1f}"/>')
+    height = round(y + 40)
+    return height, [*axis, sheet.unit(unit, height), *body]
+
+
+# -- axes --------------------------------------------------------------------------------------------------------------
+
+
+def _tick(at: float, scale: Scale, bottom: float) -> str:
+    x = scale(at)
+    return (
+        f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="18" y2="{bottom - 10:.1f}"/>'
+        f'<text class="tick" x="{x:.1f}" y="{bottom + 6:.1f}" text-anchor="middle">{_plain(at)}</text>'
+    )
+
+
+def _domain(values: Iterable[float]) -> tuple[float, float]:
+    known = list(values)
+    low, high = min(known), max(known)
+    margin = (high - low or 1.0) * 0.08
+    return low - margin, high + margin
+
+
+def _ticks(low: float, high: float, most: int) -> list[float]:
+    """Round numbers between the ends, at most one more than asked."""
+    sizes = (part * 10.0**power for power in range(-6, 7) for part in (1, 2, 2.5, 5))
+    step = next((size for size in sizes if (high - low) / size <= most), high - low)
+    first = -(-low // step)
+    return [round(step * (first + i), 6) for i in range(int((high - step * first) / step + 1e-9) + 1)]
+
+
+def _plain(number: float) -> str:
+    return f"{number:g}".replace("-", "\u2212")

@@ -1,0 +1,1 @@
+"""Pictures: inspected, described as encode jobs, treated, encoded; scenes and social cards drawn."""

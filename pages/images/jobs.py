@@ -1,0 +1,77 @@
+"""What is to be made of a picture: the codec, a plate to draw, and the work that names its files before they exist."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, np.dtype[np.uint8]]
+
+PLACE = "assets/pictures"  # below site/
+ORIENTATION = 0x0112  # of EXIF
+TYPES = {"avif": "image/avif", "jpeg": "image/jpeg", "webp": "image/webp", "png": "image/png"}
+
+
+@dataclass(frozen=True)
+class Codec:
+    """How renditions are made: widths in pixels, qualities 0..100, limit in pixels of an input."""
+
+    widths: tuple[int, ...] = (360, 720, 1280)
+    avif_quality: int = 60
+    avif_speed: int = 9
+    fallback_quality: int = 80
+    max_pixels: int = 40_000_000
+
+
+@dataclass(frozen=True)
+class GeneratedImage:
+    """A picture drawn at build time: `draw(root, inputs)` -> uint8 HxWx3 or HxWx4. Drawn anew when `inputs`, the bytes
+    of `files` or the code that draws plates and cards or effects/ change. `draw` is a module-level function."""
+
+    name: str
+    width: int
+    height: int
+    draw: Callable[[Path, Mapping[str, Any]], Array]
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    files: tuple[str, ...] = ()  # relative to the root
+    alt: str = ""
+    form: str = "photo"  # "photo": AVIF + fallback in several widths; "png": one lossless file, for cards and line art
+
+
+class EncodeJob(NamedTuple):
+    """One input, the files to make of it, and what a template needs of them for <picture>: addresses below site/."""
+
+    key: str
+    kind: str  # "copy", "file", "treated" or "plate"
+    path: str
+    outputs: tuple[tuple[str, int, int, str], ...]  # name, width, height, form; the fallback is the last
+    codec: Codec
+    treatment: str = ""
+    severity: float = 0.0
+    seed: int = 0
+    plate: GeneratedImage | None = None
+
+    @property
+    def sources(self) -> tuple[tuple[str, str], ...]:
+        """(media type, srcset with {root} before each address) of every form but the fallback's."""
+        forms: dict[str, list[str]] = {}
+        for name, width, _, form in self.outputs:
+            forms.setdefault(form, []).append(f"{{root}}{PLACE}/{name} {width}w")
+        return tuple((TYPES[form], ", ".join(files)) for form, files in forms.items() if form != self.outputs[-1][3])
+
+    @property
+    def fallback(self) -> tuple[str, int, int, str]:
+        """Address, width, height and media type of the file that every program can show."""
+        name, width, height, form = self.outputs[-1]
+        return f"{PLACE}/{name}", width, height, TYPES[form]
+
+    @property
+    def widest(self) -> tuple[str, int, int]:
+        """Address, width and height."""
+        name, width, height, _ = max(self.outputs, key=lambda out: out[1])
+        return f"{PLACE}/{name}", width, height

@@ -1,0 +1,162 @@
+"""Which picture hangs where a template asks for one: the same on every page, however the page then addresses it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from ledger.problems import Problem
+from pages.cache.recording import Read, digest
+from pages.cache.store import read_json
+
+if TYPE_CHECKING:
+    from ledger.schema import Picture
+    from pages.images.jobs import EncodeJob, GeneratedImage
+    from pages.images.library import ImageLibrary
+    from pages.rendering.urls import Addresses
+    from pages.source.load import Site
+
+
+LOOKS = ("picture", "plate", "card")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture as a template shows it. `state` is "here", or one for which a wall label stands in: "unverified"
+    (remote, never fetched), "pinned" (fetched once, not on this machine), "absent"."""
+
+    state: str
+    alt: str = ""
+    label: str = ""
+    sources: tuple[tuple[str, str], ...] = ()
+    src: str = ""
+    width: int = 0
+    height: int = 0
+    full: str = ""
+    untreated: str = ""
+    treatment: str = ""
+    severity: float = 0.0
+    seed: int = 0
+    as_filed: bool = False
+
+
+class ResolvedImage(NamedTuple):
+    """What there is to show. `plain` is the untreated picture of a treated one."""
+
+    state: str
+    alt: str = ""
+    label: str = ""
+    made: EncodeJob | None = None
+    plain: EncodeJob | None = None
+
+
+class ImageResolver:
+    """Finds pictures, plates and cards; a find is asked for by the `Read` that a page records of it."""
+
+    def __init__(
+        self, site: Site, book: ImageLibrary, plates: Mapping[str, GeneratedImage], problems: list[Problem]
+    ) -> None:
+        self.site, self.book, self.plates, self.problems = site, book, plates, problems
+        self.known: dict[Read, ResolvedImage] = {}
+
+    def find(self, read: Read) -> ResolvedImage:
+        if read not in self.known:
+            match read:
+                case ("picture", exhibit, picture, treatment, severity, seed):
+                    self.known[read] = self._picture(exhibit, picture, treatment, float(severity), int(seed))
+                case ("plate", name):
+                    self.known[read] = self._plate(name)
+                case ("card", exhibit):
+                    self.known[read] = self._card(exhibit)
+                case _:
+                    raise ValueError(f"nothing hangs at {read}")
+        return self.known[read]
+
+    def want(self, read: Read) -> ResolvedImage | None:
+        """The same, and have the build make the pictures; None where the look is at something else."""
+        if read[0] not in LOOKS:
+            return None
+        found = self.find(read)
+        for work in (found.made, found.plain):
+            if work is not None:
+                self.book.want(work)
+        return found
+
+    def fingerprint(self, read: Read) -> str:
+        """Tells whether a look gives what it gave."""
+        found = self.find(read)
+        keys = [one.key for one in (found.made, found.plain) if one is not None]
+        return digest((found.state, found.alt, found.label, keys))
+
+    @cached_property
+    def fetched(self) -> tuple[dict[str, str], Set[str]]:
+        """Remote pictures at hand ("exhibit/picture" -> file) and all that were ever pinned."""
+        lock = read_json(self.site.root / "content/pictures.lock.json").get("pictures", {})
+        here = {name: f".cache/remote/{entry['file']}" for name, entry in lock.items()}
+        return {name: file for name, file in here.items() if (self.site.root / file).exists()}, lock.keys()
+
+    def file(self, exhibit: str, picture: Picture) -> str | None:
+        """Path below the root of a picture's file, of the one that `fetch` brought, or None."""
+        if picture.file is None:
+            return self.fetched[0].get(f"{exhibit}/{picture.id}")
+        return self.book.locate(picture.file)
+
+    def _picture(self, exhibit: str, picture: str, treatment: str, severity: float, seed: int) -> ResolvedImage:
+        """The picture as it is, or treated where `treatment` names one."""
+        pictures = self.site.ledger.exhibits[exhibit].pictures if exhibit in self.site.ledger.exhibits else []
+        one = next((one for one in pictures if picture in ("", one.id)), None)
+        if one is None:
+            return ResolvedImage("absent")
+        file = self.file(exhibit, one)
+        if file is None:
+            pinned = f"{exhibit}/{one.id}" in self.fetched[1]
+            return ResolvedImage("pinned" if pinned else "unverified" if one.remote else "absent", one.alt, one.label)
+        try:
+            plain = self.book.describe(file)
+            if not treatment:
+                return ResolvedImage("here", one.alt, one.label, plain)
+            return ResolvedImage("here", one.alt, one.label, self.book.describe(file, treatment, severity, seed), plain)
+        except (OSError, ValueError):
+            return ResolvedImage("absent", one.alt, one.label)  # already a Problem: pages.build inspects every picture
+
+    def _plate(self, name: str) -> ResolvedImage:
+        plate = self.plates.get(name)
+        if plate is None:
+            return ResolvedImage("absent")
+        try:
+            return ResolvedImage("here", plate.alt, plate.name, self.book.describe_plate(plate))
+        except (OSError, ValueError) as error:
+            self.problems.append(Problem("pages/images/headers.py", 0, name, str(error)))
+            return ResolvedImage("absent")
+
+    def _card(self, exhibit: str) -> ResolvedImage:
+        """An exhibit's first picture that is at hand, else the card of the page."""
+        if exhibit:
+            for picture in self.site.ledger.exhibits[exhibit].pictures:
+                found = self._picture(exhibit, picture.id, "", 0.0, 0)
+                if found.state == "here":
+                    return found
+        return self._plate("card")
+
+
+def shown(hung: ResolvedImage, at: Addresses, treatment: str = "", severity: float = 0.0, seed: int = 0) -> Shown:
+    """What was found as the page at `at` addresses it."""
+    if hung.made is None:
+        return Shown(hung.state, hung.alt, hung.label)
+    full, width, height = hung.made.widest
+    picture = Shown(
+        hung.state,
+        hung.alt,
+        hung.label,
+        tuple((kind, srcset.replace("{root}", at.up)) for kind, srcset in hung.made.sources),
+        at.url(hung.made.fallback[0]),
+        width,
+        height,
+        at.url(full),
+        as_filed=hung.made.kind == "copy",
+    )
+    if hung.plain is None:
+        return picture
+    return replace(picture, treatment=treatment, severity=severity, seed=seed, untreated=at.url(hung.plain.widest[0]))

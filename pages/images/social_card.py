@@ -1,0 +1,69 @@
+"""Social cards: what a link to the page looks like elsewhere, drawn at build time with the page's own fonts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pages.images.jobs import GeneratedImage
+from pages.source.load import Site
+
+if TYPE_CHECKING:
+    from pages.images.jobs import Array
+
+WIDTH, HEIGHT = 1200, 630
+PAPER, INK, QUIET = (252, 251, 248), (24, 22, 20), (110, 104, 98)
+FONT = "templates/static/fonts/newsreader-display.woff2"
+
+
+def declare(site: Site) -> list[GeneratedImage]:
+    """One card for the page; exhibits use their own pictures."""
+    page = site.page
+    inputs = {
+        "title": page.title,
+        "authors": ", ".join(author.name for author in page.authors),
+        "place": ", ".join(part for part in (page.kind, page.venue, page.honour) if part),
+    }
+    fonts = (FONT,) if (site.root / FONT).exists() else ()
+    return [GeneratedImage("card", WIDTH, HEIGHT, draw, inputs, fonts, alt=page.title, form="png")]
+
+
+def draw(root: Path, inputs: Mapping[str, Any]) -> Array:
+    """uint8 630x1200x3: the title large, the authors and the place below a hairline."""
+    import numpy as np
+    from PIL import Image, ImageDraw
+
+    card = Image.new("RGB", (WIDTH, HEIGHT), PAPER)
+    pen = ImageDraw.Draw(card)
+    y = 84
+    size = 84 if len(inputs["title"]) < 60 else 72
+    for line in _wrap(inputs["title"], _font(root, size), WIDTH - 2 * 84):
+        pen.text((84, y), line, fill=INK, font=_font(root, size))
+        y += round(size * 1.12)
+    pen.line((84, HEIGHT - 170, WIDTH - 84, HEIGHT - 170), fill=INK, width=2)
+    pen.text((84, HEIGHT - 146), inputs["authors"], fill=INK, font=_font(root, 32))
+    pen.text((84, HEIGHT - 96), inputs["place"], fill=QUIET, font=_font(root, 32))
+    return np.asarray(card)
+
+
+def _font(root: Path, size: int) -> Any:
+    from PIL import ImageFont
+
+    path = root / FONT
+    try:
+        return ImageFont.truetype(str(path), size) if path.exists() else ImageFont.load_default(size)
+    except OSError:
+        return ImageFont.load_default(size)
+
+
+def _wrap(text: str, font: Any, width: int) -> list[str]:
+    """Lines no wider than `width` pixels."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if font.getlength(longer) <= width or not lines[-1]:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines

@@ -1,0 +1,1 @@
+"""The built site: published as a whole, and checked."""

@@ -1,0 +1,59 @@
+"""Proves a built site: what the issue of a page asks for, checked on the files that will be published.
+
+Both variants carry the same values, claims, exhibits, sections and outgoing links; every number equals the ledger's;
+prose types no number of its own; no broken link, anchor or asset; no third-party request, inline script or style;
+alternative texts; heading order; budgets; the JSON validates. Pages that were read before are not read again.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from ledger.problems import Problem, relative
+from pages.cache.store import stamps
+from pages.output.check import budgets, evidence, links, prose
+from pages.output.check.built import Built
+from pages.output.check.facts import PageFactsCache, read_page
+from pages.output.publish import Tree, digest_of
+
+__all__ = ["check", "read_page"]
+
+
+def check(root: Path, out: Path, tree: Tree | None = None) -> list[Problem]:
+    """Every defect of the site at `out`, sorted by place; empty when it is sound. `root` supplies the allow-list and
+    the texts, so that a number in prose is reported at its line of Markdown. `tree` is what `publish` noted of the
+    site; without it all files are read anew."""
+    where = relative(out, root)
+    if not out.is_dir():
+        return [Problem(where, 0, "", "no such site: build it first")]
+    written = _settings(root)
+    settings = written.get("check", {})
+    address = os.environ.get("SITE_URL") or written.get("address", "")
+    shelf = PageFactsCache(root / ".cache/facts", urlsplit(address).path.rstrip("/") + "/")
+    site = Built(out, where, tree or _noted(out), shelf)
+    found: Iterator[Problem] = (
+        problem
+        for rule in (links.links, links.styles, evidence.parity, evidence.json_files, evidence.values)
+        for problem in rule(site)
+    )
+    problems = {*site.defects(), *found, *prose.numbers(site, root, settings.get("allow", []))}
+    problems |= {*prose.titles(root, settings.get("allow", [])), *budgets.budgets(site, settings)}
+    shelf.save()
+    return sorted(problems)
+
+
+def _noted(out: Path) -> Tree:
+    found = dict(sorted(stamps(out).items()))
+    return Tree({address: digest_of((out / address).read_bytes()) for address in found}, found)
+
+
+def _settings(root: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads((root / "content/page.toml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}

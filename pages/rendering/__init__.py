@@ -1,0 +1,1 @@
+"""Templates and ledger to pages."""

@@ -1,0 +1,408 @@
+"""What templates and texts see.
+
+Every page sees these names (everything from the ledger is escaped where it is printed):
+
+  variant, other      "clean" or "distorted", and the other one ("clean" on the pages that have no variant)
+  here, twin          address of this page below site/, and of the same place in the other variant
+  canonical           address below site/ of the page that search engines should keep: the clean one
+  page                content/page.toml (pages.source.load.Page)
+  sections            in order: id, number, title, nav, lead, badge, severity, seed, note, html (html on index pages)
+  taxonomy, ledger    effects.taxonomy.Taxonomy and ledger.Ledger
+  url(path)           relative link to `path` below site/
+  asset(path)         the same for templates/static/path, which is published with its hash in the name
+  absolute(path)      address with page.address before it, for canonical links and cards
+  text | typeset      quotes, dashes and spaces of print, for captions; texts of sections have them already
+  marked(text)        a claim's sentence_marked, because_marked or in_miniature_because_marked, numbers as value(id)
+  has(id), show(value)         whether the ledger has the value `id`; a Value as it is printed
+  label(id)           label of a taxonomy sub-category
+  exhibit_url(id), value_url(id), claim_url(id)
+  picture(exhibit, picture=None)     `Shown`: state, sources [(type, srcset)], src, width, height, alt, label, full
+  treated(exhibit, picture, treatment, severity, seed)     the same treated; `untreated` links to the picture as filed
+  plate(name)         `Shown` of a plate of pages/images/headers.py (state "absent" when there is none of that name)
+  card(exhibit=None)  absolute address of the social card of the page, or of an exhibit's own picture
+  meta(), social(exhibit=None), json_ld(exhibit=None)      [(name, content)] of Highwire and OpenGraph tags; JSON-LD
+
+and, on their pages: `exhibit_id`, `exhibit`, `previous`, `next`, `home` (exhibits); `groups` [Group] (the list of all
+numbers, data/values.html) and `group`, `entries` [(id, value)] (the pages of that list, data/values/GROUP.html).
+
+Authors' functions - each renders templates/parts/NAME.html, or templates/VARIANT/parts/NAME.html where that exists -
+also work in templates. Inside a part their arguments are variables, and `section` is the section being rendered:
+
+  value(id)                    id, value, text          inline
+  link(key)                    no part: the address
+  table(id, columns=None)      id, table, columns, rows
+  chart(id)                    id, chart (title, description, svg)     nothing when the ledger lacks its values
+  exhibit(id)                  exhibit_id, exhibit
+  exhibits(set)                set, members [(id, exhibit)]
+  claim(id) / claims(section)  claim_id, claim / section_id, members [(id, claim)]
+  audit()                      members [(id, claim)], counts {verdict: number}
+  knob() wall()                members [(id, exhibit)] of the sets "knob" and "wall"
+  catalogue()                  exhibit_id, picture_id, severities, seed, groups [(category, [(sub, [Shown] or None)])]
+  downloads() bibtex() runs() announcements()     files [(label, address, note)] / text / members / -
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup, escape
+
+import ledger
+from ledger.problems import did_you_mean
+from pages.cache.fragments import Trace
+from pages.cache.recording import Read, RecordingLedger, digest
+from pages.images.resolve import ResolvedImage, Shown, shown
+from pages.rendering import markdown, metadata
+from pages.rendering.sections import View, view_of
+from pages.rendering.typography import typeset
+from pages.rendering.urls import Addresses
+from pages.source.load import Section, Variant
+
+if TYPE_CHECKING:
+    from effects.taxonomy import SubCategory
+    from ledger.schema import Exhibit
+    from pages.rendering.engine import Renderer
+    from pages.source.load import Catalogue
+
+
+class TemplateContext:
+    """The names that one page sees: everything that depends on where the page stands."""
+
+    def __init__(self, renderer: Renderer, variant: Variant, here: str, section: View | None = None) -> None:
+        self.r, self.section, self.site = renderer, section, renderer.site
+        self.at = Addresses(variant, here, self.site.page.address)
+        self.trace = Trace()
+        self.ledger: Any = RecordingLedger(self.site.ledger, lambda read: self.trace.read(read))
+        self.kept: list[str] = []
+        self.in_text = False
+
+    # -- addresses and metadata --------------------------------------------------------------------------------------
+
+    def asset(self, path: str) -> str:
+        if path not in self.r.assets:
+            self.r.wrong(f"no such asset '{path}'{did_you_mean(path, self.r.assets)}")
+            return ""
+        return self.at.url(self.r.assets[path])
+
+    def link(self, key: str) -> str:
+        if key not in self.site.page.links:
+            self.r.wrong(f"no link '{key}' in content/page.toml{did_you_mean(key, self.site.page.links)}")
+            return ""
+        return self.site.page.links[key].url
+
+    def meta(self) -> list[tuple[str, str]]:
+        """Tags of the paper, on the pages that are the paper."""
+        return metadata.highwire(self.site.page) if self.at.here.endswith("index.html") else []
+
+    def social(self, exhibit: str | None = None) -> list[tuple[str, str]]:
+        one = self.ledger.exhibits[exhibit] if exhibit else None
+        return metadata.social(self.site.page, self.at.absolute(self.at.canonical), self._card(exhibit), one)
+
+    def json_ld(self, exhibit: str | None = None) -> Markup:
+        one = self.ledger.exhibits[exhibit] if exhibit else None
+        return metadata.json_ld(self.site.page, self.at.absolute(self.at.canonical), self._card(exhibit), one)
+
+    def card(self, exhibit: str | None = None) -> str:
+        card = self._card(exhibit)
+        return card.address if card else ""
+
+    def _card(self, exhibit: str | None) -> metadata.Card | None:
+        hung = self._look(("card", exhibit or ""))
+        if hung.made is None:
+            return None
+        address, width, height, form = hung.made.fallback
+        own = hung.made.plate is None
+        return metadata.Card(self.at.absolute(address), width, height, form, hung.alt, own)
+
+    def label(self, name: str) -> str:
+        for sub in self.site.taxonomy.sub_categories:
+            if sub.id == name:
+                return str(sub.label)
+        return name.replace("_", " ")
+
+    # -- pictures ----------------------------------------------------------------------------------------------------
+
+    def picture(self, exhibit: str, picture: str | None = None) -> Shown:
+        return self.treated(exhibit, picture, "", 0.0, 0)
+
+    def treated(self, exhibit: str, picture: str | None, treatment: str, severity: float, seed: int = 1) -> Shown:
+        known = self.ledger.exhibits
+        if exhibit not in known:
+            self.r.wrong(f"no exhibit '{exhibit}'{did_you_mean(exhibit, known)}")
+            return Shown("absent")
+        pictures = [one.id for one in known[exhibit].pictures]
+        if picture is not None and picture not in pictures:
+            self.r.wrong(f"exhibit '{exhibit}' has no picture '{picture}'{did_you_mean(picture, pictures)}")
+        hung = self._look(("picture", exhibit, picture or "", treatment, repr(severity), str(seed)))
+        return shown(hung, self.at, treatment, severity, seed)
+
+    def plate(self, name: str) -> Shown:
+        return shown(self._look(("plate", name)), self.at)
+
+    def _look(self, read: Read) -> ResolvedImage:
+        self.trace.read(read)
+        self.r.hanging.want(read)
+        return self.r.hanging.find(read)
+
+    # -- authors' functions ------------------------------------------------------------------------------------------
+
+    def part(self, name: str, **names: Any) -> Markup:
+        """templates/VARIANT/parts/NAME.html or templates/parts/NAME.html."""
+        choices = [f"{self.at.variant}/parts/{name}.html", f"parts/{name}.html"]
+        template = self.r.env.select_template(choices)
+        return Markup(self.r.render(template.name or "", {**self.names(), **names}).strip())
+
+    def _block(self, name: str, asked: object, make: Callable[[], str]) -> Markup:
+        """A part that is made again only when `asked` or something that `make` reads has changed."""
+        key = f"{self.at.here} {self.section.id if self.section else ''} {name} {asked}"
+        return self._placed(name, lambda: self.r.reuse(key, asked, self, make))
+
+    def _placed(self, name: str, make: Callable[[], str]) -> Markup:
+        """A part where it was called. In a text its name stands around it, so that `check` tells what a part drew from
+        what a person wrote."""
+        in_text, self.in_text = self.in_text, False
+        html = make()
+        self.in_text = in_text
+        return self._keep(Markup(f"<!--part {name}-->{html}<!--/part-->")) if in_text and html else Markup(html)
+
+    def _keep(self, html: Markup) -> Markup:
+        """The HTML itself in a template, a token for it in a text."""
+        if not self.in_text:
+            return html
+        self.kept.append(html)
+        return Markup(markdown.token(len(self.kept) - 1))
+
+    def value(self, name: str) -> Markup:
+        try:
+            value = self.ledger.value(name)
+        except KeyError as error:
+            self.r.wrong(str(error.args[0]))
+            return Markup("?")
+        place = (self.at.folder, self.at.variant, name)
+        if place not in self.r.value_html:  # this part sees what is the same for all pages of a folder, nothing else
+            names = {"id": name, "value": value, "text": ledger.show(value), "value_url": self.at.value_url}
+            names |= {"show": ledger.show, "variant": self.at.variant, "page": self.site.page}
+            self.r.value_html[place] = Markup(self.r.render("parts/value.html", names).strip())
+        return self._keep(self.r.value_html[place])
+
+    def has(self, name: str) -> bool:
+        try:
+            self.ledger.value(name)
+        except KeyError:
+            return False
+        return True
+
+    def marked(self, text: str) -> Markup:
+        """A claim's `*_marked` text: every `{value id}` in it becomes that value, the rest is escaped."""
+        parts = re.split(r"\{([a-z0-9][a-z0-9_.-]*)\}", text)
+        return Markup("").join(
+            self.value(part) if number % 2 else escape(typeset(part, "0" * (number > 0)))
+            for number, part in enumerate(parts)
+        )
+
+    def table(self, name: str, columns: list[str] | None = None, folded: bool = False) -> Markup:
+        def make() -> str:
+            table = self._one("table", name, self.ledger.tables)
+            if table is None:
+                return ""
+            known = {column.id: column for column in table.columns}
+            for column in columns or ():
+                if column not in known:
+                    self.r.wrong(f"table '{name}' has no column '{column}'{did_you_mean(column, known)}")
+            chosen = [known[c] for c in columns if c in known] if columns else list(table.columns)
+            return self.part("table", id=name, table=table, columns=chosen, rows=table.rows, folded=folded)
+
+        return self._block("table", (name, columns, folded), make)
+
+    def chart(self, name: str) -> Markup:
+        from pages.charts import figures
+
+        if name not in figures.CHARTS:
+            self.r.wrong(f"no chart '{name}'{did_you_mean(name, figures.CHARTS)}")
+            return Markup("")
+
+        def make() -> str:
+            chart = figures.draw(name, self.ledger)
+            if chart is None:
+                return self._nothing(f"chart '{name}' is not drawn: the ledger has none of its values")
+            return self.part("chart", id=name, chart=chart)
+
+        return self._block("chart", name, make)
+
+    def exhibit(self, name: str, **how: Any) -> Markup:
+        """`how` reaches the part: what the place where it hangs adds."""
+
+        def make() -> str:
+            exhibit = self._one("exhibit", name, self.ledger.exhibits)
+            if exhibit is None:
+                return ""
+            self.hang([name])
+            return self.part("exhibit", exhibit_id=name, exhibit=exhibit, **how)
+
+        return self._block("exhibit", (name, how), make)
+
+    def exhibits(self, name: str) -> Markup:
+        members = self._members(name)
+        if not members:
+            known = {one for exhibit in self.ledger.exhibits.values() for one in exhibit.sets}
+            self.r.wrong(f"no exhibit is in the set '{name}'{did_you_mean(name, known)}")
+        return self._placed("exhibits", lambda: self.part("exhibits", set=name, members=members))
+
+    def claim(self, name: str) -> Markup:
+        def make() -> str:
+            claim = self._one("claim", name, self.ledger.claims)
+            return "" if claim is None else self.part("claim", claim_id=name, claim=claim)
+
+        return self._block("claim", name, make)
+
+    def claims(self, section: str) -> Markup:
+        known = {one.id for one in self.site.sections}
+        if section not in known:
+            self.r.wrong(f"no section '{section}'{did_you_mean(section, known)}")
+
+        def make() -> str:
+            members = [(name, claim) for name, claim in self.ledger.claims.items() if claim.section == section]
+            return self.part("claims", section_id=section, members=members)
+
+        return self._block("claims", section, make)
+
+    def audit(self) -> Markup:
+        def make() -> str:
+            members = list(self.ledger.claims.items())
+            counts = Counter(claim.verdict for _, claim in members)
+            return self.part("audit", members=members, counts=dict(counts))
+
+        return self._block("audit", "", make)
+
+    def knob(self) -> Markup:
+        return self._optional_set("knob")
+
+    def wall(self) -> Markup:
+        return self._optional_set("wall")
+
+    def catalogue(self) -> Markup:
+        chosen = self.site.page.catalogue
+
+        def treatments(sub: SubCategory, chosen: Catalogue) -> list[Shown] | None:
+            if not sub.treatment:
+                return None
+            place = (chosen.exhibit, chosen.picture, sub.id)
+            return [self.treated(*place, severity, chosen.seed) for severity in chosen.severities]
+
+        def make() -> str:
+            if chosen is None:
+                return self._nothing("the catalogue is not drawn: content/page.toml has no [catalogue]")
+            groups = [
+                (category, [(sub, treatments(sub, chosen)) for sub in category.sub_categories])
+                for category in self.site.taxonomy.categories
+            ]
+            photograph = {"exhibit_id": chosen.exhibit, "picture_id": chosen.picture}
+            return self.part("catalogue", **photograph, severities=chosen.severities, seed=chosen.seed, groups=groups)
+
+        return self._block("catalogue", "", make)
+
+    def downloads(self) -> Markup:
+        url = self.at.url
+
+        def make() -> str:
+            files = [
+                ("The whole ledger", url("data/ledger.json"), "JSON"),
+                ("Its schema", url("data/ledger.schema.json"), "JSON Schema"),
+                ("Every value with its source", url("data/values.html"), "HTML"),
+                ("Citation", url(f"data/{self.site.page.citation_key}.bib"), "BibTeX"),
+            ]
+            for name, table in self.ledger.tables.items():
+                files += [(table.title, url(f"data/tables/{name}.{form}"), form.upper()) for form in ("csv", "json")]
+            return self.part("downloads", files=files)
+
+        return self._block("downloads", "", make)
+
+    def bibtex(self) -> Markup:
+        from pages.rendering.downloads import bibtex
+
+        return self._block("bibtex", "", lambda: self.part("bibtex", text=bibtex(self.site.page)))
+
+    def runs(self) -> Markup:
+        return self._block("runs", "", lambda: self.part("runs", members=list(self.ledger.runs.items())))
+
+    def announcements(self) -> Markup:
+        return self._block("announcements", "", lambda: self.part("announcements"))
+
+    def _optional_set(self, name: str) -> Markup:
+        def make() -> str:
+            members = self._members(name)
+            if not members:
+                return self._nothing(f"'{name}' is not shown: no exhibit is in that set")
+            return self.part(name, members=members)
+
+        return self._block(name, "", make)
+
+    def _nothing(self, why: str) -> str:
+        """A part that is left out, and the build says so."""
+        self.trace.notes.append(why)
+        return ""
+
+    def _members(self, name: str) -> list[tuple[str, Exhibit]]:
+        members = [(one, exhibit) for one, exhibit in self.ledger.exhibits.items() if name in exhibit.sets]
+        self.hang(one for one, _ in members)
+        return members
+
+    def hang(self, exhibits: Iterable[str]) -> None:
+        """Note that this page, in this section, shows these exhibits."""
+        for exhibit in exhibits:
+            self.trace.shows.append(exhibit)
+            if self.section is not None:
+                self.r.homes.setdefault(exhibit, self.section.id)
+
+    def _one(self, kind: str, name: object, known: Any) -> Any:
+        name = str(name)
+        if name in known:
+            return known[name]
+        self.r.wrong(f"no {kind} '{name}'{did_you_mean(name, known)}")
+        return None
+
+    # -- sections ----------------------------------------------------------------------------------------------------
+
+    def section_view(self, section: Section) -> View:
+        """The section with its text."""
+        self.section, voice = view_of(section, self.at.variant), section.voices[self.at.variant]
+        asked = [voice.text, voice.file]
+        html = self.r.reuse(f"{self.at.here} {section.id}", asked, self, lambda: self._text(voice.file))
+        view = replace(self.section, html=Markup(html))
+        self.section = None
+        return view
+
+    def _text(self, file: str) -> str:
+        """A text as HTML: Jinja first, parts as tokens, then Markdown, then the parts in their places."""
+        self.kept, self.in_text = [], True
+        text = self.r.render(file, self.names())
+        self.in_text = False
+        html = self.r.reuse(f"markdown {digest(text)}", "", self, lambda: markdown.to_html(text))
+        return markdown.with_parts(html, self.kept)
+
+    def names(self) -> dict[str, Any]:
+        at = self.at
+        functions: tuple[Callable[..., Any], ...] = (
+            at.url, at.absolute, at.exhibit_url, at.value_url, at.claim_url, self.asset, self.link,
+            self.card, self.meta, self.social, self.json_ld, self.label, self.has, self.marked,
+            self.picture, self.treated, self.plate,
+            self.value, self.table, self.chart, self.exhibit, self.exhibits, self.claim, self.claims, self.audit,
+            self.knob, self.wall, self.catalogue, self.downloads, self.bibtex, self.runs, self.announcements,
+        )  # fmt: skip
+        return {
+            **{function.__name__: function for function in functions},
+            "show": ledger.show,
+            "variant": at.variant,
+            "other": at.other,
+            "here": at.here,
+            "twin": at.twin,
+            "canonical": at.canonical,
+            "page": self.site.page,
+            "taxonomy": self.site.taxonomy,
+            "ledger": self.ledger,
+            "section": self.section,
+        }

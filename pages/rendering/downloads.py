@@ -1,0 +1,96 @@
+"""What a reader can take away: ledger, schema, every table as CSV and JSON, rows behind values, the citation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ledger.problems import Problem, did_you_mean
+from pages.cache.fragments import FragmentCache, Trace
+from pages.cache.recording import RecordingLedger
+from pages.source.load import Page, Site
+
+if TYPE_CHECKING:
+    from ledger import Ledger
+
+
+def downloads(site: Site, memory: FragmentCache) -> dict[str, bytes | None]:
+    """Address below site/ -> content of every download; None for one that may stay as it lies there."""
+    from ledger import book
+
+    def written(write: Callable[[Any], str]) -> Callable[[], tuple[bytes, Trace]]:
+        def make() -> tuple[bytes, Trace]:
+            trace = Trace()
+            return write(RecordingLedger(site.ledger, trace.read)).encode(), trace
+
+        return make
+
+    made: dict[str, bytes | None] = {
+        "data/ledger.json": book.publication_json(site.ledger).encode(),
+        f"data/{site.page.citation_key}.bib": bibtex(site.page).encode(),
+    }
+    writers: dict[str, Callable[[Any], str]] = {"data/ledger.schema.json": lambda _: _json(book.publication_schema())}
+    for name in site.ledger.tables:
+        writers[f"data/tables/{name}.csv"] = partial(book.table_csv, id=name)
+        writers[f"data/tables/{name}.json"] = partial(_table, name=name)
+    return made | {address: memory.file_at(address, "", written(write)) for address, write in writers.items()}
+
+
+def _table(known: Ledger, name: str) -> str:
+    from ledger import book
+
+    about = known.tables[name].model_dump(mode="json", exclude_defaults=True, exclude={"rows"})
+    return _json({"id": name, **about, "rows": book.table_records(known, name)})
+
+
+def rows(site: Site) -> tuple[dict[str, bytes], list[Problem]]:
+    """Rows behind values: `rows = "rows/x.csv"` is results/rows/x.csv, published as data/rows/x.csv."""
+    made: dict[str, bytes] = {}
+    wrong: list[Problem] = []
+    for name, value in site.ledger.values.items():
+        address = f"data/{value.rows}"
+        if value.rows is None or address in made:
+            continue
+        place = site.root / "results" / value.rows
+        folder = (site.root / "results/rows").resolve()
+        if not place.resolve().is_relative_to(folder) or not place.is_file():
+            known = sorted(f"rows/{path.name}" for path in folder.glob("*"))
+            message = f"no such file '{value.rows}' below results/{did_you_mean(value.rows, known)}"
+            wrong.append(site.ledger.problem(("values", name, "rows"), message))
+            continue
+        made[address] = place.read_bytes()
+    return made, wrong
+
+
+def _json(content: object) -> str:
+    return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+def bibtex(page: Page) -> str:
+    """The citation of the paper."""
+    fields = {
+        "title": page.cited_title or page.title,
+        "author": " and ".join(_last_first(author.name) for author in page.authors),
+        "booktitle": page.booktitle,
+        "year": str(page.year),
+        "eprint": page.arxiv,
+        "archivePrefix": "arXiv" if page.arxiv else "",
+        "url": next((page.links[key].url for key in ("openreview", "arxiv") if key in page.links), page.address),
+        "note": ", ".join(part for part in (page.kind, page.honour) if part),
+    }
+    kind = "inproceedings" if page.booktitle else "misc"
+    body = ",\n".join(f"  {name} = {{{_tex(text)}}}" for name, text in fields.items() if text)
+    return f"@{kind}{{{page.citation_key},\n{body}\n}}\n"
+
+
+def _last_first(name: str) -> str:
+    *first, last = name.split()
+    return f"{last}, {' '.join(first)}" if first else last
+
+
+def _tex(text: str) -> str:
+    for sign in "&%$#_{}":
+        text = text.replace(sign, "\\" + sign)
+    return text

@@ -1,0 +1,53 @@
+"""Mistakes in templates and texts, named at the line where people wrote them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import jinja2
+
+from ledger.problems import Problem, relative
+
+PAGES = Path(__file__).parents[1]
+
+
+def place_of(template: str | None) -> str:
+    """Path below the root of a template, or of a section's text."""
+    return template if template and template.startswith("content/") else f"templates/{template}"
+
+
+def at_current_line(message: str) -> Problem:
+    """A defect at the line of the template that is being executed."""
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        template = frame.f_globals.get("__jinja_template__")
+        if template is not None:
+            return Problem(place_of(template.name), template.get_corresponding_lineno(frame.f_lineno), "", message)
+        frame = frame.f_back
+    return Problem("templates", 0, "", message)
+
+
+def from_exception(error: Exception, template: str, root: Path) -> Problem:
+    """Whatever went wrong while `template` was rendered."""
+    if isinstance(error, jinja2.TemplateSyntaxError):
+        return Problem(place_of(error.name), error.lineno, "", error.message or "syntax error")
+    if isinstance(error, jinja2.TemplateNotFound):
+        return Problem(place_of(template), 0, "", f"no such template '{error.name}'")
+    file, line, deeper = _where(error.__traceback__, root)
+    return Problem(file or place_of(template), line, "", f"{type(error).__name__}: {error}{deeper}")
+
+
+def _where(trace: TracebackType | None, root: Path) -> tuple[str, int, str]:
+    """File and line of the innermost template of a traceback, and where in our code below it the error arose."""
+    place, deeper = ("", 0), ""
+    while trace is not None:
+        names, file = trace.tb_frame.f_globals, Path(trace.tb_frame.f_code.co_filename)
+        if "__jinja_exception__" in names or "__jinja_template__" in names:
+            place, deeper = (relative(file, root), trace.tb_lineno), ""
+        elif PAGES in file.parents:
+            deeper = f" (raised in {relative(file, PAGES.parent)}:{trace.tb_lineno})"
+        trace = trace.tb_next
+    return *place, deeper if place[0] else ""

@@ -1,0 +1,111 @@
+"""What machines read about the pages: Highwire and OpenGraph tags, JSON-LD, sitemap, robots."""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from markupsafe import Markup
+
+from pages.source.load import Page
+
+if TYPE_CHECKING:
+    from ledger.schema import Exhibit
+
+
+def highwire(page: Page) -> list[tuple[str, str]]:
+    """`citation_*` tags: how Google Scholar, Zotero and their kin find a paper."""
+    tags = [("citation_title", page.cited_title or page.title)]
+    tags += [("citation_author", author.name) for author in page.authors]
+    if page.published:
+        tags.append(("citation_publication_date", page.published))
+    if page.booktitle:
+        tags.append(("citation_conference_title", page.booktitle))
+    if page.arxiv:
+        tags.append(("citation_arxiv_id", page.arxiv))
+        tags.append(("citation_pdf_url", f"https://arxiv.org/pdf/{page.arxiv}"))
+    return tags
+
+
+class Card(NamedTuple):
+    """The picture that stands for a page elsewhere: its absolute address, size in pixels, media type, description; an
+    exhibit's own, or the one drawn for the page."""
+
+    address: str
+    width: int
+    height: int
+    form: str
+    alt: str
+    of_exhibit: bool
+
+
+def social(page: Page, address: str, card: Card | None, exhibit: Exhibit | None) -> list[tuple[str, str]]:
+    """OpenGraph tags; `address` and the card's are absolute where page.toml has an address."""
+    title = f"{exhibit.title} - {page.title}" if exhibit else page.title
+    tags = [
+        ("og:type", "article"),
+        ("og:title", title),
+        ("og:description", exhibit.caption if exhibit else page.description),
+        ("og:url", address),
+        ("og:locale", page.language),
+    ]
+    if card is not None:
+        tags += [
+            ("og:image", card.address),
+            ("og:image:type", card.form),
+            ("og:image:width", str(card.width)),
+            ("og:image:height", str(card.height)),
+            ("og:image:alt", card.alt),
+        ]
+    return tags
+
+
+def json_ld(page: Page, address: str, card: Card | None, exhibit: Exhibit | None) -> Markup:
+    """schema.org description as the content of a JSON-LD script; `<` cannot close the element. Of the paper, or of an
+    exhibit that is a part of it."""
+    paper: dict[str, Any] = {
+        "@type": "ScholarlyArticle",
+        "headline": page.cited_title or page.title,
+        "description": page.description,
+        "author": [{"@type": "Person", "name": author.name} for author in page.authors],
+        "datePublished": page.published.replace("/", "-") or str(page.year),
+        "inLanguage": page.language,
+        "url": page.address if exhibit else address,
+    }
+    if page.arxiv:
+        paper["sameAs"] = f"https://arxiv.org/abs/{page.arxiv}"
+    thing = paper if exhibit is None else _artwork(exhibit, address, card) | {"isPartOf": paper}
+    text = json.dumps({"@context": "https://schema.org", **thing}, ensure_ascii=False, sort_keys=True)
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
+
+
+def _artwork(exhibit: Exhibit, address: str, card: Card | None) -> dict[str, Any]:
+    about = {
+        "@type": "VisualArtwork" if exhibit.kind == "painting" else "CreativeWork",
+        "name": exhibit.title,
+        "description": exhibit.caption,
+        "creditText": exhibit.credit,
+        "copyrightNotice": exhibit.licence,
+        "url": address,
+    }
+    if card is None or not card.of_exhibit:
+        return about
+    picture = {"contentUrl": card.address, "encodingFormat": card.form, "width": card.width, "height": card.height}
+    return about | {"image": {"@type": "ImageObject", **picture, "caption": card.alt}}
+
+
+def sitemap(page: Page, addresses: list[str]) -> bytes:
+    """The clean pages: the distorted ones name them as canonical."""
+    lines = [f"<url><loc>{escape(page.address + _short(one))}</loc></url>" for one in addresses]
+    head = '<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n'
+    return (head + "\n".join(lines) + "\n</urlset>\n").encode()
+
+
+def robots(page: Page) -> bytes:
+    where = f"Sitemap: {page.address}sitemap.xml\n" if page.address else ""
+    return f"User-agent: *\nAllow: /\n{where}".encode()
+
+
+def _short(address: str) -> str:
+    return address.removesuffix("index.html")

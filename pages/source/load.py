@@ -1,0 +1,322 @@
+"""Reads everything a site is made of: content/page.toml, content/sections/, content/taxonomy.toml and the ledger.
+
+Refuses unknown keys, a section with one voice, two sections with one id, unknown treatment names and links that are not
+http(s) or mailto; every defect of every file is reported in one InputError, with its line.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from ledger.problems import InputError, Problem, did_you_mean, relative, spell, toml_line
+
+if TYPE_CHECKING:
+    from effects.taxonomy import Taxonomy
+    from ledger import Ledger
+
+Variant = Literal["clean", "distorted"]
+VARIANTS: tuple[Variant, Variant] = ("clean", "distorted")
+SAFE_SCHEMES = ("https://", "http://", "mailto:")
+
+
+class Written(BaseModel):
+    """What people write: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+
+class Linked(Written):
+    """Something that may carry an address; `javascript:` and its kin are refused."""
+
+    url: str = ""
+
+    @field_validator("url")
+    @classmethod
+    def _safe(cls, url: str) -> str:
+        if url and not url.startswith(SAFE_SCHEMES):
+            raise ValueError(f"'{url[:60]}' is not an http(s) or mailto address")
+        return url
+
+
+class Author(Linked):
+    name: str = Field(min_length=1)
+    contact: bool = False
+    corresponding: bool = False
+    orcid: str = ""
+
+
+class Link(Linked):
+    label: str = Field(min_length=1)
+    url: str = Field(min_length=1)
+
+
+class Announcement(Linked):
+    name: str
+    text: str
+
+
+class Credit(Linked):
+    name: str
+    text: str = ""
+    licence: str = ""
+
+
+class Checks(Written):
+    """What `check` allows: numbers that prose may type, and budgets in kB."""
+
+    allow: list[str] = []
+    first_view_kb: int = Field(default=400, gt=0)
+    page_kb: int = Field(default=1500, gt=0)
+    picture_kb: int = Field(default=400, gt=0)
+
+
+class Catalogue(Written):
+    """The photograph that the catalogue of wrongness treats, and how hard."""
+
+    exhibit: str
+    picture: str = "original"
+    severities: list[float] = Field(default=[0.2, 0.4, 0.6, 0.8, 1.0], min_length=1)
+    seed: int = 7
+
+
+class Pictures(Written):
+    """How pictures are published: see pages.images.jobs.Codec."""
+
+    widths: list[int] = Field(default=[360, 720, 1280], min_length=1)
+    avif_quality: int = Field(default=60, ge=1, le=100)
+    avif_speed: int = Field(default=9, ge=0, le=10)
+    fallback_quality: int = Field(default=80, ge=1, le=100)
+    max_pixels: int = Field(default=40_000_000, gt=0)
+
+
+class Page(Written):
+    """content/page.toml."""
+
+    title: str = Field(min_length=1)
+    cited_title: str = ""  # as the paper is published, where that differs
+    kind: str = ""
+    venue: str = ""
+    honour: str = ""
+    thesis: str = ""
+    description: str = Field(min_length=1)
+    language: str = "en"
+    address: str = ""
+    citation_key: str = Field(default="paper", pattern=r"^[A-Za-z0-9:_-]+$")
+    booktitle: str = ""
+    year: int = Field(ge=1900, le=2200)
+    published: str = Field(default="", pattern=r"^(\d{4}(/\d{2}(/\d{2})?)?)?$")
+    arxiv: str = ""
+    affiliations: list[str] = []
+    authors: list[Author] = Field(min_length=1)
+    links: dict[str, Link] = {}
+    announcements: list[Announcement] = []
+    sponsors: list[Credit] = []
+    credits: list[Credit] = []
+    catalogue: Catalogue | None = None
+    pictures: Pictures = Pictures()
+    check: Checks = Checks()
+
+    @field_validator("address")
+    @classmethod
+    def _absolute(cls, address: str) -> str:
+        if address and not address.startswith(("https://", "http://")):
+            raise ValueError("must start with https:// or http://")
+        return address.rstrip("/") + "/" if address else ""
+
+
+class VoiceHeader(Written):
+    title: str = Field(min_length=1)
+    nav: str = Field(min_length=1)
+    lead: str = ""
+
+
+class SectionHeader(Written):
+    """section.toml."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
+    badge: list[str] = []
+    severity: float = Field(default=0.0, ge=0, le=1)
+    seed: int = 1
+    lead: str = ""
+    note: str = ""
+    clean: VoiceHeader
+    distorted: VoiceHeader
+
+
+@dataclass(frozen=True)
+class Voice:
+    """A section in one of the two variants: its titles and its Markdown, unexpanded."""
+
+    title: str
+    nav: str
+    lead: str
+    text: str
+    file: str  # relative to the root, for messages
+
+
+@dataclass(frozen=True)
+class Section:
+    id: str
+    number: int
+    folder: str
+    badge: tuple[str, ...]
+    severity: float
+    seed: int
+    note: str
+    voices: Mapping[Variant, Voice]
+
+
+@dataclass
+class Site:
+    """Everything `render` needs. `problems` holds defects that did not stop loading: later steps add theirs."""
+
+    root: Path
+    page: Page
+    sections: list[Section]
+    taxonomy: Taxonomy
+    ledger: Ledger
+    problems: list[Problem] = field(default_factory=list)
+
+
+def load(root: Path) -> Site:
+    """The site below `root`; InputError names every defect of content/ and results/ at once."""
+    import ledger
+    from effects import taxonomy
+
+    problems: list[Problem] = []
+    page = _written(Page, root / "content/page.toml", root, problems)
+    if page is not None and (address := os.environ.get("SITE_URL")):
+        page = page.model_copy(update={"address": address.rstrip("/") + "/"})
+    sections = _sections(root, problems)
+    names: Taxonomy | None = None
+    published: Ledger | None = None
+    try:
+        names = taxonomy.load(root / "content/taxonomy.toml")
+    except taxonomy.TaxonomyError as error:
+        problems += [Problem("content/taxonomy.toml", one.line, one.field, one.message) for one in error.problems]
+    try:
+        published = ledger.load(root)
+    except InputError as error:
+        problems += error.problems
+    if page is None or names is None or published is None:
+        raise InputError(problems)
+    _known_badges(root, sections, set(names.treatments), problems)
+    return Site(root, page, sections, names, published, problems)
+
+
+M = TypeVar("M", bound=Written)
+
+
+def _written(model: type[M], path: Path, root: Path, problems: list[Problem]) -> M | None:
+    """The TOML file at `path` as a `model`; None, with its defects in `problems`, when it is not one."""
+    name = relative(path, root)
+    try:
+        text = path.read_text(encoding="utf-8")
+        raw = tomllib.loads(text)
+    except FileNotFoundError:
+        problems.append(Problem(name, 0, "", "no such file"))
+    except UnicodeDecodeError as error:
+        problems.append(Problem(name, 0, "", f"not UTF-8 ({error.reason} at byte {error.start})"))
+    except tomllib.TOMLDecodeError as error:
+        place = re.search(r"at line (\d+)", str(error))
+        line = int(place[1]) if place else text.count("\n") + 1
+        problems.append(Problem(name, line, "", f"invalid TOML: {str(error).split(' (at')[0]}"))
+    else:
+        try:
+            return model.model_validate(raw)
+        except ValidationError as error:
+            problems += explain(error, model, name, lambda path: toml_line(text, path))
+    return None
+
+
+def explain(error: ValidationError, model: type[BaseModel], file: str, line_of: Any) -> list[Problem]:
+    """pydantic's findings as Problems; an unknown key is answered with the nearest known one."""
+    found = []
+    for item in error.errors(include_url=False):
+        path = item["loc"]
+        message = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            message = f"no such field{did_you_mean(str(path[-1]), _fields_at(model, path[:-1]))}"
+        found.append(Problem(file, line_of(path), spell(path), message))
+    return found
+
+
+def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    """Names of the fields that the table at `path` may have."""
+    for step in path:
+        if isinstance(step, str) and step in model.model_fields:
+            inner = re.findall(r"\w+", str(model.model_fields[step].annotation))
+            model = next((known for known in _models() if known.__name__ in inner), model)
+    return [*model.model_fields]
+
+
+def _models() -> list[type[BaseModel]]:
+    return [Author, Link, Announcement, Credit, Checks, Catalogue, Pictures, VoiceHeader, SectionHeader, Page]
+
+
+def _sections(root: Path, problems: list[Problem]) -> list[Section]:
+    """The folders of content/sections, in order of their names; numbering is generated."""
+    folder = root / "content/sections"
+    found: list[Section] = []
+    taken: dict[str, str] = {}
+    for place in sorted(
+        entry for entry in folder.glob("*") if entry.is_dir() and not entry.name.startswith((".", "_"))
+    ):
+        header = _written(SectionHeader, place / "section.toml", root, problems)
+        texts = {variant: _text(place / f"{variant}.md", root, problems) for variant in VARIANTS}
+        if header is None or None in texts.values():
+            continue
+        toml = relative(place / "section.toml", root)
+        if header.id in taken:
+            line = toml_line((place / "section.toml").read_text(), ["id"])
+            problems.append(Problem(toml, line, "id", f"'{header.id}' is the id of {taken[header.id]} already"))
+        taken[header.id] = toml
+        voices = {
+            variant: Voice(
+                title=(voice := getattr(header, variant)).title,
+                nav=voice.nav,
+                lead=voice.lead or header.lead,
+                text=texts[variant] or "",
+                file=relative(place / f"{variant}.md", root),
+            )
+            for variant in VARIANTS
+        }
+        number, badge = len(found) + 1, tuple(header.badge)
+        found.append(Section(header.id, number, place.name, badge, header.severity, header.seed, header.note, voices))
+    if not found and not problems:
+        problems.append(Problem("content/sections", 0, "", "no section: a page has at least one"))
+    return found
+
+
+def _text(path: Path, root: Path, problems: list[Problem]) -> str | None:
+    """Markdown of one voice. A missing or empty file means that the section has one voice only, which is refused."""
+    name = relative(path, root)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        problems.append(Problem(name, 0, "", "no such file: every section has two voices, clean.md and distorted.md"))
+    except UnicodeDecodeError as error:
+        problems.append(Problem(name, 0, "", f"not UTF-8 ({error.reason} at byte {error.start})"))
+    else:
+        if text.strip():
+            return text
+        problems.append(Problem(name, 1, "", "empty: every section has two voices"))
+    return None
+
+
+def _known_badges(root: Path, sections: list[Section], known: set[str], problems: list[Problem]) -> None:
+    for section in sections:
+        for index, name in enumerate(section.badge):
+            if name not in known:
+                file = root / "content/sections" / section.folder / "section.toml"
+                line = toml_line(file.read_text(), ["badge"])
+                message = f"no treatment '{name}'{did_you_mean(name, known)}"
+                problems.append(Problem(relative(file, root), line, f"badge[{index}]", message))
