@@ -97,7 +97,7 @@ def load(path: Path) -> Taxonomy:
     """Read and check the taxonomy at `path`. Raises TaxonomyError (a ValueError) with every problem found."""
     file = path.as_posix()
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         rows = tomllib.loads(text)
     except OSError as error:
         raise TaxonomyError([TaxonomyProblem(file, 1, "", f"cannot be read: {error.strerror}")]) from error

@@ -59,7 +59,7 @@ def read(root: Path) -> list[ClaimRow]:
     if not file.exists():
         return []
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"line (\d+)", str(error))
@@ -93,7 +93,7 @@ def check(
     if not rows:
         return []
     file = root / "content" / "claims.toml"
-    text, name = file.read_text(encoding="utf-8"), relative(file, root)
+    text, name = file.read_text(encoding="utf-8-sig"), relative(file, root)
     problems = []
 
     def report(index: int, key: str, message: str) -> None:
@@ -116,7 +116,7 @@ def _sections(root: Path) -> set[str]:
     found = set[str]()
     for file in (root / "content" / "sections").glob("*/section.toml"):
         with contextlib.suppress(OSError, ValueError, KeyError):
-            found.add(str(tomllib.loads(file.read_text(encoding="utf-8"))["id"]))
+            found.add(str(tomllib.loads(file.read_text(encoding="utf-8-sig"))["id"]))
     return found
 
 

@@ -81,7 +81,7 @@ def _text(file: Path, name: str, root: Path) -> str:
     if not file.resolve().is_relative_to(root.resolve()):
         raise InputError([Problem(name, 0, "", "a link that leads out of the project")])
     try:
-        return file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         line = file.read_bytes().count(b"\n", 0, error.start) + 1
         raise InputError([Problem(name, line, "", "not UTF-8 text")]) from None
@@ -290,11 +290,11 @@ def _unknown(kind: str, id: str, known: Iterable[str]) -> str:
 def _taxonomy(root: Path) -> set[str] | None:
     """Ids of all sub-categories in content/taxonomy.toml; None where it is absent or broken, which others report."""
     try:
-        tree = tomllib.loads((root / "content" / "taxonomy.toml").read_text(encoding="utf-8"))
+        tree = tomllib.loads((root / "content" / "taxonomy.toml").read_text(encoding="utf-8-sig"))
         return {str(entry["id"]) for category in tree["category"] for entry in category["sub_category"]}
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def _at(file: Path, root: Path, path: JsonPath, message: str) -> Problem:
-    return Problem(relative(file, root), json_line(file.read_text(encoding="utf-8"), path), spell(path), message)
+    return Problem(relative(file, root), json_line(file.read_text(encoding="utf-8-sig"), path), spell(path), message)

@@ -6,7 +6,6 @@ with `shown = "free"`, a publisher who accepts them those with `"accept"`. Nothi
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +13,7 @@ from pydantic import Field, ValidationError
 
 from ledger.problems import InputError, Problem, spell, toml_line
 from ledger.schema import Id, Remote, Strict, Web
+from ledger.text import read_toml
 
 FILE = "content/sources.toml"
 
@@ -55,15 +55,11 @@ class _File(Strict):
 def read_sources(root: Path) -> dict[str, Source]:
     """All declared sources by name; none where the project has no such file."""
     try:
-        text = (root / FILE).read_text(encoding="utf-8")
+        text, written = read_toml(root / FILE, root)
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError([Problem(FILE, 0, "", f"cannot be read: {error}")]) from None
     try:
-        return _File.model_validate(tomllib.loads(text)).sources
-    except tomllib.TOMLDecodeError as error:
-        raise InputError([Problem(FILE, 0, "", f"not TOML: {error}")]) from None
+        return _File.model_validate(written).sources
     except ValidationError as error:
         details = error.errors(include_url=False)
         raise InputError(

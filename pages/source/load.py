@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ledger.problems import InputError, Problem, did_you_mean, relative, spell, toml_line
+from ledger.text import read_text, read_toml
 
 if TYPE_CHECKING:
     from effects.taxonomy import Taxonomy
@@ -219,16 +219,11 @@ def _written(model: type[M], path: Path, root: Path, problems: list[Problem]) ->
     """The TOML file at `path` as a `model`; None, with its defects in `problems`, when it is not one."""
     name = relative(path, root)
     try:
-        text = path.read_text(encoding="utf-8")
-        raw = tomllib.loads(text)
+        text, raw = read_toml(path, root)
     except FileNotFoundError:
         problems.append(Problem(name, 0, "", "no such file"))
-    except UnicodeDecodeError as error:
-        problems.append(Problem(name, 0, "", f"not UTF-8 ({error.reason} at byte {error.start})"))
-    except tomllib.TOMLDecodeError as error:
-        place = re.search(r"at line (\d+)", str(error))
-        line = int(place[1]) if place else text.count("\n") + 1
-        problems.append(Problem(name, line, "", f"invalid TOML: {str(error).split(' (at')[0]}"))
+    except InputError as error:
+        problems += error.problems
     else:
         try:
             return model.model_validate(raw)
@@ -276,7 +271,7 @@ def _sections(root: Path, problems: list[Problem]) -> list[Section]:
             continue
         toml = relative(place / "section.toml", root)
         if header.id in taken:
-            line = toml_line((place / "section.toml").read_text(), ["id"])
+            line = toml_line(read_text(place / "section.toml", root), ["id"])
             problems.append(Problem(toml, line, "id", f"'{header.id}' is the id of {taken[header.id]} already"))
         taken[header.id] = toml
         voices = {
@@ -300,11 +295,11 @@ def _text(path: Path, root: Path, problems: list[Problem]) -> str | None:
     """Markdown of one voice. A missing or empty file means that the section has one voice only, which is refused."""
     name = relative(path, root)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path, root)
     except FileNotFoundError:
         problems.append(Problem(name, 0, "", "no such file: every section has two voices, clean.md and distorted.md"))
-    except UnicodeDecodeError as error:
-        problems.append(Problem(name, 0, "", f"not UTF-8 ({error.reason} at byte {error.start})"))
+    except InputError as error:
+        problems += error.problems
     else:
         if text.strip():
             return text
@@ -317,6 +312,6 @@ def _known_badges(root: Path, sections: list[Section], known: set[str], problems
         for index, name in enumerate(section.badge):
             if name not in known:
                 file = root / "content/sections" / section.folder / "section.toml"
-                line = toml_line(file.read_text(), ["badge"])
+                line = toml_line(read_text(file, root), ["badge"])
                 message = f"no treatment '{name}'{did_you_mean(name, known)}"
                 problems.append(Problem(relative(file, root), line, f"badge[{index}]", message))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.problems import InputError, Problem, did_you_mean, json_line, repeated_keys, spell, toml_line
+from ledger.text import read_json, read_toml
 
 TREES = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=5), st.floats(allow_nan=False)),
@@ -100,3 +103,32 @@ def test_a_problem_reads_as_file_line_field_and_message() -> None:
 def test_all_problems_of_a_run_stand_in_one_error_once_and_in_order() -> None:
     late, early = Problem("b", 1, "", "x"), Problem("a", 9, "", "y")
     assert InputError([late, early, late]).problems == (early, late)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_text(tmp_path: Path) -> None:
+    """Notepad and PowerShell write one: a heading must not turn into a paragraph, nor TOML into an error."""
+    (tmp_path / "a.toml").write_bytes(b"\xef\xbb\xbf[a]\r\nb = 1\r\n")
+    assert read_toml(tmp_path / "a.toml", tmp_path) == ("[a]\nb = 1\n", {"a": {"b": 1}})
+    (tmp_path / "a.json").write_bytes(b'\xef\xbb\xbf{"b": 1}')
+    assert read_json(tmp_path / "a.json", tmp_path)[1] == {"b": 1}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"a = 1\nb = \xe9\n", "a.toml:2: not UTF-8 text"),
+        (b"\xef\xbb\xbfa = 1\n\nb = \xe9\n", "a.toml:3: not UTF-8 text"),
+        (b"a = 1\nb =\n", "a.toml:2: not TOML: Invalid value"),
+        (b"a = " + b"[" * 99999, "a.toml"),
+    ],
+)
+def test_a_text_that_cannot_be_read_is_named_with_its_line(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "a.toml").write_bytes(content)
+    with pytest.raises(InputError, match=re.escape(said)):
+        read_toml(tmp_path / "a.toml", tmp_path)
+
+
+def test_a_merge_conflict_is_called_one(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{\n<<<<<<< HEAD\n"a": 1\n')
+    with pytest.raises(InputError, match=r"^a\.json:2: a merge conflict that nobody has resolved$"):
+        read_json(tmp_path / "a.json", tmp_path)

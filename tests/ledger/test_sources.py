@@ -73,7 +73,7 @@ def test_a_picture_of_no_declared_source_is_refused(project: Project, changes: d
             "content/sources.toml:13 sources.authors.groups.paintings",
         ),
         (SOURCES.replace('licence = "None stated"\n', ""), "sources.authors.licence: Field required"),
-        ("sources = ", "content/sources.toml: not TOML"),
+        ("sources = ", "content/sources.toml:1: not TOML"),
     ],
 )
 def test_a_broken_declaration_is_named_with_its_place(project: Project, sources: str, expected: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger.problems import Problem, relative, spell, toml_line
+from ledger.text import ENCODING
 from pages.output.check.built import Built
 from pages.output.check.facts import NUMBER
 from pages.rendering.typography import typeset
@@ -36,7 +37,7 @@ def titles(root: Path, allow: list[str]) -> Iterator[Problem]:
     allowed = sorted(allow, key=len, reverse=True)
     for file in [root / "content/page.toml", *sorted((root / "content/sections").glob("*/section.toml"))]:
         try:
-            text = file.read_text(encoding="utf-8")
+            text = file.read_text(encoding=ENCODING)
             written = tomllib.loads(text)
         except (OSError, ValueError):
             continue
@@ -63,7 +64,7 @@ def _is_allowed(number: str, around: str, allowed: list[str]) -> bool:
 def _line_of(file: Path, number: str, around: str) -> int:
     """The line of a text that holds the number, the one that shares most words with its surroundings."""
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding=ENCODING).splitlines()
     except OSError:
         return 0
     words = set(re.findall(r"\w+", around))
@@ -76,7 +77,7 @@ def _folders(root: Path) -> dict[str, str]:
     found = {}
     for path in sorted((root / "content/sections").glob("*/section.toml")):
         try:
-            found[tomllib.loads(path.read_text(encoding="utf-8"))["id"]] = path.parent.name
+            found[tomllib.loads(path.read_text(encoding=ENCODING))["id"]] = path.parent.name
         except (ValueError, KeyError):
             continue
     return found

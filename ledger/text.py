@@ -1,0 +1,63 @@
+"""Text files that people and machines wrote, read in one way: UTF-8, with or without a byte-order mark.
+
+A file that cannot be read so is one `InputError` that names the file and, where there is one, the line.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from ledger.problems import InputError, Problem, relative
+
+ENCODING = "utf-8-sig"
+
+
+def read_text(file: Path, root: Path) -> str:
+    """The text of `file`, lines ended by newlines alone. FileNotFoundError is left to the caller."""
+    name = relative(file, root)
+    try:
+        content = file.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise InputError([Problem(name, 0, "", f"cannot be read: {error.strerror}")]) from None
+    try:
+        text = content.decode(ENCODING)
+    except UnicodeDecodeError as error:
+        start = error.start + len(codecs.BOM_UTF8) * content.startswith(codecs.BOM_UTF8)
+        line = content.count(b"\n", 0, start) + 1
+        raise InputError([Problem(name, line, "", f"not UTF-8 text ({error.reason}): save it as UTF-8")]) from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_toml(file: Path, root: Path) -> tuple[str, dict[str, Any]]:
+    """The text of a TOML file and what it says."""
+    text = read_text(file, root)
+    try:
+        return text, tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        place = re.search(r"at line (\d+)", str(error))
+        line = int(place[1]) if place else text.count("\n") + 1
+        message = f"not TOML: {str(error).split(' (at')[0]}"
+    except RecursionError:
+        line, message = 0, "not TOML: nested too deeply"
+    raise InputError([Problem(relative(file, root), line, "", message)])
+
+
+def read_json(file: Path, root: Path) -> tuple[str, Any]:
+    """The text of a JSON file and what it says."""
+    text = read_text(file, root)
+    try:
+        return text, json.loads(text)
+    except json.JSONDecodeError as error:
+        line, message = error.lineno, f"not JSON: {error.msg} at column {error.colno}"
+        if text.split("\n")[error.lineno - 1].startswith(("<<<<<<<", "=======", ">>>>>>>")):
+            message = "a merge conflict that nobody has resolved"
+    except (RecursionError, ValueError) as error:
+        line, message = 0, f"not JSON: {error}"
+    raise InputError([Problem(relative(file, root), line, "", message)])
