@@ -119,7 +119,6 @@ def with_value(**changes: Any) -> dict[str, Any]:
         ("{", "results/one.json:1: not JSON"),
         ('{"values": {}}\n{', "results/one.json:2: not JSON: Extra data"),
         ("", "results/one.json:1: not JSON"),
-        ("\ufeff{}", "results/one.json:1: not JSON"),
         ("[" * 100_000, "results/one.json: not JSON"),
         ('{"values": {"a": 1' + "0" * 5000 + "}}", "results/one.json"),
     ],

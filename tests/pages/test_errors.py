@@ -107,7 +107,7 @@ def test_two_sections_with_one_id_are_refused(small):
         ("content/page.toml", b"title = '\xff'", "content/page.toml:1: not UTF-8"),
         ("content/taxonomy.toml", "x = [", "content/taxonomy.toml:1: not TOML"),
         ("content/sections/01-first/section.toml", "id =", "content/sections/01-first/section.toml:1: not TOML"),
-        ("content/sections/01-first/clean.md", b"caf\xe9", "content/sections/01-first/clean.md: not UTF-8"),
+        ("content/sections/01-first/clean.md", b"caf\xe9", "content/sections/01-first/clean.md:1: not UTF-8"),
         ("results/numbers.json", '{"values": {', "results/numbers.json:1: not JSON"),
         ("results/numbers.json", '{"values": {"a": {"value": NaN}}}', "results/numbers.json:1"),
     ],
