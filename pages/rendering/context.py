@@ -5,7 +5,7 @@ Every page sees these names (everything from the ledger is escaped where it is p
   variant, other      "clean" or "distorted", and the other one ("clean" on the pages that have no variant)
   here, twin          address of this page below site/, and of the same place in the other variant
   canonical           address below site/ of the page that search engines should keep: the clean one
-  page                content/page.toml (pages.source.load.Page)
+  page                content/page.toml (pages.source.settings.Page)
   sections            in order: id, number, title, nav, lead, badge, severity, seed, note, html (html on index pages)
   taxonomy, ledger    effects.taxonomy.Taxonomy and ledger.Ledger
   url(path)           relative link to `path` below site/
@@ -60,13 +60,14 @@ from pages.rendering import markdown, metadata
 from pages.rendering.sections import View, view_of
 from pages.rendering.typography import typeset
 from pages.rendering.urls import Addresses
-from pages.source.load import Section, Variant
+from pages.source.load import Section
+from pages.source.settings import Variant
 
 if TYPE_CHECKING:
     from effects.taxonomy import SubCategory
     from ledger.schema import Exhibit
     from pages.rendering.engine import Renderer
-    from pages.source.load import Catalogue
+    from pages.source.settings import Catalogue
 
 
 class TemplateContext:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ledger.problems import Problem, did_you_mean
 from pages.cache.fragments import FragmentCache, Trace
 from pages.cache.recording import RecordingLedger
-from pages.source.load import Page, Site
+from pages.source.load import Site
+from pages.source.settings import Page
 
 if TYPE_CHECKING:
     from ledger import Ledger

@@ -19,7 +19,8 @@ from pages.rendering.context import TemplateContext
 from pages.rendering.sections import View, view_of
 from pages.rendering.typography import typeset
 from pages.rendering.values_index import Group, groups
-from pages.source.load import VARIANTS, Site, Variant
+from pages.source.load import Site
+from pages.source.settings import VARIANTS, Variant
 
 if TYPE_CHECKING:
     from pages.images.jobs import GeneratedImage

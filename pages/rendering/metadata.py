@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markupsafe import Markup
 
-from pages.source.load import Page
+from pages.source.settings import Page
 
 if TYPE_CHECKING:
     from ledger.schema import Exhibit

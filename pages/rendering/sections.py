@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from pages.rendering.typography import typeset
-from pages.source.load import Section, Variant
+from pages.source.load import Section
+from pages.source.settings import Variant
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from functools import cache
 from urllib.parse import urlsplit
 
 from pages.rendering.values_index import group_of
-from pages.source.load import Variant
+from pages.source.settings import Variant
 
 
 class Addresses:

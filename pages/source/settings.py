@@ -1,0 +1,136 @@
+"""What people write about a page, as models: content/page.toml and section.toml. Unknown keys are errors, and links are
+http(s) or mailto."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+Variant = Literal["clean", "distorted"]
+VARIANTS: tuple[Variant, Variant] = ("clean", "distorted")
+SAFE_SCHEMES = ("https://", "http://", "mailto:")
+
+
+class Written(BaseModel):
+    """What people write: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+
+class Linked(Written):
+    """Something that may carry an address; `javascript:` and its kin are refused."""
+
+    url: str = ""
+
+    @field_validator("url")
+    @classmethod
+    def _safe(cls, url: str) -> str:
+        if url and not url.startswith(SAFE_SCHEMES):
+            raise ValueError(f"'{url[:60]}' is not an http(s) or mailto address")
+        return url
+
+
+class Author(Linked):
+    name: str = Field(min_length=1)
+    contact: bool = False
+    corresponding: bool = False
+    orcid: str = ""
+
+
+class Link(Linked):
+    label: str = Field(min_length=1)
+    url: str = Field(min_length=1)
+
+
+class Announcement(Linked):
+    name: str
+    text: str
+
+
+class Credit(Linked):
+    name: str
+    text: str = ""
+    licence: str = ""
+
+
+class Checks(Written):
+    """What `check` allows: numbers that prose may type, and budgets in kB."""
+
+    allow: list[str] = []
+    first_view_kb: int = Field(default=400, gt=0)
+    page_kb: int = Field(default=1500, gt=0)
+    picture_kb: int = Field(default=400, gt=0)
+
+
+class Catalogue(Written):
+    """The photograph that the catalogue of wrongness treats, and how hard."""
+
+    exhibit: str
+    picture: str = "original"
+    severities: list[float] = Field(default=[0.2, 0.4, 0.6, 0.8, 1.0], min_length=1)
+    seed: int = 7
+
+
+class Pictures(Written):
+    """How pictures are published: see pages.images.jobs.Codec."""
+
+    widths: list[int] = Field(default=[360, 720, 1280], min_length=1)
+    avif_quality: int = Field(default=60, ge=1, le=100)
+    avif_speed: int = Field(default=9, ge=0, le=10)
+    fallback_quality: int = Field(default=80, ge=1, le=100)
+    max_pixels: int = Field(default=40_000_000, gt=0)
+
+
+class Page(Written):
+    """content/page.toml."""
+
+    title: str = Field(min_length=1)
+    cited_title: str = ""  # as the paper is published, where that differs
+    kind: str = ""
+    venue: str = ""
+    honour: str = ""
+    thesis: str = ""
+    description: str = Field(min_length=1)
+    language: str = "en"
+    address: str = ""
+    citation_key: str = Field(default="paper", pattern=r"^[A-Za-z0-9:_-]+$")
+    booktitle: str = ""
+    year: int = Field(ge=1900, le=2200)
+    published: str = Field(default="", pattern=r"^(\d{4}(/\d{2}(/\d{2})?)?)?$")
+    arxiv: str = ""
+    affiliations: list[str] = []
+    authors: list[Author] = Field(min_length=1)
+    links: dict[str, Link] = {}
+    announcements: list[Announcement] = []
+    sponsors: list[Credit] = []
+    credits: list[Credit] = []
+    catalogue: Catalogue | None = None
+    pictures: Pictures = Pictures()
+    check: Checks = Checks()
+
+    @field_validator("address")
+    @classmethod
+    def _absolute(cls, address: str) -> str:
+        if address and not address.startswith(("https://", "http://")):
+            raise ValueError("must start with https:// or http://")
+        return address.rstrip("/") + "/" if address else ""
+
+
+class VoiceHeader(Written):
+    title: str = Field(min_length=1)
+    nav: str = Field(min_length=1)
+    lead: str = ""
+
+
+class SectionHeader(Written):
+    """section.toml."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
+    badge: list[str] = []
+    severity: float = Field(default=0.0, ge=0, le=1)
+    seed: int = 1
+    lead: str = ""
+    note: str = ""
+    clean: VoiceHeader
+    distorted: VoiceHeader
