@@ -13,11 +13,16 @@ from pathlib import Path
 
 def replace_text(path: Path, text: str) -> None:
     """Writes UTF-8 `text` to `path`, creating its folder. Raises `OSError`; then `path` is as it was."""
+    replace_bytes(path, text.encode())
+
+
+def replace_bytes(path: Path, content: bytes) -> None:
+    """Writes `content` to `path`, creating its folder. Raises `OSError`; then `path` is as it was."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         Path(name).chmod(0o644)

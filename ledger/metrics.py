@@ -102,18 +102,79 @@ def bootstrap_interval(
     """
     line = _line(samples)
     _check_level(level, resamples)
-    rng = np.random.default_rng(seed)
-    rows = max(1, _CHUNK // line.size)
-    parts = []
-    for start in range(0, resamples, rows):
-        drawn = rng.integers(0, line.size, size=(min(rows, resamples - start), line.size))
-        parts.append(statistic(line[drawn]))
-    replicates = np.concatenate(parts)
+    replicates = np.concatenate([statistic(line[drawn]) for drawn in resampled(seed, resamples, line.size)])
     tails = ((1 - level) / 2, (1 + level) / 2)
     if method == "bca":
         tails = _bca_tails(line, replicates, statistic, tails)
     low, high = np.quantile(replicates, tails)
     return float(low), float(high)
+
+
+def mulberry32(seed: int, start: int, count: int) -> NDArray[np.uint32]:
+    """Outputs `start` to `start + count` of the mulberry32 generator (T. Ettinger, public domain), uint32 (count,).
+
+    It hashes a counter that grows by 0x6D2B79F5 from `seed`, so any stretch comes at once and a page can draw the same
+    in a few lines of JavaScript.
+    """
+    with np.errstate(over="ignore"):
+        steps = np.arange(start + 1, start + count + 1, dtype=np.uint64) * np.uint64(0x6D2B79F5) + np.uint64(seed)
+        a = steps.astype(np.uint32)
+        t = (a ^ (a >> np.uint32(15))) * (a | np.uint32(1))
+        t ^= t + (t ^ (t >> np.uint32(7))) * (t | np.uint32(61))
+        return np.asarray(t ^ (t >> np.uint32(14)), dtype=np.uint32)
+
+
+def resampled(seed: int, resamples: int, size: int) -> Iterator[NDArray[np.int64]]:
+    """Indices of bootstrap samples with replacement, (some resamples, size) at a time.
+
+    Item j of resample b is floor(u / 2^32 * size), u being output b * size + j of mulberry32.
+    """
+    rows = max(1, _CHUNK // size)
+    for start in range(0, resamples, rows):
+        count = min(rows, resamples - start)
+        outputs = mulberry32(seed, start * size, count * size)
+        yield (outputs / 2**32 * size).astype(np.int64).reshape(count, size)
+
+
+@lru_cache(maxsize=4)
+def _weights(seed: int, resamples: int, size: int) -> Floats:
+    """How often each item is drawn in each resample, divided by their number: (resamples, size)."""
+    parts = []
+    for drawn in resampled(seed, resamples, size):
+        flat = drawn + np.arange(len(drawn))[:, None] * size
+        parts.append(np.bincount(flat.ravel(), minlength=drawn.size).reshape(drawn.shape) / size)
+    return np.concatenate(parts)
+
+
+def percentile_interval(replicates: ArrayLike, level: float = 0.95) -> tuple[float, float]:
+    """The quantiles of bootstrap replicates that leave (1 - level) / 2 on each side, interpolated linearly."""
+    low, high = np.quantile(_line(replicates), ((1 - level) / 2, (1 + level) / 2))
+    return float(low), float(high)
+
+
+def mean_interval(samples: ArrayLike, seed: int, resamples: int = 10_000) -> tuple[float, float] | None:
+    """95 % bootstrap interval of the mean; None for equal numbers, of whose spread nothing is known."""
+    line = _line(samples)
+    if (line == line[0]).all():
+        return None
+    if resamples * line.size > _KEPT:
+        return bootstrap_interval(line, seed, resamples=resamples)
+    return percentile_interval(_weights(seed, resamples, line.size) @ line)
+
+
+T_975 = (12.706205, 4.302653, 3.182446, 2.776445, 2.570582, 2.446912, 2.364624, 2.306004, 2.262157)
+"""97.5 % quantiles of Student's t with 1 to 9 degrees of freedom."""
+
+
+def t_interval(samples: ArrayLike) -> tuple[float, float] | None:
+    """95 % interval of the mean of two to ten numbers by Student's t, as for a few trainings; None for a single one."""
+    line = _line(samples)
+    if line.size < 2:
+        return None
+    if line.size > len(T_975) + 1:
+        raise ValueError(f"the t interval is for at most {len(T_975) + 1} numbers; resample {line.size} instead")
+    half = T_975[line.size - 2] * float(line.std(ddof=1)) / math.sqrt(line.size)
+    return float(line.mean()) - half, float(line.mean()) + half
 
 
 def _bca_tails(
@@ -185,7 +246,8 @@ def wilson_interval(share: float, n: int, level: float = 0.95) -> tuple[float, f
     z = _NORMAL.inv_cdf((1 + level) / 2)
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    low, high = min(share, centre - half), max(share, centre + half)  # rounding may not exclude the share itself
+    return max(0.0, low), min(1.0, high)
 
 
 def wilcoxon_signed_rank(aligned: ArrayLike, base: ArrayLike, alternative: Alternative = "two-sided") -> SignedRank:
@@ -247,6 +309,41 @@ def mcnemar(first: ArrayLike, second: ArrayLike) -> float:
         for k in range(fewer + 1)
     ]
     return min(1.0, 2 * math.fsum(map(math.exp, log_chances)))
+
+
+def sign_test(differences: ArrayLike) -> float:
+    """McNemar's exact test on one difference per prompt: are positive ones as frequent as negative ones?
+
+    With one pair of successes per prompt it is McNemar's test; with several the prompt's mean difference counts once.
+    """
+    line = _line(differences)
+    return mcnemar(line > 0, line < 0)
+
+
+def correlation(first: ArrayLike, second: ArrayLike) -> float:
+    """Pearson's correlation; needs two numbers that differ in each list."""
+    a, b = _pair(first, second)
+    a, b = a - a.mean(), b - b.mean()
+    scale = math.sqrt(float((a**2).sum()) * float((b**2).sum()))
+    if not scale:
+        raise ValueError("a correlation needs numbers that differ")
+    return float((a * b).sum()) / scale
+
+
+def rank_correlation(first: ArrayLike, second: ArrayLike) -> float:
+    """Spearman's correlation, tied numbers sharing their mean rank."""
+    a, b = _pair(first, second)
+    return correlation(_ranks(a), _ranks(b))
+
+
+def distances_to_others(embeddings: ArrayLike) -> Floats:
+    """Mean cosine distance of each of two or more vectors (n, d) to all others, (n,): diversity, picture by picture."""
+    grid = np.asarray(embeddings, dtype=np.float64)
+    if grid.ndim != 2 or len(grid) < 2:
+        raise ValueError(f"expected at least two vectors (n, d), got shape {grid.shape}")
+    unit = grid / np.linalg.norm(grid, axis=1, keepdims=True)
+    _line(unit.ravel())
+    return np.asarray(1 - (unit @ unit.sum(axis=0) - 1) / (len(unit) - 1), dtype=np.float64)
 
 
 def auroc(labels: ArrayLike, scores: ArrayLike) -> float:

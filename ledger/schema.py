@@ -30,6 +30,68 @@ class Source(Strict):
     url: Web | None = None
 
 
+Statistic = Literal[
+    "count", "mean", "share", "quantile", "contrast", "average",
+    "wilcoxon_p", "rank_biserial", "wilcoxon_r", "mcnemar_p",
+    "correlation", "rank_correlation",
+    "auroc", "auroc_between", "accuracy", "balanced_accuracy", "f1", "kappa",
+]  # fmt: skip
+Identifying = Literal["run", "row", "profile", "prompt_set", "prompt", "seed", "kind", "scorer", "label"]
+
+
+class Selection(Strict):
+    """Observations out of a file of rows: one number per picture or pair of pictures (ledger/measures.py)."""
+
+    where: dict[Identifying, tuple[str, ...]] = {}  # column -> accepted texts; `gate*` accepts what begins with gate
+    way: str  # of these rows the number
+    less: str | None = None  # minus the number of this way, same prompt, seed and scorer
+    above: FiniteFloat | None = None  # with one of these three an observation is 1 where it is > above,
+    at_least: FiniteFloat | None = None  # >= at_least
+    below: FiniteFloat | None = None  # and < below, else 0
+    labels: Literal["mean", "sum"] = "mean"  # how the labels of one picture become one number
+
+    @property
+    def is_share(self) -> bool:
+        return (self.above, self.at_least, self.below) != (None, None, None)
+
+
+_ONE_SIDED = {"count", "mean", "share", "quantile"}  # statistics of one selection; all others compare two
+_TESTS = {"wilcoxon_p", "rank_biserial", "wilcoxon_r", "mcnemar_p"}
+_WITHOUT_INTERVAL = {*_TESTS, "count", "quantile"}
+_WITH_WILSON = {"share", "average", "accuracy"}
+
+
+class Measure(Strict):
+    """How a value follows from rows: data that `ledger.measures` and the reader's browser evaluate alike."""
+
+    rows: Annotated[str, StringConstraints(pattern=r"^rows/[a-z0-9][a-z0-9_.-]*\.csv\.gz$")]  # below results/
+    statistic: Statistic
+    of: Selection
+    beside: Selection | None = None  # contrast: the reference; agreement: the truth; auroc_between: the negatives
+    cluster: Literal["prompt", "row", "scorer", "seed", "run"] = "prompt"  # what is independent of its like
+    quantile: float | None = Field(default=None, ge=0, le=1)
+    alternative: Literal["two-sided", "greater", "less"] = "two-sided"  # of tests: greater, the first above the second
+    interval: Literal["none", "wilson", "bootstrap", "t"] = "none"  # of 95 %
+    seed: int = Field(default=0, ge=0, lt=2**32)  # of the bootstrap
+    resamples: int = Field(default=10_000, ge=1, le=100_000)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Measure:
+        if (self.beside is None) != (self.statistic in _ONE_SIDED):
+            raise ValueError(f"{self.statistic} {'needs no' if self.beside else 'needs'} 'beside'")
+        if self.statistic == "share" and not self.of.is_share:
+            raise ValueError("a share needs 'above', 'at_least' or 'below' in 'of'")
+        if (self.quantile is None) != (self.statistic != "quantile"):
+            raise ValueError("'quantile' goes with the statistic quantile")
+        if self.interval != "none" and self.statistic in _WITHOUT_INTERVAL:
+            raise ValueError(f"{self.statistic} has no interval")
+        if self.interval == "wilson" and self.statistic not in _WITH_WILSON:
+            raise ValueError(f"Wilson's interval is for shares, not for {self.statistic}")
+        if self.interval == "t" and self.statistic not in ("mean", "share", "contrast", "average"):
+            raise ValueError(f"the t interval is for means, not for {self.statistic}")
+        return self
+
+
 class Value(Strict):
     """A number that the page may show. `value` is null exactly when the source is pending."""
 
@@ -39,13 +101,17 @@ class Value(Strict):
     unit: str  # "HPSv3 points", "share", "pictures"; empty for pure counts
     digits: int = Field(ge=0, le=6)  # decimals as printed
     source: Source
-    n: int | None = Field(default=None, ge=0)  # samples behind it
+    n: int | None = Field(default=None, ge=0)  # samples behind it, failed and not-run ones left out
+    clusters: int | None = Field(default=None, ge=0)  # independent ones among them: prompts, or trainings
+    failed: int = Field(default=0, ge=0)  # samples that were tried in vain
+    not_run: int = Field(default=0, ge=0)  # samples that were planned and not tried
     sd: FiniteFloat | None = Field(default=None, ge=0)
     interval: tuple[FiniteFloat, FiniteFloat] | None = None  # 95 %
     p: FiniteFloat | None = Field(default=None, ge=0, le=1)  # two- or one-sided as `source.where` says
     caveat: str | None = None
     agrees_with: Id | None = None  # a value that reports the same quantity independently
     rows: str | None = None  # download under site/data/ with the rows behind it
+    measure: Measure | None = None  # how the value follows from those rows
 
     @model_validator(mode="after")
     def _pending_is_null(self) -> Value:
