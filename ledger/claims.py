@@ -26,7 +26,8 @@ from ledger.schema import Claim, Id, Strict, Table, Value
 
 Pattern = Annotated[str, StringConstraints(pattern=r"^[a-z0-9*][a-z0-9_.*-]*$")]
 Verdict = Literal["holds", "holds in part", "contradicted", "cannot be checked"]
-Miniature = Literal["reproduced", "not reproduced", "opposite"]
+Miniature = Literal["reproduced", "reproduced in part", "not reproduced", "opposite"]
+Weight = Literal["argument", "detail", "caveat"]
 
 
 class ClaimRow(Strict):
@@ -39,6 +40,7 @@ class ClaimRow(Strict):
     rule: str
     rests_on: list[Pattern] = Field(default_factory=list)
     options: dict[str, str] = Field(default_factory=dict)
+    weight: Weight = "argument"  # "detail": a count, a label, a legend; "caveat": a limit of the evidence, by this page
     note: str = ""  # context for the reader, printed after the computed reason
     miniature_rule: str = ""
     miniature_rests_on: list[Pattern] = Field(default_factory=list)
@@ -178,6 +180,7 @@ def _judged(row: ClaimRow, values: Mapping[str, Value], tables: Mapping[str, Tab
         sentence_marked=row.sentence,
         where=_filled(row.where, values),
         section=row.section,
+        weight=row.weight,
         rests_on=rests_on,
         verdict=_verdict(finding),
         because=_filled(because, values),
@@ -208,7 +211,7 @@ def _found(
     known, pending = _part_pending(rule, refs)
     enough = len(known) >= AT_LEAST.get(rule, 0 if rule in WITHOUT_VALUES else 1)
     finding = RULES[rule](known, **given) if enough else Finding()
-    finding.undecided += dict.fromkeys(f"no number yet for {lowered(ref.value.label)}" for ref in pending)
+    finding.unmeasured += dict.fromkeys(f"no number yet for {lowered(ref.value.label)}" for ref in pending)
     return finding
 
 
@@ -223,11 +226,19 @@ def _part_pending(rule: str, refs: Sequence[Ref]) -> tuple[list[Ref], list[Ref]]
 
 
 def _verdict(finding: Finding) -> Verdict:
+    """What is unmeasured neither raises nor lowers a verdict."""
     if not finding.supports and not finding.refutes:
         return "cannot be checked"
     if not finding.supports:
         return "contradicted"
     return "holds in part" if finding.refutes or finding.undecided else "holds"
+
+
+_IN_MINIATURE: dict[Verdict, Miniature] = {
+    "holds": "reproduced",
+    "holds in part": "reproduced in part",
+    "cannot be checked": "not reproduced",
+}
 
 
 def _in_miniature(
@@ -241,17 +252,24 @@ def _in_miniature(
     if finding.refutes and not finding.supports:
         verdict: Miniature = "opposite"
     else:
-        verdict = "reproduced" if _verdict(finding) == "holds" else "not reproduced"
+        verdict = _IN_MINIATURE[_verdict(finding)]
     return verdict, _sentence(finding), _expand(named, values)
 
 
 def _sentence(finding: Finding) -> str:
-    """The reason in words: what speaks against first, then what for; long lists are cut and counted."""
+    """The reason in words: what speaks against first, then what for, then what has no number; long lists are cut."""
     if finding.reason:
         return _capital(finding.reason.rstrip(".")) + "."
+    missing = f"Not measured: {_listed(finding.unmeasured, 2)}." if finding.unmeasured else ""
+    return f"{_measured(finding)} {missing}".strip()
+
+
+def _measured(finding: Finding) -> str:
     piles = (("Against", finding.refutes, 4), ("Undecided", finding.undecided, 2), ("For", finding.supports, 2))
     filled = [(word, pile, most) for word, pile, most in piles if pile]
     total, good = sum(len(pile) for _, pile, _ in filled), len(finding.supports)
+    if not total:
+        return ""
     if total == 1:
         return _capital(filled[0][1][0]) + "."
     if good == total:

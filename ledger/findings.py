@@ -34,11 +34,15 @@ class Ref:
 
 @dataclass
 class Finding:
-    """What a rule found: items that speak for the sentence, against it, or for neither. A `reason` stands instead."""
+    """What a rule found: items that speak for the sentence, against it, or for neither. A `reason` stands instead.
+
+    `unmeasured` names what has no number: it is printed, and decides nothing.
+    """
 
     supports: list[str] = field(default_factory=list)
     refutes: list[str] = field(default_factory=list)
     undecided: list[str] = field(default_factory=list)
+    unmeasured: list[str] = field(default_factory=list)
     reason: str = ""
 
     def add(self, outcome: bool | None, item: str) -> None:

@@ -133,12 +133,12 @@ def place_between_extremes(refs: Sequence[Ref]) -> Finding:
 
 
 def rederived(refs: Sequence[Ref], twins: Mapping[str, Ref] | None = None) -> Finding:
-    """Every reported value agrees with its recomputed twin to the printed precision; without a twin it is undecided."""
+    """Every reported value agrees, as printed, with its recomputed twin; one without a twin is unmeasured."""
     finding = Finding()
     for ref in refs:
         twin = (twins or {}).get(ref.id)
         if twin is None:
-            finding.add(None, f"nothing to recompute {ref.named} from")
+            finding.unmeasured.append(f"nothing to recompute {ref.named} from")
             continue
         fits = alike(ref.value, twin.value)
         finding.add(fits, f"{ref.named}, recomputed {twin.marked}")
@@ -235,11 +235,13 @@ def has_row(refs: Sequence[Ref], table: Table, row: str) -> Finding:
 
 
 def sample_size(refs: Sequence[Ref], than: Ref) -> Finding:
-    """Every value states that it rests on `than` samples; one that states no number is undecided."""
+    """Every value states that it rests on `than` samples; one that states no number is unmeasured."""
     finding = Finding()
     for ref in refs:
-        said = "states no number of samples" if ref.value.n is None else f"rests on {ref.value.n} samples"
-        finding.add(None if ref.value.n is None else ref.value.n == than.number, f"{ref.value.label} {said}")
+        if ref.value.n is None:
+            finding.unmeasured.append(f"{ref.value.label} states no number of samples")
+        else:
+            finding.add(ref.value.n == than.number, f"{ref.value.label} rests on {ref.value.n} samples")
     return finding
 
 

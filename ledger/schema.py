@@ -240,12 +240,13 @@ class Claim(Strict):
     sentence: str
     where: str  # the place on the page or in the paper
     section: Id  # of our page
+    weight: Literal["argument", "detail", "caveat"] = "argument"
     rests_on: list[Id]
     verdict: Literal["holds", "holds in part", "contradicted", "cannot be checked"]
     because: str
     sentence_marked: str = ""  # the same two texts with `{value id}` in place of each number, for links to provenance
     because_marked: str = ""
-    in_miniature: Literal["reproduced", "not reproduced", "opposite"] | None = None
+    in_miniature: Literal["reproduced", "reproduced in part", "not reproduced", "opposite"] | None = None
     in_miniature_because: str = ""
     in_miniature_because_marked: str = ""
     in_miniature_rests_on: list[Id] = []

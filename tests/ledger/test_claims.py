@@ -55,7 +55,7 @@ def judged(project: Project, rule: str, numbers: list[Any], **more: Any) -> Clai
         ("first_above_second", [-1, -3, -6, -5], {}, "holds in part"),
         ("first_above_second", [-4, -3, -6, -5], {}, "contradicted"),
         ("first_above_second", [-1, None], {}, "cannot be checked"),
-        ("first_above_second", [-1, -3, None, -5], {}, "holds in part"),
+        ("first_above_second", [-1, -3, None, -5], {}, "holds"),
         ("first_below_second", [1, 2], {}, "holds"),
         ("first_below_second", [2, 2], {}, "contradicted"),
         ("all_below", [0.1, 0.2], {"than": 0.5}, "holds"),
@@ -141,6 +141,25 @@ def test_a_recomputed_twin_decides_whether_a_number_was_rederived(project: Proje
     assert claim.verdict == "contradicted"
 
 
+def test_what_nobody_measured_is_named_and_does_not_lower_the_verdict(project: Project) -> None:
+    """A pending row, a value without a twin or without n says nothing against a claim that the others bear out."""
+    claim = judged(project, "positive", [1.0, None])
+    assert claim.verdict == "holds"
+    assert "Not measured: no number yet for" in claim.because
+    claim = judged(project, "sample_size", [number(1, n=300), number(1)], others={"page.than": number(300)},
+                   options={"than": "page.than"})  # fmt: skip
+    assert claim.verdict == "holds" and "states no number of samples" in claim.because
+    assert judged(project, "positive", [-1.0, None]).verdict == "contradicted"
+
+
+def test_a_claim_has_a_weight(project: Project) -> None:
+    """A slip of bookkeeping must not be counted with what the argument rests on."""
+    values = {"values": {"a": number(1)}}
+    assert ledger.load(project(row("positive", ["a"]), one=values)).claims["it"].weight == "argument"
+    text = row("positive", ["a"], weight="detail")
+    assert ledger.load(project(text, one=values)).claims["it"].weight == "detail"
+
+
 def test_a_claim_prints_its_numbers_and_keeps_their_ids(project: Project) -> None:
     values = {"page.pairs": number(3300.0, digits=0)}
     text = row("positive", ["page.pairs"]).replace("It is so.", "There are {page.pairs} pairs.")
@@ -180,7 +199,7 @@ def in_miniature(project: Project, rule: str, values: list[dict[str, Any]], **op
         ("below_zero", [measured(-0.9, -0.8)], {}, "reproduced"),
         ("below_zero", [measured(-0.1, 0.1)], {}, "not reproduced"),
         ("below_zero", [measured(0.2, 0.4)], {}, "opposite"),
-        ("below_zero", [measured(-0.9, -0.8), measured(0.2, 0.4)], {}, "not reproduced"),
+        ("below_zero", [measured(-0.9, -0.8), measured(0.2, 0.4)], {}, "reproduced in part"),
         ("below_zero", [number(-5.0)], {}, "not reproduced"),
         ("above_zero", [measured(0.2, 0.4)], {}, "reproduced"),
         ("above_zero", [measured(-0.4, -0.2)], {}, "opposite"),
