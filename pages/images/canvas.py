@@ -90,9 +90,11 @@ class Canvas:
         """The picture cut to fill `box`, with a white border, turned about its centre."""
         from PIL import Image, ImageOps
 
+        from effects.decode import decode, flatten
+
         left, top, right, bottom = box
-        with Image.open(self.root / file) as source:
-            print_ = ImageOps.fit(source.convert("RGB"), (right - left, bottom - top), Image.Resampling.LANCZOS)
+        source = Image.fromarray(flatten(decode(self.root / file)))
+        print_ = ImageOps.fit(source, (right - left, bottom - top), Image.Resampling.LANCZOS)
         if border:
             print_ = ImageOps.expand(print_, (border, border, border, border * 3), (246, 245, 238))
         mask = Image.new("L", print_.size, 255)

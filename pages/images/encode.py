@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pages.cache.store import atomic_write
-from pages.images.jobs import ORIENTATION
 
 if TYPE_CHECKING:
     from pages.images.jobs import Array, EncodeJob
@@ -55,33 +54,14 @@ def encode(work: EncodeJob, root: Path, cache: Path) -> str:
 def _pixels(work: EncodeJob, root: Path) -> Array:
     if work.plate is not None:
         return work.plate.draw(root, work.plate.inputs)
-    image = _decode(root / work.path, work.codec.max_pixels)
+    from effects.decode import decode
+
+    image = decode(root / work.path, max_pixels=work.codec.max_pixels)
     if work.kind == "treated":
         import effects
 
         return effects.apply(image, work.treatment, work.severity, work.seed)
     return image
-
-
-def _decode(place: Path, max_pixels: int) -> Array:
-    """The picture as uint8 HxWx3 or HxWx4, upright. ValueError when the file is truncated or is no picture."""
-    import numpy as np
-    from PIL import Image
-
-    Image.MAX_IMAGE_PIXELS = max_pixels
-    try:
-        with Image.open(place) as image:
-            alpha = "A" in image.getbands() or "transparency" in image.info
-            if image.getexif().get(ORIENTATION, 1) != 1:
-                from PIL import ImageOps
-
-                ImageOps.exif_transpose(image, in_place=True)
-            if image.mode.startswith("I"):  # sixteen bits of grey, which convert() would clip
-                grey = np.clip(np.asarray(image, np.int64) >> 8, 0, 255).astype(np.uint8)
-                return np.repeat(grey[..., None], 3, axis=2)
-            return np.asarray(image.convert("RGBA" if alpha else "RGB"))
-    except (OSError, SyntaxError) as error:
-        raise ValueError(f"'{place.name}' is damaged: {error}") from None
 
 
 def _save_all(image: Array, work: EncodeJob, cache: Path) -> None:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[np.uint8]]
 
 PLACE = "assets/pictures"  # below site/
-ORIENTATION = 0x0112  # of EXIF
 TYPES = {"avif": "image/avif", "jpeg": "image/jpeg", "webp": "image/webp", "png": "image/png"}
 
 

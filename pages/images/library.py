@@ -19,12 +19,12 @@ from typing import Any, NamedTuple
 
 from ledger.problems import did_you_mean
 from pages.cache.store import MTIME_GRANULARITY_NS, code_digest, digest, load_cache, save_cache, stamp, stamp_of
-from pages.images.jobs import ORIENTATION, PLACE, Codec, EncodeJob, GeneratedImage
+from pages.images.jobs import PLACE, Codec, EncodeJob, GeneratedImage
 
-CODE_VERSION = 1  # raise when the same input and settings would give other bytes
 UNUSED = 30 * 24 * 3600  # seconds that a rendition nobody asks for is kept
 PASS_THROUGH_WIDTH = 384  # a web picture no wider than this is published as it is, byte for byte
 FOLDERS = ("results/pictures", "content/pictures")  # where the ledger's pictures lie
+CODE = Path(__file__).parents[2]
 SUFFIX = {"avif": "avif", "jpeg": "jpg", "webp": "webp", "png": "png"}
 
 
@@ -47,7 +47,8 @@ class ImageLibrary:
         self.cache = root / ".cache/pictures"
         self.index_file = root / ".cache/pictures.index"
         self.before = load_cache(self.index_file)
-        self.index: dict[str, list[Any]] = self.before.get("sources", {})  # path -> stat and what `_header` said
+        same = self.before.get("settings") == self._settings
+        self.index: dict[str, list[Any]] = self.before.get("sources", {}) if same else {}  # path -> stat and header
         self.made: dict[str, str] = dict(self.before.get("made", {}))  # file of the cache -> stat when it was made
         self.seen: dict[str, list[Any]] = {}
         self.sources: dict[str, Source] = {}
@@ -121,18 +122,19 @@ class ImageLibrary:
             place = inside(self.root, path)
             known = [stamp(place), *_header(place, self.codec.max_pixels)]
         self.seen[path] = known
-        source = Source(path, *known[1:])
-        if source.width * source.height > self.codec.max_pixels:
-            raise ValueError(_too_many(source.width, source.height, self.codec.max_pixels))
-        return source
+        return Source(path, *known[1:])
 
     @cached_property
     def _settings(self) -> str:
-        return digest(asdict(self.codec), CODE_VERSION, _version("pillow"), _version("opencv-python-headless"))
+        """Of everything beside a picture that makes its renditions: codec, libraries, decoder and encoder."""
+        sources = [
+            (CODE / name).read_text(encoding="utf-8") for name in ("effects/decode.py", "pages/images/encode.py")
+        ]
+        return digest(asdict(self.codec), *map(_version, ("numpy", "pillow", "opencv-python-headless")), *sources)
 
     @cached_property
     def _effects(self) -> str:
-        return code_digest(Path(__file__).parents[2] / "effects")
+        return code_digest(CODE / "effects")
 
     @cached_property
     def _drawing(self) -> str:
@@ -189,7 +191,7 @@ class ImageLibrary:
                 del self.made[name]
         latest = time.time_ns() - MTIME_GRANULARITY_NS
         settled = {path: known for path, known in self.seen.items() if int(known[0].split(":")[1]) < latest}
-        index = {"sources": settled, "made": self.made}
+        index = {"settings": self._settings, "sources": settled, "made": self.made}
         if index != self.before:
             save_cache(self.index_file, index)
 
@@ -230,37 +232,14 @@ def _own_stamp(path: str) -> str:
         return ""
 
 
-def _too_many(width: int, height: int, limit: int) -> str:
-    return f"{width}x{height} is {width * height / 1e6:.0f} megapixels, the limit is {limit / 1e6:.0f}"
-
-
 def _header(place: Path, max_pixels: int) -> list[Any]:
     """[sha256, width, height, alpha, form] from the file's header. ValueError when it is no picture or too large."""
-    import warnings
-
-    from PIL import Image, UnidentifiedImageError
+    from effects.decode import header
 
     content = place.read_bytes()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(place) as image:
-                width, height = image.size
-                alpha = "A" in image.getbands() or "transparency" in image.info
-                turn = image.getexif().get(ORIENTATION, 1)
-                as_it_is = turn == 1 and image.mode in ("RGB", "RGBA", "L")
-                form = (image.format or "").lower() if as_it_is else ""
-    except UnidentifiedImageError:
-        raise ValueError(f"'{place.name}' is not a picture") from None
-    except Image.DecompressionBombError:
-        raise ValueError(
-            f"'{place.name}' has more pixels than the limit of {max_pixels / 1e6:.0f} megapixels"
-        ) from None
-    except (OSError, SyntaxError) as error:
-        raise ValueError(f"'{place.name}' cannot be read: {error}") from None
-    if turn >= 5:
-        width, height = height, width
-    return [hashlib.sha256(content).hexdigest(), width, height, alpha, form]
+    found = header(content, place.name, max_pixels)
+    form = found.form if found.as_stored else ""
+    return [hashlib.sha256(content).hexdigest(), found.width, found.height, found.alpha, form]
 
 
 def _outputs(key: str, width: int, height: int, alpha: bool, codec: Codec) -> tuple[tuple[str, int, int, str], ...]:

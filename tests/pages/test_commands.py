@@ -107,7 +107,8 @@ def test_treat_writes_what_effects_make(run, tmp_path, mode):
     source.save(tmp_path / "in.png")
     result = run("treat", tmp_path / "in.png", tmp_path / "out.png", "--treatment", "analog_degradation", "--seed", 14)
     assert result.exit_code == 0, result.output
-    expected = effects.apply(np.asarray(source), "analog_degradation", 0.6, 14)
+    pixels = np.asarray(source.convert("RGB") if mode == "L" else source)
+    expected = effects.apply(pixels, "analog_degradation", 0.6, 14)
     assert np.array_equal(np.asarray(Image.open(tmp_path / "out.png")), expected)
 
 

@@ -167,6 +167,45 @@ def test_treated_renditions_are_what_effects_make_of_the_picture(root):
     assert np.abs(got.astype(int) - expected).mean() < 4
 
 
+def test_colours_of_a_profile_are_converted_in_every_rendition(root):
+    """Dropped unconverted, the photos of phones turn dull."""
+    from tests.effects import profiles
+
+    for name, options in {"a.jpg": {"quality": 95}, "small.webp": {"lossless": True}}.items():
+        picture = Image.new("RGB", (600, 300) if name == "a.jpg" else (300, 150), (200, 60, 60))
+        path = _save(root, name, picture, icc_profile=profiles.rgb(profiles.P3, (2.2,)), **options)
+        book = ImageLibrary(root, CODEC)
+        plain, treated = book.describe(path), book.describe(path, "intentional_blur", 0.1, 1)
+        for work in (plain, treated):
+            book.want(work)
+        for image in _make(root, book).values():
+            assert np.abs(np.asarray(image).astype(int) - (219, 37, 49)).max() <= 6
+            assert "icc_profile" not in image.info
+
+
+@pytest.mark.parametrize(
+    "changed", ["numpy", "pillow", "opencv-python-headless", "effects/decode.py", "pages/images/encode.py"]
+)
+def test_other_code_and_other_libraries_are_other_files(root, monkeypatch, changed):
+    """A rendition that an older decoder or codec made must not pass as one of today's."""
+    import shutil
+
+    from pages.images import library
+
+    path = _save(root, "a.png", Image.fromarray(_scene(300, 150)))
+    before = ImageLibrary(root, CODEC).describe(path).fallback
+    if changed.endswith(".py"):
+        for name in ("effects", "pages"):
+            shutil.copytree(library.CODE / name, root / "code" / name)
+        with (root / "code" / changed).open("a") as file:
+            file.write("# changed\n")
+        monkeypatch.setattr(library, "CODE", root / "code")
+    else:
+        version = library._version
+        monkeypatch.setattr(library, "_version", lambda package: version(package) + "1" * (package == changed))
+    assert ImageLibrary(root, CODEC).describe(path).fallback != before
+
+
 def test_other_severity_and_other_seed_are_other_files(root):
     path = _save(root, "a.png", Image.fromarray(_scene(300, 150)))
     book = ImageLibrary(root, CODEC)

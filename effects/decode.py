@@ -1,0 +1,212 @@
+"""Picture files -> pixels: the one decoder of the page, of `treat` and of the evaluations.
+
+Every file becomes uint8 sRGB, upright, HxWx3, or HxWx4 with straight alpha where it has transparency. EXIF orientation
+is applied and embedded ICC profiles are converted (an unreadable profile counts as none, as in browsers). Greys of
+sixteen bits are scaled from 0..65535, floats from 0..1. Refused with one ValueError that names the file: what is no
+picture, damaged or truncated, larger than the limit, of more than one frame or page (an animation must not become a
+still unnoticed), or grey beyond its range.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import threading
+import warnings
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image as pil
+from PIL import ImageCms, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageError
+
+from effects.treatment import Image
+
+MAX_PIXELS = 40_000_000
+_ORIENTATION = 0x0112  # of EXIF
+_STILL = ("MPO", "PSD")  # whose first frame is the whole picture, the others a phone's depth map, or layers
+_REDUCED, _PHOTOMETRIC = 254, 262  # TIFF: bit 0 of the first marks a thumbnail; 0 in the second means white is zero
+_SPACES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # of an ICC profile -> mode of the pixels it describes
+_DAMAGE = (
+    OSError,
+    SyntaxError,
+    EOFError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    struct.error,
+    zlib.error,
+)
+_STEPS = np.arange(0, 256, 51, dtype=np.uint8)
+_PROBE = pil.fromarray(np.stack(np.meshgrid(_STEPS, _STEPS, _STEPS, indexing="ij"), -1).reshape(1, -1, 3))
+_PIXEL_LIMIT = threading.RLock()  # Pillow's limit is a global of its module
+
+
+class Header(NamedTuple):
+    """What a picture file says of itself: size when upright, whether it has transparency, the name of its format in
+    lower case, and whether its samples are already the pixels that `decode` gives."""
+
+    width: int
+    height: int
+    alpha: bool
+    form: str
+    as_stored: bool
+
+
+def header(source: Path | bytes, name: str = "", max_pixels: int = MAX_PIXELS) -> Header:
+    """The header of a picture: a file, or the bytes of one, which errors call `name`. ValueError as `decode`."""
+    with _opened(source, name, max_pixels) as image:
+        turn, profile = _orientation(image), image.info.get("icc_profile")
+        turned = turn >= 5 and image.format != "TIFF"  # whose size Pillow gives as turned
+        width, height = image.size[::-1] if turned else image.size
+        as_stored = turn == 1 and not profile and image.mode in ("RGB", "RGBA", "L")
+        return Header(width, height, image.has_transparency_data, (image.format or "").lower(), as_stored)
+
+
+def decode(source: Path | bytes, name: str = "", max_pixels: int = MAX_PIXELS) -> Image:
+    """The pixels of a picture: a file, or the bytes of one, which errors call `name`."""
+    with _opened(source, name, max_pixels) as image:
+        profile = image.info.get("icc_profile")
+        _scale_key(image, source)
+        if _orientation(image) != 1:
+            ImageOps.exif_transpose(image, in_place=True)
+        colours, alpha = _without_alpha(image)
+        pixels = np.asarray(_in_srgb(colours, profile))
+        return pixels if alpha is None else np.dstack([pixels, alpha])
+
+
+def flatten(image: Image, ground: int = 255) -> Image:
+    """HxWx3 of a picture with alpha laid over grey of the code value `ground`; a picture without alpha as it is."""
+    if image.ndim == 2 or image.shape[2] == 3:
+        return image
+    colours, ground_below = pil.fromarray(image), pil.new("RGBA", image.shape[1::-1], (ground, ground, ground, 255))
+    return np.asarray(pil.alpha_composite(ground_below, colours).convert("RGB"))
+
+
+@contextmanager
+def _opened(source: Path | bytes, name: str, max_pixels: int) -> Iterator[pil.Image]:
+    """The file as Pillow opens it, checked for its number of pixels and frames; whatever goes wrong as a ValueError."""
+    name = name or (source.name if isinstance(source, Path) else "picture")
+    with _PIXEL_LIMIT, warnings.catch_warnings(category=UserWarning, action="ignore"):  # of metadata it cannot read
+        before, pil.MAX_IMAGE_PIXELS = pil.MAX_IMAGE_PIXELS, None
+        try:
+            with pil.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+                _check(image, max_pixels)
+                yield image
+        except _Refused as error:
+            raise ValueError(f"'{name}' {error}") from None
+        except FileNotFoundError:
+            raise ValueError(f"'{name}' does not exist") from None
+        except UnidentifiedImageError:
+            raise ValueError(f"'{name}' is not a picture that can be read") from None
+        except _DAMAGE as error:
+            raise ValueError(f"'{name}' is damaged: {error}") from None
+        finally:
+            pil.MAX_IMAGE_PIXELS = before
+
+
+class _Refused(Exception):
+    """Why a whole and readable picture is not taken; the sentence begins with the file's name."""
+
+
+def _check(image: pil.Image, max_pixels: int) -> None:
+    width, height = image.size
+    if width * height > max_pixels:
+        size = f"{width}x{height} is {width * height / 1e6:.1f} megapixels"
+        raise _Refused(f"has too many pixels: {size}, the limit is {max_pixels / 1e6:g}")
+    frames = 1 if image.format in _STILL else _frames(image)
+    if frames > 1:
+        what = "pages" if image.format == "TIFF" else "frames, an animation"
+        raise _Refused(f"has {frames} {what}: use a file of the one that is meant")
+
+
+def _frames(image: pil.Image) -> int:
+    """Frames or pages, of a TIFF without the thumbnails beside them."""
+    frames = int(getattr(image, "n_frames", 1))
+    if frames > 1 and isinstance(image, TiffImagePlugin.TiffImageFile):
+        thumbnails = 0
+        for number in range(1, frames):
+            image.seek(number)
+            thumbnails += int(image.tag_v2.get(_REDUCED, 0)) & 1
+        image.seek(0)
+        return frames - thumbnails
+    return frames
+
+
+def _orientation(image: pil.Image) -> int:
+    """1..8 of EXIF; 1 where the metadata cannot be read."""
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except _DAMAGE:
+        return 1
+
+
+def _without_alpha(image: pil.Image) -> tuple[pil.Image, npt.NDArray[np.uint8] | None]:
+    """The colours in eight bits a sample, and the straight alpha where there is transparency."""
+    if image.mode[0] in "IF":
+        key = image.info.get("transparency")
+        opaque = None if key is None else np.where(np.asarray(image) == key, 0, 255).astype(np.uint8)
+        return _eight_bits(image), opaque
+    if not image.has_transparency_data:
+        return image, None
+    straight = image.convert("RGBA")
+    colours = straight.getchannel("R") if image.mode in ("1", "L", "LA", "La") else straight.convert("RGB")
+    return colours, np.asarray(straight.getchannel("A"))
+
+
+def _scale_key(image: pil.Image, source: Path | bytes) -> None:
+    """A PNG names its transparent colour in the depth of the file; Pillow compares it with samples of eight bits."""
+    if "transparency" not in image.info or image.format != "PNG" or not isinstance(image, ImageFile.ImageFile):
+        return
+    raw = image.tile[0].args
+    if raw in ("L;2", "L;4"):
+        image.info["transparency"] *= 85 if raw == "L;2" else 17
+    elif raw == "RGB;16B":  # eight bits cannot tell the colour from its neighbours, so OpenCV compares all sixteen
+        import cv2
+
+        content = source if isinstance(source, bytes) else source.read_bytes()
+        deep = np.asarray(cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED))
+        del image.info["transparency"]
+        image.putalpha(pil.fromarray((deep[..., 3] >> 8).astype(np.uint8)))
+
+
+def _eight_bits(image: pil.Image) -> pil.Image:
+    """Grey of sixteen or more bits, or of floats, as mode L."""
+    values, white = np.asarray(image), 1.0 if image.mode == "F" else 65535.0
+    low, high = float(values.min()), float(values.max())
+    if not (low >= 0 and high <= white):
+        raise _Refused(f"has grey values from {low:g} to {high:g}; they must lie from 0 (black) to {white:g} (white)")
+    scaled = values.astype(np.float32) * np.float32(255 / white)
+    if isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(_PHOTOMETRIC) == 0:
+        scaled = 255 - scaled
+    return pil.fromarray(np.rint(scaled).astype(np.uint8))
+
+
+def _in_srgb(image: pil.Image, icc: bytes | None) -> pil.Image:
+    """A picture without alpha as RGB, converted from the colour space of its profile if that describes its samples."""
+    convert = _conversion(icc, image.mode) if icc else None
+    return convert(image) if convert else image.convert("RGB")
+
+
+def _conversion(icc: bytes, mode: str) -> Callable[[pil.Image], pil.Image] | None:
+    """The way from the profile's space to sRGB; None where there is none, or it leaves everything as it is."""
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+        space = _SPACES.get(profile.profile.xcolor_space)
+        if space is None or (space != mode and (space != "RGB" or mode == "CMYK")):
+            return None
+        intent, flags = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION
+        transform = ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), space, "RGB", intent, flags)
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return None
+
+    def convert(image: pil.Image) -> pil.Image:
+        return ImageCms.applyTransform(image.convert(space), transform)  # type: ignore[return-value]
+
+    same = np.abs(np.asarray(convert(_PROBE), np.int16) - np.asarray(_PROBE, np.int16)).max() <= 1
+    return None if same and space != "CMYK" else convert
