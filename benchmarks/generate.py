@@ -37,13 +37,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.generate_table import WAIT, Line, report, told
 from benchmarks.random_weights import REAL, TINY, RandomFlux, RandomHpsv3, RandomSdxl, Size
-from evidence import models, provenance
-from evidence.engines import Options, local, studio
-from evidence.plan import Ask, Cast, Member, Plan, Scoring, Wants, build
-from evidence.report import Plain
-from evidence.scorers import ScorerRow
-from evidence.store import Store
-from evidence.types import Request
+from evidence.cards import models
+from evidence.engines import Options, local, pipeline
+from evidence.interfaces import Request
+from evidence.jobs.plan import ConfiguredModel, Participants, PictureSpec, Plan, Requirements, Scoring, build
+from evidence.progress import Plain
+from evidence.samples import provenance
+from evidence.samples.store import Store
+from evidence.scorers import ScorerCard
 
 LEAST = 45.0  # seconds without which no line of the engine is begun
 DTYPE = {"flux": "bfloat16", "sdxl": "float16"}
@@ -127,8 +128,8 @@ def peak_gib() -> float:
     return torch.cuda.max_memory_allocated() / 2**30 if torch.cuda.is_available() else 0.0
 
 
-def cast_of(shape: str, size: Size, batch: int) -> Cast:
-    """A cast of one generator and one scorer under the settings of the benchmark."""
+def participants_of(shape: str, size: Size, batch: int) -> Participants:
+    """A participants of one generator and one scorer under the settings of the benchmark."""
     adapter = "sdxl" if shape == "sdxl" else "flux"
     settings: dict[str, Any] = {
         "dtype": DTYPE[adapter] if size.name == "real" else "float32",
@@ -136,12 +137,12 @@ def cast_of(shape: str, size: Size, batch: int) -> Cast:
     }
     settings |= OWN[adapter] | {"size": size.side, "batch": batch}
     settings |= {"max_sequence_length": size.window} if adapter == "flux" else {}
-    said = {"id": shape, "label": shape, "family": "benchmark", "kind": "base", "adapter": adapter}
+    said = {"id": shape, "label": shape, "family": "benchmark", "alignment": "base", "adapter": adapter}
     weights = {"weights": "local-dir:.cache/random"}
-    row = models.Row.model_validate(said | weights | {"profiles": {"controlled": settings}})
+    card = models.ModelCard.model_validate(said | weights | {"profiles": {"controlled": settings}})
     said = {"id": "hpsv3-shape", "label": "HPSv3 shape", "adapter": "hpsv3", "role": "reward", "output": "mean"}
-    scorer = ScorerRow.model_validate(said | weights | {"memory_gib": 17.0 if size.name == "real" else 0.1})
-    return Cast({shape: Member(shape, row, False)}, {scorer.id: scorer}, {}, "controlled")
+    scorer = ScorerCard.model_validate(said | weights | {"memory_gib": 17.0 if size.name == "real" else 0.1})
+    return Participants({shape: ConfiguredModel(shape, card, False)}, {scorer.id: scorer}, {}, "controlled")
 
 
 def prompts(count: int) -> list[tuple[str, str]]:
@@ -151,13 +152,13 @@ def prompts(count: int) -> list[tuple[str, str]]:
     return [(row.plain, row.wide) for row in load("wide").rows[:count]]
 
 
-def planned(cast: Cast, shape: str, count: int) -> Plan:
+def planned(participants: Participants, shape: str, count: int) -> Plan:
     wanted = (
-        Scoring(Ask(shape, wide, "wide", seed), "hpsv3-shape", text)
+        Scoring(PictureSpec(shape, wide, "wide", seed), "hpsv3-shape", text)
         for seed, (plain, wide) in enumerate(prompts(count))
         for text in (plain, wide)
     )
-    return build(cast, Wants(scorings=tuple(wanted)))
+    return build(participants, Requirements(scorings=tuple(wanted)))
 
 
 def in_line(generator: Any, scorer: Any, size: Size, shape: str, count: int) -> Line:
@@ -192,11 +193,18 @@ def in_line(generator: Any, scorer: Any, size: Size, shape: str, count: int) -> 
 
 
 def engine(
-    generator: Any, scorer: Any, cast: Cast, shape: str, way: str, asked: int, seconds: float, device: str
+    generator: Any,
+    scorer: Any,
+    participants: Participants,
+    shape: str,
+    way: str,
+    asked: int,
+    seconds: float,
+    device: str,
 ) -> Line:
     """The local engine over an empty store, with a generator and a scorer that are loaded and warm. It makes as many
     pictures as were asked for, or as `seconds` allow."""
-    settings = cast.settings(shape, "wide")
+    settings = participants.settings(shape, "wide")
     batch = int(settings["batch"])
     generator._arrange(settings | {"steps": 2})
     told = [Request(wide, seed) for seed, (_, wide) in enumerate(prompts(max(batch, asked)))]
@@ -205,7 +213,7 @@ def engine(
     generator.settings = settings
     before = timed(lambda: generator.denoise(told[:batch])) / batch
     count = min(asked, max(2, int(seconds / before / batch)) * batch)
-    plan, clock = planned(cast, shape, count), Clock()
+    plan, clock = planned(participants, shape, count), Clock()
     with tempfile.TemporaryDirectory() as folder:
         store, started = Store(Path(folder) / "samples"), time.perf_counter()
 
@@ -240,9 +248,9 @@ def lines_of(
     made: Any = {"flux": RandomFlux, "sdxl": RandomSdxl, "waited": WaitedFlux}[shape]
     made.size = size
     progress.say(f"{shape}: loading random weights")
-    cast = cast_of(shape, size, 1)
+    participants = participants_of(shape, size, 1)
     try:
-        generator = made(cast.members[shape].row, cast.settings(shape, "wide"), device)
+        generator = made(participants.models[shape].card, participants.settings(shape, "wide"), device)
     except Exception as error:
         yield Line(shape, "loading", failed=first_line(error))
         return
@@ -255,20 +263,23 @@ def lines_of(
             progress.say(f"{shape}: {way}: not begun, the budget is spent")
             continue
         progress.say(f"{shape}: {way}, batches of {batch}, at most {counts[1]} pictures")
-        cast = cast_of(shape, size, batch)
+        participants = participants_of(shape, size, batch)
 
         def measure(
-            prepare: Callable[[Any], None] = prepare, cast: Cast = cast, way: str = way, share: float = share
+            prepare: Callable[[Any], None] = prepare,
+            participants: Participants = participants,
+            way: str = way,
+            share: float = share,
         ) -> Line:
             prepare(generator)
-            return engine(generator, scorer, cast, shape, way, counts[1], share * 0.7, device)
+            return engine(generator, scorer, participants, shape, way, counts[1], share * 0.7, device)
 
         yield guarded(shape, way, batch, measure)
 
 
 def guarded(shape: str, way: str, batch: int, measure: Callable[[], Line]) -> Line:
     """The line with its memory and operations; one that says why where it failed, an OOM for instance."""
-    studio.free()
+    pipeline.free()
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     try:
@@ -327,7 +338,7 @@ def main() -> None:
     peak = ceiling(device, size)
     lines: list[Line] = []
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
-        row = cast_of(wanted[0], size, 1).scorers["hpsv3-shape"]
+        row = participants_of(wanted[0], size, 1).scorers["hpsv3-shape"]
         scorer = RandomHpsv3(row, device, size, Path(folder))
         scoring = scoring_tflop(scorer)
         progress.say(f"ceiling {peak:.1f} TFLOP/s; a scoring reads {scoring[1]:.0f} tokens, {scoring[0]:.2f} TFLOP")
@@ -340,7 +351,7 @@ def main() -> None:
                 if asked.out:
                     asked.out.parent.mkdir(parents=True, exist_ok=True)
                     asked.out.write_text(text, "utf-8")
-            studio.free()
+            pipeline.free()
     print(text if lines else "nothing was measured")
     if all(line.failed for line in lines):
         raise SystemExit(1)

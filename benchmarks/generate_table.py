@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 from benchmarks.random_weights import REAL, Size
-from evidence import provenance
+from evidence.samples import provenance
 
 TFLOP = {"flux": 74.4, "sdxl": 2 * 6.76}  # per step at 1024 x 1024, by torch's FlopCounterMode on the meta device
 DECODE_TFLOP = 10.5

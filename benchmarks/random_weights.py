@@ -15,7 +15,7 @@ import transformers
 from evidence.generators import shapes
 from evidence.generators.flux import Flux
 from evidence.generators.sdxl import Sdxl
-from evidence.scorers import ScorerRow, chat, hpsv3
+from evidence.scorers import ScorerCard, chat, hpsv3
 from tests.evidence.tiny import tokenizers
 
 REWARD = "<|Reward|>"
@@ -203,8 +203,8 @@ class RandomHpsv3(hpsv3.Hpsv3Scorer):
     """HPSv3's shape: Qwen2-VL-7B over 448 x 448 pixels, and its head. Each letter is a token here, so the instruction
     is as much shorter as the shipped prompts are longer than they would be: about 950 tokens on average in all."""
 
-    def __init__(self, row: ScorerRow, device: str, size: Size, folder: Path) -> None:
-        self.row, self.device = row, torch.device(device)
+    def __init__(self, card: ScorerCard, device: str, size: Size, folder: Path) -> None:
+        self.card, self.device = card, torch.device(device)
         self.dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
         self.batch, self.revision = 1, "random"
         self.template = "rate this picture " * 26 + "{text_prompt} " + REWARD

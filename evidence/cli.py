@@ -1,6 +1,6 @@
 """`python build.py evidence`: make, score and judge pictures; see how far that is; file what was measured.
 
-Thin: parses, calls, prints. torch, pydantic and the rows are imported inside the commands.
+Thin: parses, calls, prints. torch, pydantic and the cards are imported inside the commands.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections import Counter
 
     from evidence.engines import Options, Tally
-    from evidence.plan import Plan
-    from evidence.run import Order, Rows
-    from evidence.store import Store
+    from evidence.jobs.plan import Plan
+    from evidence.run import Cards, Order
+    from evidence.samples.store import Store
 
 DEFAULT_RUN = "measured"
 STAGES = ("generate", "score", "judge")
@@ -72,7 +72,7 @@ def _runs(value: Path | None) -> Path:
 
 
 rows_option = click.option(
-    "--rows",
+    "--cards",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     default=None,
     help="Folder with a models.toml or scorers.toml of one's own.",
@@ -86,7 +86,7 @@ runs_option = click.option("--runs", type=click.Path(path_type=Path, file_okay=F
     default="miniature",
     callback=_list,
     show_default=True,
-    help="Rows or families, by comma; ROW@setting=value overrides.",
+    help="Cards or families, by comma; ROW@setting=value overrides.",
 )
 @click.option("--protocol", default="pairs", callback=_list, show_default=True, help=f"By comma: {PROTOCOL_NAMES}.")
 @click.option(
@@ -112,7 +112,7 @@ runs_option = click.option("--runs", type=click.Path(path_type=Path, file_okay=F
     help="Same settings for both pictures of a pair, or those of the published tables.",
 )
 @click.option(
-    "--scorers", default="", callback=_list, help="Rows of scorers.toml, by comma.  [default: all of the models' kind]"
+    "--scorers", default="", callback=_list, help="Cards of scorers.toml, by comma.  [default: all of the models' kind]"
 )
 @click.option(
     "--judges", default="", callback=_list, help="Pairwise judges of scorers.toml, by comma.  [default: none]"
@@ -136,7 +136,7 @@ runs_option = click.option("--runs", type=click.Path(path_type=Path, file_okay=F
     "--batch",
     default="",
     callback=_batch,
-    help="Pictures sampled together: a number, or auto for what fits.  [default: the row's]",
+    help="Pictures sampled together: a number, or auto for what fits.  [default: the card's]",
 )
 @click.option(
     "--compile", "compiled", is_flag=True, help="Compile the denoiser on a GPU; recorded, since it moves pixels."
@@ -168,7 +168,7 @@ def evidence(
     compiled: bool,
     retry_failed: bool,
     dry_run: bool,
-    rows: Path | None,
+    cards: Path | None,
     runs: Path | None,
 ) -> None:
     """Generate, score and judge pictures; what exists already is not made again.
@@ -181,10 +181,10 @@ def evidence(
     """
     if context.invoked_subcommand is not None:
         return
-    from evidence.doctor import gpu_gib
-    from evidence.run import Order, rows_of, tuned
+    from evidence.ready.doctor import gpu_gib
+    from evidence.run import Order, cards_of, tuned
 
-    found = rows_of(rows)
+    found = cards_of(cards)
     gpu = gpu_gib() if batch == "auto" or compiled else None
     order = Order(
         models=tuple(tuned(models, found, profile, batch=batch, compiled=compiled, gpu_gib=gpu)),
@@ -213,39 +213,39 @@ def evidence(
     _execute(order, found, name, _runs(runs), engine, chosen)
 
 
-def _dry_run(order: Order, rows: Rows, name: str, runs: Path) -> None:
+def _dry_run(order: Order, cards: Cards, name: str, runs: Path) -> None:
     from evidence.estimate import estimate, table
-    from evidence.run import cast_of, plan_of, store_of
+    from evidence.run import participants_of, plan_of, store_of
 
-    plan = plan_of(order, cast_of(order, rows), name)
+    plan = plan_of(order, participants_of(order, cards), name)
     for line in table(list(estimate(plan, store_of(name, runs)))):
         click.echo(line)
 
 
-def _execute(order: Order, rows: Rows, name: str, runs: Path, engine: str, options: Options) -> None:
+def _execute(order: Order, cards: Cards, name: str, runs: Path, engine: str, options: Options) -> None:
     for library in ("TRANSFORMERS_VERBOSITY", "DIFFUSERS_VERBOSITY"):
         os.environ.setdefault(library, "error")
     from evidence import run
-    from evidence.provenance import command
-    from evidence.report import reporter
+    from evidence.progress import reporter
+    from evidence.samples.provenance import command
 
     chosen = replace(options, device=options.device or run.device_here())
-    cast = run.cast_of(order, rows)
-    totals = run.totals(run.plan_of(order, cast, name))
+    participants = run.participants_of(order, cards)
+    totals = run.totals(run.plan_of(order, participants, name))
     with reporter(totals, click.echo, sys.stdout.isatty()) as told:
         plan, tally = run.execute(
-            order, name, chosen, told, engine_name=engine, rows=rows, runs=runs, command=command()
+            order, name, chosen, told, engine_name=engine, cards=cards, runs=runs, command=command()
         )
     _summary(plan, run.store_of(name, runs), tally)
-    if tally.unavailable and not plan.cast.members:
+    if tally.unavailable and not plan.participants.models:
         raise SystemExit(1)
 
 
 def _summary(plan: Plan, store: Store, tally: Tally) -> None:
     from evidence.run import progress
 
-    for (stage, row), counts in progress(plan, store).items():
-        click.echo(_counts(stage, row, counts))
+    for (stage, card), counts in progress(plan, store).items():
+        click.echo(_counts(stage, card, counts))
     if tally.unavailable:
         click.echo(
             f"skipped: {', '.join(tally.unavailable)}; `python build.py evidence doctor` says what would mend it"
@@ -253,9 +253,9 @@ def _summary(plan: Plan, store: Store, tally: Tally) -> None:
     click.echo("next: python build.py evidence collect")
 
 
-def _counts(stage: str, row: str, counts: Counter[str]) -> str:
+def _counts(stage: str, card: str, counts: Counter[str]) -> str:
     parts = [f"{counts.get(status, 0)} {status}" for status in ("done", "failed", "missing") if counts.get(status)]
-    return f"{stage:<9} {row:<28} {', '.join(parts) or 'nothing'}"
+    return f"{stage:<9} {card:<28} {', '.join(parts) or 'nothing'}"
 
 
 @evidence.command()
@@ -263,21 +263,21 @@ def _counts(stage: str, row: str, counts: Counter[str]) -> str:
 @click.option("--failures", is_flag=True, help="List every failed sample with its error.")
 @rows_option
 @runs_option
-def status(name: str, failures: bool, rows: Path | None, runs: Path | None) -> None:
+def status(name: str, failures: bool, cards: Path | None, runs: Path | None) -> None:
     """Show what is done, failed and missing.
 
     \b
     Example:
       python build.py evidence status --failures
     """
-    from evidence.run import cast_of, orders, plan_of, progress, rows_of, store_of
+    from evidence.run import cards_of, orders, participants_of, plan_of, progress, store_of
 
-    found, store = rows_of(rows), store_of(name, _runs(runs))
+    found, store = cards_of(cards), store_of(name, _runs(runs))
     for order, command in orders(name, _runs(runs)):
         click.echo(command or f"order {order.digest}")
-        plan = plan_of(order, cast_of(order, found), name)
-        for (stage, row), counts in progress(plan, store).items():
-            click.echo("  " + _counts(stage, row, counts))
+        plan = plan_of(order, participants_of(order, found), name)
+        for (stage, card), counts in progress(plan, store).items():
+            click.echo("  " + _counts(stage, card, counts))
     if failures:
         for record in store.records():
             if record.status == "failed":
@@ -288,17 +288,17 @@ def status(name: str, failures: bool, rows: Path | None, runs: Path | None) -> N
 
 @evidence.command()
 @rows_option
-def doctor(rows: Path | None) -> None:
-    """Say which rows can run here, what each of the others lacks, and what would mend it.
+def doctor(cards: Path | None) -> None:
+    """Say which cards can run here, what each of the others lacks, and what would mend it.
 
     \b
     Example:
       python build.py evidence doctor
     """
-    from evidence.doctor import examine, lock_note, memory_gib
-    from evidence.run import rows_of
+    from evidence.ready.doctor import examine, lock_note, memory_gib
+    from evidence.run import cards_of
 
-    found = rows_of(rows)
+    found = cards_of(cards)
     memory = memory_gib()
     click.echo(f"memory: {memory:.0f} GiB; {lock_note(found)}")
     able = []
@@ -309,7 +309,7 @@ def doctor(rows: Path | None) -> None:
         click.echo(name)
         for lack in lacks:
             click.echo(f"  lacks {lack.what}\n    {lack.mend}")
-    click.echo(f"can run: {', '.join(able)}" if able else "no row can run here yet")
+    click.echo(f"can run: {', '.join(able)}" if able else "no card can run here yet")
 
 
 @evidence.command()
@@ -326,7 +326,7 @@ def doctor(rows: Path | None) -> None:
 )
 @rows_option
 @runs_option
-def collect(name: str, exhibits: int, out: Path | None, rows: Path | None, runs: Path | None) -> None:
+def collect(name: str, exhibits: int, out: Path | None, cards: Path | None, runs: Path | None) -> None:
     """Aggregate the samples of a run into a document of the ledger.
 
     \b
@@ -334,14 +334,14 @@ def collect(name: str, exhibits: int, out: Path | None, rows: Path | None, runs:
       python build.py evidence collect --exhibits 4
     """
     from evidence import collect as collecting
-    from evidence.run import ROOT, orders, rows_of, store_of
+    from evidence.run import ROOT, cards_of, orders, store_of
 
     target = out or ROOT / "results" / f"{name}.json"
     document = collecting.collect(
         orders(name, _runs(runs)),
         name,
         store_of(name, _runs(runs)),
-        rows=rows_of(rows),
+        cards=cards_of(cards),
         exhibits=exhibits,
         pictures=target.parent / "pictures",
     )

@@ -13,13 +13,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evidence import protocols, provenance
-from evidence.answers import Answers
-from evidence.plan import Ask, Cast, Plan, build, ledger_id, reads_prompt
-from evidence.protocols import Study
+from evidence import protocols
+from evidence.jobs.plan import Participants, PictureSpec, Plan, build, ledger_id, reads_prompt
+from evidence.protocols import Experiment
 from evidence.protocols.pairs import pairs
-from evidence.run import Order, Rows, cast_of, studies
-from evidence.store import Record, Store, atomic_write
+from evidence.run import Cards, Order, experiments, participants_of
+from evidence.samples import provenance
+from evidence.samples.store import Record, Store, atomic_write
+from evidence.samples.stored_results import StoredResults
 from ledger.schema import Document, Exhibit, Picture, Recipe, Run, Source, Value
 
 if TYPE_CHECKING:
@@ -34,31 +35,31 @@ def collect(
     name: str,
     store: Store,
     *,
-    rows: Rows | None = None,
+    cards: Cards | None = None,
     exhibits: int = 0,
     pictures: Path | None = None,
 ) -> Document:
     """The document of all orders of a run. `exhibits`: how many pairs per generator are published as pictures, written
     below `pictures`."""
-    found = rows or Rows()
+    found = cards or Cards()
     documents: list[Document] = []
-    studied: list[Study] = []
+    examined: list[Experiment] = []
     plans: list[Plan] = []
     commands: list[str] = []
     for order, command in orders:
-        cast = cast_of(order, found)
-        answers = Answers(cast, store)
-        for protocol, study in studies(order, cast, name).items():
+        participants = participants_of(order, found)
+        stored = StoredResults(participants, store)
+        for protocol, experiment in experiments(order, participants, name).items():
             module = protocols.load(protocol)
-            documents.append(module.tabulate(study, answers))
-            plans.append(build(cast, module.wants(study)))
-            studied.append(study)
+            documents.append(module.tabulate(experiment, stored))
+            plans.append(build(participants, module.requirements(experiment)))
+            examined.append(experiment)
             if protocol == "pairs" and exhibits and pictures is not None:
-                documents.append(_exhibits(study, answers, exhibits, pictures, command))
-        documents.append(Document(values=dict(_windows(answers, name))))
+                documents.append(_exhibits(experiment, stored, exhibits, pictures, command))
+        documents.append(Document(values=dict(_windows(stored, name))))
         commands.append(command)
     total = merged(documents)
-    run = _run(name, plans, studied, store, commands)
+    run = _run(name, plans, examined, store, commands)
     return Document(values=total.values, tables=total.tables, exhibits=total.exhibits, runs={f"run-{name}": run})
 
 
@@ -84,14 +85,14 @@ def _widened(first: Any, second: Any) -> Any:
     return second.model_copy(update={"rows": list(rows.values()), "columns": list(columns.values())})
 
 
-def _windows(answers: Answers, name: str) -> Iterator[tuple[str, Value]]:
+def _windows(stored: StoredResults, name: str) -> Iterator[tuple[str, Value]]:
     """The share of prompts that the text window of each generator and of each scorer cut."""
-    cast, source = answers.cast, Source(kind="measured", where=f"run-{name}")
-    told = [(cast.members[m].row.label, "drawn", m, counts) for m, counts in answers.cut.items()]
+    participants, source = stored.participants, Source(kind="measured", where=f"run-{name}")
+    told = [(participants.models[m].card.label, "drawn", m, counts) for m, counts in stored.cut.items()]
     told += [
-        (cast.scorers[s].label, "scored", s, counts)
-        for s, counts in answers.truncated.items()
-        if reads_prompt(cast.scorers[s])
+        (participants.scorers[s].label, "scored", s, counts)
+        for s, counts in stored.truncated.items()
+        if reads_prompt(participants.scorers[s])
     ]
     for label, what, key, counts in told:
         share, n = counts[True] / counts.total(), counts.total()
@@ -100,7 +101,7 @@ def _windows(answers: Answers, name: str) -> Iterator[tuple[str, Value]]:
         yield f"{name}.truncated.{ledger_id(key)}", value
 
 
-def _run(name: str, plans: list[Plan], studied: list[Study], store: Store, commands: list[str]) -> Run:
+def _run(name: str, plans: list[Plan], examined: list[Experiment], store: Store, commands: list[str]) -> Run:
     """Provenance, read off the samples themselves."""
     keys = dict.fromkeys(key for plan in plans for key in plan.pictures)
     records = [record for key in keys if (record := store.get(key))]
@@ -109,7 +110,7 @@ def _run(name: str, plans: list[Plan], studied: list[Study], store: Store, comma
     told = ", ".join(f"{count} {error}" for error, count in sorted(failed.items()))
     seeds = sorted({int(r.identity["seed"]) for r in records if r.identity["seed"] is not None})
     sets = sorted(
-        {f"{s.prompts.name} ({len(s.prompts.rows)} prompts, sha256 {s.prompts.digest[:12]})" for s in studied}
+        {f"{s.prompts.name} ({len(s.prompts.rows)} prompts, sha256 {s.prompts.digest[:12]})" for s in examined}
     )
     note = f"{len(records)} of {len(keys)} pictures tried; failed: {told or 'none'}. Prompts: {'; '.join(sets)}."
     return Run(
@@ -133,20 +134,22 @@ def _versions(made: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return {library: ", ".join(sorted(versions)) for library, versions in sorted(found.items())}
 
 
-def recipe(cast: Cast, ask: Ask, record: Record, command: str = "") -> Recipe:
+def recipe(participants: Participants, spec: PictureSpec, record: Record, command: str = "") -> Recipe:
     """What determined a picture, and where and when it was made."""
     settings = dict(record.identity["settings"])
     apart = {name: settings.pop(name, None) for name in ("steps", "guidance", "dtype")}
     weights = {k: record.identity[k] for k in ("transformer", "lora") if record.identity[k]}
     if record.identity["lora"]:
         weights["lora_scale"] = record.identity["lora_scale"]
-    negative = {"negative_prompt": ask.negative} if ask.negative else {}
-    unseeded = cast.members[ask.model].row.remote and not settings.get("seeded")  # such a service is sent no seed
+    negative = {"negative_prompt": spec.negative} if spec.negative else {}
+    unseeded = participants.models[spec.model].card.remote and not settings.get(
+        "seeded"
+    )  # such a service is sent no seed
     return Recipe(
         model=record.identity["weights"],
         revision=record.identity["revision"],
         adapter=record.identity["adapter"],
-        seed=None if unseeded else ask.seed,
+        seed=None if unseeded else spec.seed,
         steps=apart["steps"],
         guidance=apart["guidance"],
         settings=settings | weights | negative,
@@ -171,46 +174,46 @@ def publish(image: Image, folder: Path, longest: int = RENDITION) -> tuple[str, 
     return name, digest, small.width, small.height
 
 
-def _exhibits(study: Study, answers: Answers, count: int, folder: Path, command: str) -> Document:
+def _exhibits(experiment: Experiment, stored: StoredResults, count: int, folder: Path, command: str) -> Document:
     """The first pairs of each generator, chosen by their order in the prompt set and not by their scores."""
     found: dict[str, Exhibit] = {}
-    for member in study.cast.members.values():
-        for prompt, original, distorted in next(iter(pairs(study, member)))[:count]:
+    for model in experiment.participants.models.values():
+        for prompt, original, distorted in next(iter(pairs(experiment, model)))[:count]:
             shown = [
                 picture
-                for ask, text, id_ in ((original, prompt.plain, "original"), (distorted, prompt.wide, "distorted"))
-                if (picture := _picture(study, answers, ask, text, id_, folder, command))
+                for spec, text, id_ in ((original, prompt.plain, "original"), (distorted, prompt.wide, "distorted"))
+                if (picture := _picture(experiment, stored, spec, text, id_, folder, command))
             ]
             if len(shown) == 2:
-                found[f"{study.name}.{member.id}.{ledger_id(prompt.id)}"] = Exhibit(
-                    title=f"{member.row.label}: {prompt.plain}",
+                found[f"{experiment.name}.{model.id}.{ledger_id(prompt.id)}"] = Exhibit(
+                    title=f"{model.card.label}: {prompt.plain}",
                     kind="pair",
                     caption="Made from the plain prompt and from the wide-spectrum prompt, with the same seed.",
-                    credit=member.row.label,
-                    licence=member.row.licence or "unknown",
+                    credit=model.card.label,
+                    licence=model.card.licence or "unknown",
                     pictures=shown,
                     tags=prompt.tags,
-                    sets=["measured", study.name],
+                    sets=["measured", experiment.name],
                 )
     return Document(exhibits=found)
 
 
 def _picture(
-    study: Study, answers: Answers, ask: Ask, text: str, id_: str, folder: Path, command: str
+    experiment: Experiment, stored: StoredResults, spec: PictureSpec, text: str, id_: str, folder: Path, command: str
 ) -> Picture | None:
-    record = answers.record(ask)
+    record = stored.record(spec)
     if record is None or record.status != "done":
         return None
-    file, digest, width, height = publish(answers.store.picture(record.key), folder)
+    file, digest, width, height = publish(stored.store.picture(record.key), folder)
     scores = {}
-    for scorer, row in study.cast.scorers.items():
-        if (value := answers.number(ask, scorer, text)) is not None and reads_prompt(row):
+    for scorer, row in experiment.participants.scorers.items():
+        if (value := stored.number(spec, scorer, text)) is not None and reads_prompt(row):
             scores[ledger_id(scorer)] = Value(
                 label=f"{row.label} of this picture under its own prompt",
                 value=value,
                 unit="points",
                 digits=3,
-                source=Source(kind="measured", where=study.run),
+                source=Source(kind="measured", where=experiment.run),
                 n=1,
             )
     return Picture(
@@ -224,7 +227,7 @@ def _picture(
         height=height,
         prompt=text,
         scores=scores,
-        recipe=recipe(study.cast, ask, record, command),
+        recipe=recipe(experiment.participants, spec, record, command),
     )
 
 

@@ -1,9 +1,9 @@
-"""From an order (what a person asked for) to samples in a run folder: cast, studies, plan, execution.
+"""From an order (what a person asked for) to samples in a run folder: participants, experiments, plan, execution.
 
     runs/NAME/orders/<digest>.json   what was asked for, so that `status` and `collect` need no arguments
     runs/NAME/samples/<aa>/<key>.*   what was made; shared by all orders of the run
 
-Rows that cannot run here (gated or missing weights, no key, too little memory) are told in one line each and left out;
+Cards that cannot run here (gated or missing weights, no key, too little memory) are told in one line each and left out;
 the others go on.
 """
 
@@ -22,15 +22,14 @@ from pydantic import Field
 
 from evidence import prompts, protocols, weights
 from evidence import scorers as scoring
-from evidence.adapters import ADAPTERS
+from evidence.cards.base import pick
+from evidence.cards.models import CONTROLLED, ModelCard
+from evidence.cards.models import load as read_models
 from evidence.engines import Engine, Options, Reporter, Tally, engine
-from evidence.models import CONTROLLED
-from evidence.models import Row as ModelRow
-from evidence.models import load as read_models
-from evidence.plan import Cast, Plan, build, member, merge
-from evidence.rows import pick
-from evidence.scorers import ScorerRow
-from evidence.store import Store, atomic_write, canonical, without_secrets
+from evidence.jobs.plan import Participants, Plan, build, configured, merge
+from evidence.registry import ADAPTERS
+from evidence.samples.store import Store, atomic_write, canonical, without_secrets
+from evidence.scorers import ScorerCard
 from ledger.problems import InputError, Problem, did_you_mean
 from ledger.schema import Strict
 
@@ -59,41 +58,41 @@ class Order(Strict):
 
 
 @dataclass(frozen=True)
-class Rows:
-    """The rows that names are looked up in."""
+class Cards:
+    """The cards that names are looked up in."""
 
-    models: Mapping[str, ModelRow] = field(default_factory=read_models)
-    scorers: Mapping[str, ScorerRow] = field(default_factory=scoring.read)
+    models: Mapping[str, ModelCard] = field(default_factory=read_models)
+    scorers: Mapping[str, ScorerCard] = field(default_factory=scoring.read)
 
 
-def rows_of(folder: Path | None) -> Rows:
-    """The project's rows, and those of `models.toml` and `scorers.toml` in a folder of one's own, which win."""
-    rows = Rows()
+def cards_of(folder: Path | None) -> Cards:
+    """The project's cards, and those of `models.toml` and `scorers.toml` in a folder of one's own, which win."""
+    cards = Cards()
     if folder is None:
-        return rows
+        return cards
     files = folder / "models.toml", folder / "scorers.toml"
     if not any(file.exists() for file in files):
         raise InputError([Problem(str(folder), 0, "", "holds neither models.toml nor scorers.toml")])
     own = read_models(files[0]) if files[0].exists() else {}
     scorers = scoring.read(files[1]) if files[1].exists() else {}
-    return Rows({**rows.models, **own}, {**rows.scorers, **scorers})
+    return Cards({**cards.models, **own}, {**cards.scorers, **scorers})
 
 
-def expand(names: Iterable[str], rows: Rows) -> list[str]:
-    """Names of rows; that of a family (`miniature`, `Flux`) stands for all its rows. InputError for unknown names."""
+def expand(names: Iterable[str], cards: Cards) -> list[str]:
+    """Names of cards; that of a family (`miniature`, `Flux`) stands for all its cards. InputError for unknown names."""
     found: dict[str, None] = {}
-    families = {row.family.lower() for row in rows.models.values() if row.family}
+    families = {card.family.lower() for card in cards.models.values() if card.family}
     problems: list[Problem] = []
     for name in names:
-        family = [row.id for row in rows.models.values() if row.family.lower() == name.lower()]
+        family = [card.id for card in cards.models.values() if card.family.lower() == name.lower()]
         base = name.partition("@")[0]
-        if base in rows.models:
+        if base in cards.models:
             found[name] = None
         elif family:
             found |= dict.fromkeys(family)
         else:
-            hint = did_you_mean(base, [*rows.models, *families])
-            problems.append(Problem("--models", 0, name, f"no such row or family in evidence/models.toml{hint}"))
+            hint = did_you_mean(base, [*cards.models, *families])
+            problems.append(Problem("--models", 0, name, f"no such card or family in evidence/cards/models.toml{hint}"))
     if problems:
         raise InputError(problems)
     return list(found)
@@ -104,19 +103,19 @@ MEGAPIXELS = 4.0  # in a batch at most: larger ones fill the card no better
 
 
 def tuned(
-    names: Sequence[str], rows: Rows, profile: str, *, batch: str = "", compiled: bool = False, gpu_gib: float | None
+    names: Sequence[str], cards: Cards, profile: str, *, batch: str = "", compiled: bool = False, gpu_gib: float | None
 ) -> list[str]:
     """Names with a batch size (a number, or `auto`: as many as fit beside the weights) and compilation added as
     overrides, where an adapter reads them. Both move pictures by some grey levels: that is why they stand in the name,
     in the recipe and in the key, and why neither is chosen behind anyone's back."""
     found = []
-    for name in expand(names, rows):
-        one = member(name, rows.models)
-        reads = ADAPTERS[one.row.adapter].settings
-        settings = one.row.settings(profile)
+    for name in expand(names, cards):
+        one = configured(name, cards.models)
+        reads = ADAPTERS[one.card.adapter].settings
+        settings = one.card.settings(profile)
         extra = {}
         if batch and "batch" in reads:
-            extra["batch"] = str(fitting(one.row, settings, gpu_gib)) if batch == "auto" else batch
+            extra["batch"] = str(fitting(one.card, settings, gpu_gib)) if batch == "auto" else batch
         if compiled and "compile" in reads and gpu_gib:
             extra["compile"] = "true"
         told = ",".join(f"{key}={value}" for key, value in extra.items() if str(settings.get(key)).lower() != value)
@@ -124,12 +123,12 @@ def tuned(
     return found
 
 
-def fitting(row: ModelRow, settings: Mapping[str, object], gpu_gib: float | None) -> int:
+def fitting(card: ModelCard, settings: Mapping[str, object], gpu_gib: float | None) -> int:
     """How many pictures a batch may hold on a GPU of this memory; one without a GPU, or where the need is unknown."""
-    if not gpu_gib or row.memory_gib is None:
+    if not gpu_gib or card.memory_gib is None:
         return 1
     megapixels = int(str(settings["width"])) * int(str(settings["height"])) / 2**20
-    room = gpu_gib * 0.9 - row.memory_gib
+    room = gpu_gib * 0.9 - card.memory_gib
     return max(1, min(int(1 + room / (ACTIVATIONS_GIB * megapixels)), int(MEGAPIXELS / megapixels)))
 
 
@@ -144,41 +143,43 @@ def points(name: str, sweep: Mapping[str, tuple[str, ...]]) -> list[str]:
     return found or [name]
 
 
-def cast_of(order: Order, rows: Rows) -> Cast:
+def participants_of(order: Order, cards: Cards) -> Participants:
     """Who takes part. Without names, the scorers are those of the generators' kind: the miniature has its own."""
-    names = [swept for name in expand(order.models, rows) for swept in points(name, order.sweep)]
-    members = [member(name, rows.models) for name in names]
-    lacking = [m.name for m in members if order.profile not in m.row.profiles]
+    names = [swept for name in expand(order.models, cards) for swept in points(name, order.sweep)]
+    models = [configured(name, cards.models) for name in names]
+    lacking = [m.name for m in models if order.profile not in m.card.profiles]
     if lacking:
         raise InputError([Problem("--profile", 0, name, f"has no profile '{order.profile}'") for name in lacking])
-    singles = {name: row for name, row in rows.scorers.items() if row.role != "pairwise-judge"}
-    pairwise = {name: row for name, row in rows.scorers.items() if name not in singles}
-    small = all(m.row.family == MINIATURE for m in members)
-    default = [name for name, row in singles.items() if (_family(row) == MINIATURE) == small]
-    chosen = pick(singles, list(order.scorers) or default, "evidence/scorers.toml")
-    judges = pick(pairwise, list(order.judges), "evidence/scorers.toml")
-    return Cast(
-        members={m.name: m for m in members},
-        scorers={row.id: row for row in chosen},
-        judges={row.id: row for row in judges},
+    singles = {name: card for name, card in cards.scorers.items() if card.role != "pairwise-judge"}
+    pairwise = {name: card for name, card in cards.scorers.items() if name not in singles}
+    small = all(m.card.family == MINIATURE for m in models)
+    default = [name for name, card in singles.items() if (_family(card) == MINIATURE) == small]
+    chosen = pick(singles, list(order.scorers) or default, "evidence/cards/scorers.toml")
+    judges = pick(pairwise, list(order.judges), "evidence/cards/scorers.toml")
+    return Participants(
+        models={m.name: m for m in models},
+        scorers={card.id: card for card in chosen},
+        judges={card.id: card for card in judges},
         profile=order.profile,
     )
 
 
-def _family(row: ScorerRow) -> str:
-    return str(getattr(row, "family", ""))
+def _family(card: ScorerCard) -> str:
+    return str(getattr(card, "family", ""))
 
 
-def own_prompts(cast: Cast, name: str, results: Path) -> str:
+def own_prompts(participants: Participants, name: str, results: Path) -> str:
     """`results/FAMILY/prompts/NAME.jsonl`, where all generators are of one family that ships a set of its own: one that
     knows few words is asked only what it knows. Empty where there is none."""
-    families = {m.row.family.lower() for m in cast.members.values()}
+    families = {m.card.family.lower() for m in participants.models.values()}
     file = results / "-".join(sorted(families)) / "prompts" / f"{name}.jsonl"
     return str(file) if len(families) == 1 and name and file.is_file() else ""
 
 
-def studies(order: Order, cast: Cast, name: str, results: Path = ROOT / "results") -> dict[str, protocols.Study]:
-    """One study per protocol, with the prompt set that was named, the family's own or the protocol's own."""
+def experiments(
+    order: Order, participants: Participants, name: str, results: Path = ROOT / "results"
+) -> dict[str, protocols.Experiment]:
+    """One experiment per protocol, with the prompt set that was named, the family's own or the protocol's own."""
     found = {}
     for protocol in order.protocol:
         try:
@@ -186,19 +187,24 @@ def studies(order: Order, cast: Cast, name: str, results: Path = ROOT / "results
         except KeyError:
             hint = did_you_mean(protocol, protocols.PROTOCOLS)
             raise InputError([Problem("--protocol", 0, protocol, f"no such protocol{hint}")]) from None
-        chosen = order.prompt_set or own_prompts(cast, module.PROMPTS, results) or module.PROMPTS
+        chosen = order.prompt_set or own_prompts(participants, module.PROMPTS, results) or module.PROMPTS
         if not chosen:
             raise InputError(
                 [Problem("--prompt-set", 0, protocol, "needs a prompt set of its own: name a .jsonl file")]
             )
         repeats: tuple[int | None, ...] = tuple(range(order.seeds)) or (None,)
-        found[protocol] = protocols.Study(name, cast, prompts.load(chosen, order.prompts), repeats, order.options)
+        found[protocol] = protocols.Experiment(
+            name, participants, prompts.load(chosen, order.prompts), repeats, order.options
+        )
     return found
 
 
-def plan_of(order: Order, cast: Cast, name: str) -> Plan:
-    wanted = (protocols.load(protocol).wants(study) for protocol, study in studies(order, cast, name).items())
-    return build(cast, merge(wanted))
+def plan_of(order: Order, participants: Participants, name: str) -> Plan:
+    wanted = (
+        protocols.load(protocol).requirements(experiment)
+        for protocol, experiment in experiments(order, participants, name).items()
+    )
+    return build(participants, merge(wanted))
 
 
 def folder(name: str, runs: Path = RUNS) -> Path:
@@ -236,42 +242,42 @@ def execute(
     report: Reporter,
     *,
     engine_name: str = "local",
-    rows: Rows | None = None,
+    cards: Cards | None = None,
     runs: Path = RUNS,
     command: str = "",
 ) -> tuple[Plan, Tally]:
-    """Makes what is missing of an order. The plan that comes back is that of the rows that could run."""
+    """Makes what is missing of an order. The plan that comes back is that of the cards that could run."""
     run: Engine = engine(engine_name)
-    cast = cast_of(order, rows or Rows())
+    participants = participants_of(order, cards or Cards())
     keep_order(order, name, command, runs)
-    able, unavailable = ready(cast, options.device, report)
+    able, unavailable = ready(participants, options.device, report)
     plan = plan_of(order, able, name)
     tally = run(plan, store_of(name, runs), options, report)
     tally.unavailable = unavailable | tally.unavailable
     return plan, tally
 
 
-def ready(cast: Cast, device: str, report: Reporter) -> tuple[Cast, dict[str, str]]:
-    """The cast without the rows that cannot run here, and one line for each of those.
+def ready(participants: Participants, device: str, report: Reporter) -> tuple[Participants, dict[str, str]]:
+    """The participants without the cards that cannot run here, and one line for each of those.
 
     Weights that nobody has pinned are fetched now: keys name their revision, so it must be known before the plan."""
     unavailable: dict[str, str] = {}
 
-    def usable(row: ModelRow | ScorerRow, name: str, need: float | None) -> bool:
+    def usable(card: ModelCard | ScorerCard, name: str, need: float | None) -> bool:
         try:
-            if not row.remote:
+            if not card.remote:
                 room = _memory(device)
                 if need is not None and need > room:
                     raise MemoryError(f"needs {need:g} GiB, {device} has {room:.0f}")
-                pin(row)
+                pin(card)
         except Exception as error:
             unavailable[name] = without_secrets((str(error) or type(error).__name__).splitlines()[0])
             report.say(f"{name}: skipped: {unavailable[name]}")
         return name not in unavailable
 
-    members = {n: m for n, m in cast.members.items() if usable(m.row, n, m.row.memory_gib)}
-    scorers = {n: row for n, row in cast.scorers.items() if usable(row, n, row.memory_gib)}
-    return dataclasses.replace(cast, members=members, scorers=scorers), unavailable
+    models = {n: m for n, m in participants.models.items() if usable(m.card, n, m.card.memory_gib)}
+    scorers = {n: card for n, card in participants.scorers.items() if usable(card, n, card.memory_gib)}
+    return dataclasses.replace(participants, models=models, scorers=scorers), unavailable
 
 
 def _memory(device: str) -> float:
@@ -280,41 +286,41 @@ def _memory(device: str) -> float:
     return memory_gib(device)
 
 
-def pin(row: ModelRow | ScorerRow) -> None:
-    """Fetches the weights of an unpinned row, which pins them. WeightsMissing says what would mend it."""
-    if row.revision != weights.UNPINNED:
+def pin(card: ModelCard | ScorerCard) -> None:
+    """Fetches the weights of an unpinned card, which pins them. WeightsMissing says what would mend it."""
+    if card.revision != weights.UNPINNED:
         return
-    weights.fetch(row.weights, tuple(row.files), prepare=row.prepare)
-    if isinstance(row, ScorerRow):
-        if row.base:
-            weights.fetch(row.base, tuple(row.base_files))
+    weights.fetch(card.weights, tuple(card.files), prepare=card.prepare)
+    if isinstance(card, ScorerCard):
+        if card.base:
+            weights.fetch(card.base, tuple(card.base_files))
     else:
-        for address in row.addresses[1:]:
-            weights.fetch(address, prepare=row.prepare)
+        for address in card.addresses[1:]:
+            weights.fetch(address, prepare=card.prepare)
 
 
 def progress(plan: Plan, store: Store) -> dict[tuple[str, str], Counter[str]]:
-    """For each (stage, row): how many samples are done, failed and missing."""
-    from evidence.store import key_of
-    from evidence.work import pixels_of, sources
+    """For each (stage, card): how many samples are done, failed and missing."""
+    from evidence.jobs.work import pixels_of, sources
+    from evidence.samples.store import key_of
 
     told: dict[tuple[str, str], Counter[str]] = {}
 
-    def count(stage: str, row: str, key: str | None) -> None:
+    def count(stage: str, card: str, key: str | None) -> None:
         record = store.get(key) if key else None
-        told.setdefault((stage, row), Counter())[record.status if record else "missing"] += 1
+        told.setdefault((stage, card), Counter())[record.status if record else "missing"] += 1
 
     for job in plan.pictures.values():
-        count("generate", job.ask.model, job.key)
+        count("generate", job.spec.model, job.key)
     whereabouts = sources(plan)
     for reference, pairs in plan.scorings.items():
         pixels = pixels_of(whereabouts[reference], reference, store)
         for scorer, prompt in pairs:
-            key = key_of("score", plan.cast.score(scorer, pixels, prompt)) if pixels else None
+            key = key_of("score", plan.participants.score(scorer, pixels, prompt)) if pixels else None
             count("score", scorer, key)
     for one in plan.comparisons:
-        a, b = (pixels_of(s, plan.cast.reference(s) or "", store) for s in (one.a, one.b))
-        key = key_of("judge", plan.cast.verdict(one.judge, a, b, one.prompt)) if a and b else None
+        a, b = (pixels_of(s, plan.participants.reference(s) or "", store) for s in (one.a, one.b))
+        key = key_of("judge", plan.participants.verdict(one.judge, a, b, one.prompt)) if a and b else None
         count("judge", one.judge, key)
     return told
 

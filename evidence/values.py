@@ -18,7 +18,7 @@ from ledger import metrics
 from ledger.schema import Column, Row, Source, Table, Value
 
 if TYPE_CHECKING:
-    from evidence.protocols import Study
+    from evidence.protocols import Experiment
 
 SEED = 2512  # of every bootstrap: the same samples give the same interval
 Grid = Sequence[Sequence[float | None]]  # seeds x prompts; None where a number is missing
@@ -51,19 +51,19 @@ class Sheet:
         )
 
 
-def mean(study: Study, label: str, grid: Grid, *, unit: str, digits: int = 3, caveat: str = "") -> Value:
+def mean(experiment: Experiment, label: str, grid: Grid, *, unit: str, digits: int = 3, caveat: str = "") -> Value:
     """Mean over seeds and prompts of a per-pair number."""
     flat = [number for line in grid for number in line if number is not None]
     total = sum(len(line) for line in grid)
     caveat = "; ".join(part for part in (caveat, missing(total - len(flat), total)) if part)
     if not flat:
-        return pending(study, label, unit, digits, caveat or "nothing was asked for")
+        return pending(experiment, label, unit, digits, caveat or "nothing was asked for")
     return Value(
         label=label,
         value=float(np.mean(flat)),
         unit=unit,
         digits=digits,
-        source=Source(kind="measured", where=study.run),
+        source=Source(kind="measured", where=experiment.run),
         n=len(flat),
         sd=float(np.std(flat)),
         interval=interval(grid),
@@ -71,9 +71,9 @@ def mean(study: Study, label: str, grid: Grid, *, unit: str, digits: int = 3, ca
     )
 
 
-def share(study: Study, label: str, grid: Grid, *, digits: int = 3, caveat: str = "") -> Value:
+def share(experiment: Experiment, label: str, grid: Grid, *, digits: int = 3, caveat: str = "") -> Value:
     """A mean of zeros and ones."""
-    return mean(study, label, grid, unit="share", digits=digits, caveat=caveat)
+    return mean(experiment, label, grid, unit="share", digits=digits, caveat=caveat)
 
 
 def interval(grid: Grid) -> tuple[float, float] | None:
@@ -87,7 +87,7 @@ def interval(grid: Grid) -> tuple[float, float] | None:
 
 
 def number(
-    study: Study,
+    experiment: Experiment,
     label: str,
     value: float,
     *,
@@ -103,14 +103,14 @@ def number(
         value=value,
         unit=unit,
         digits=digits,
-        source=Source(kind="measured", where=study.run),
+        source=Source(kind="measured", where=experiment.run),
         n=n,
         p=p,
         caveat=caveat or None,
     )
 
 
-def pending(study: Study, label: str, unit: str, digits: int, why: str) -> Value:
+def pending(experiment: Experiment, label: str, unit: str, digits: int, why: str) -> Value:
     return Value(label=label, value=None, unit=unit, digits=digits, source=Source(kind="pending", where=why), n=0)
 
 

@@ -1,8 +1,8 @@
 """Where weights come from, and which ones they were.
 
-Addresses are those of `evidence.rows`; a `local-dir:` one may also name a single file. The first run that reaches the
-hub pins the commit and the sha256 of every file it used in `models.lock.json`; every later run asks for that commit and
-refuses files that differ. Nothing is fetched on import, and no revision is ever guessed.
+Addresses are those of `evidence.cards.base`; a `local-dir:` one may also name a single file. The first run that reaches
+the hub pins the commit and the sha256 of every file it used in `models.lock.json`; every later run asks for that commit
+and refuses files that differ. Nothing is fetched on import, and no revision is ever guessed.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from evidence.rows import ROOT, Address, Unavailable, address
+from evidence.cards.base import ROOT, Address, Unavailable, address
 
-LOCK = Path(__file__).resolve().with_name("models.lock.json")
+LOCK = Path(__file__).resolve().parent / "cards" / "models.lock.json"
 UNPINNED = "unpinned"
 
 
@@ -52,7 +52,7 @@ def fetch(text: str, files: Sequence[str] = (), *, prepare: str = "", lock: Path
     """Brings weights to this disk and says which they are.
 
     `files` are the patterns that a run needs of a hub repository (all when empty). `prepare` is `module:function`,
-    called when a local folder is missing. Raises rows.Unavailable, or WeightsChanged.
+    called when a local folder is missing. Raises cards.Unavailable, or WeightsChanged.
     """
     where = address(text)
     if where.scheme == "hf-hub":

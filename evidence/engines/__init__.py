@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from evidence.plan import Plan
-from evidence.store import Store
-from evidence.work import Patience
+from evidence.jobs.plan import Plan
+from evidence.jobs.work import RetryPolicy
+from evidence.samples.store import Store
 
 ENGINES = ("local", "ray")
 
@@ -22,7 +22,7 @@ class Options:
 
     device: str = "cpu"
     retry_failed: bool = False
-    patience: Patience = field(default_factory=Patience)
+    retries: RetryPolicy = field(default_factory=RetryPolicy)
     parallel: int = 4  # calls in flight to one remote service
     address: str = ""  # of a Ray cluster; empty starts one here
     workers: Mapping[str, int] = field(default_factory=dict)  # of Ray, by stage; others as the cluster allows
@@ -31,7 +31,7 @@ class Options:
 
 @dataclass
 class Tally:
-    """What a run did. `unavailable` maps a row to the one line that says why it could not run."""
+    """What a run did. `unavailable` maps a card to the one line that says why it could not run."""
 
     unavailable: dict[str, str] = field(default_factory=dict)
 
@@ -54,7 +54,7 @@ def engine(name: str) -> Engine:
 
         return local.run
     if name == "ray":
-        from evidence.engines import raydata
+        from evidence.engines import ray as ray_engine
 
-        return raydata.run
+        return ray_engine.run
     raise KeyError(name)

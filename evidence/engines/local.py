@@ -1,4 +1,4 @@
-"""One process: pictures are made by the chain of `studio`, and scored on a thread beside it as they come.
+"""One process: pictures are made by the chain of `loader`, and scored on a thread beside it as they come.
 
 Generators are loaded one after the other; scorers that fit beside the largest of them stay loaded, the others follow
 one by one when all pictures are there; pairwise judges come last. What waits for a scorer waits on disk.
@@ -12,16 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 
 from evidence import generators, scorers
-from evidence.adapters import Arm
 from evidence.engines import Options, Reporter, Tally
-from evidence.engines.studio import Studio, free, lane, paint
-from evidence.plan import Comparison, PictureJob, Plan
-from evidence.store import Store, without_secrets
-from evidence.types import Generator, Judge, Scorer
-from evidence.work import Bench, batched, finished, settle
+from evidence.engines.pipeline import GeneratorLoader, free, make_pictures, side_stream
+from evidence.interfaces import Generator, Judge, Scorer
+from evidence.jobs.plan import Comparison, PictureJob, Plan
+from evidence.jobs.work import ScorerPool, batched, compare, finished
+from evidence.registry import PictureKind
+from evidence.samples.store import Store, without_secrets
 
 TOGETHER = 8  # pictures at most that go to the scorers in one call
-ASSUMED_GIB = 4.0  # of a row that does not say what it needs
+ASSUMED_GIB = 4.0  # of a card that does not say what it needs
 
 
 def run(
@@ -39,13 +39,13 @@ def run(
     store.sweep()
     beside, after = residents(plan, options.device)
 
-    def bench(names: Sequence[str]) -> Bench:
+    def bench(names: Sequence[str]) -> ScorerPool:
         def tell(name: str, error: Exception) -> None:
             unavailable(name, error, tally, report)
 
-        return Bench(plan, store, options.device, options.retry_failed, names, tell, load_scorer)
+        return ScorerPool(plan, store, options.device, options.retry_failed, names, tell, load_scorer)
 
-    _make(plan, store, Studio(plan.cast, options, load), bench(beside), report, tally)
+    _make(plan, store, GeneratorLoader(plan.participants, options, load), bench(beside), report, tally)
     free()
     for name in after:
         alone = bench([name])
@@ -57,7 +57,7 @@ def run(
     return tally
 
 
-def _make(plan: Plan, store: Store, studio: Studio, bench: Bench, report: Reporter, tally: Tally) -> None:
+def _make(plan: Plan, store: Store, loader: GeneratorLoader, bench: ScorerPool, report: Reporter, tally: Tally) -> None:
     """All pictures, and the scores of the scorers that are loaded beside the generators."""
     bench.prepare()
     waiting: SimpleQueue[str | None] = SimpleQueue()
@@ -67,16 +67,16 @@ def _make(plan: Plan, store: Store, studio: Studio, bench: Bench, report: Report
         waiting.put(job.key)
 
     with ThreadPoolExecutor(1, "score") as scoring:
-        scored = scoring.submit(_score, bench, waiting, studio.options.device, report)
+        scored = scoring.submit(_score, bench, waiting, loader.options.device, report)
         try:
-            for model, arm, jobs in plan.groups():
+            for model, kind, jobs in plan.groups():
                 due = []
                 for job in jobs:
-                    if finished(store, job.key, studio.options.retry_failed):
+                    if finished(store, job.key, loader.options.retry_failed):
                         made(job)
                     else:
                         due.append(job)
-                _draw(studio, model, arm, due, store, made, report, tally)
+                _draw(loader, model, kind, due, store, made, report, tally)
             for reference in plan.given:
                 waiting.put(reference)
         finally:
@@ -84,10 +84,10 @@ def _make(plan: Plan, store: Store, studio: Studio, bench: Bench, report: Report
         scored.result()
 
 
-def _score(bench: Bench, waiting: SimpleQueue[str | None], device: str, report: Reporter) -> None:
+def _score(bench: ScorerPool, waiting: SimpleQueue[str | None], device: str, report: Reporter) -> None:
     """Scores pictures as they come, until None does: one that finds the scorers idle goes at once, those that come
     meanwhile go together."""
-    beside = lane(device)
+    beside = side_stream(device)
     ended = False
     while not ended:
         together = [waiting.get()]
@@ -100,9 +100,9 @@ def _score(bench: Bench, waiting: SimpleQueue[str | None], device: str, report: 
 
 
 def _draw(
-    studio: Studio,
+    loader: GeneratorLoader,
     model: str,
-    arm: Arm,
+    kind: PictureKind,
     jobs: Sequence[PictureJob],
     store: Store,
     made: Callable[[PictureJob], None],
@@ -112,22 +112,22 @@ def _draw(
     if not jobs or model in tally.unavailable:
         return
     try:
-        generator = studio.load(model, arm)
+        generator = loader.load(model, kind)
     except Exception as error:
         unavailable(model, error, tally, report)
         return
-    paint(generator, jobs, store, studio.options, made)
+    make_pictures(generator, jobs, store, loader.options, made)
 
 
 def residents(plan: Plan, device: str) -> tuple[list[str], list[str]]:
     """Scorers that stay loaded beside the largest generator, and those that wait until it is gone."""
     room = memory_gib(device) * 0.9
-    local = [m.row for m in plan.cast.members.values() if not m.row.remote]
-    room -= max((row.memory_gib or ASSUMED_GIB for row in local), default=0.0)
+    local = [m.card for m in plan.participants.models.values() if not m.card.remote]
+    room -= max((card.memory_gib or ASSUMED_GIB for card in local), default=0.0)
     beside: list[str] = []
     after: list[str] = []
-    for name, row in plan.cast.scorers.items():
-        need = row.memory_gib or ASSUMED_GIB
+    for name, card in plan.participants.scorers.items():
+        need = card.memory_gib or ASSUMED_GIB
         room_after = room - need
         (beside if room_after >= 0 or not local else after).append(name)
         room = room_after if room_after >= 0 else room
@@ -148,12 +148,12 @@ def _compare(plan: Plan, store: Store, options: Options, report: Reporter, tally
     judges: dict[str, Judge] = {}
     for name in dict.fromkeys(comparison.judge for comparison in plan.comparisons):
         try:
-            judges[name] = scorers.load_judge(plan.cast.judges[name])
+            judges[name] = scorers.load_judge(plan.participants.judges[name])
         except Exception as error:
             unavailable(name, error, tally, report)
 
     def one(comparison: Comparison) -> None:
-        settle(plan, comparison, judges[comparison.judge], store, options.patience, options.retry_failed)
+        compare(plan, comparison, judges[comparison.judge], store, options.retries, options.retry_failed)
         report.advance("judge")
 
     with ThreadPoolExecutor(options.parallel, "judge") as calls:
@@ -161,7 +161,7 @@ def _compare(plan: Plan, store: Store, options: Options, report: Reporter, tally
 
 
 def unavailable(name: str, error: BaseException, tally: Tally, report: Reporter) -> None:
-    """One clear line for a row that cannot run; the other rows go on."""
+    """One clear line for a card that cannot run; the other cards go on."""
     first = (str(error).strip() or type(error).__name__).splitlines()[0]
     tally.unavailable[name] = without_secrets(first)
     report.say(f"{name}: skipped: {tally.unavailable[name]}")

@@ -13,11 +13,11 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from evidence import vsf
-from evidence.generators.local import StagedLocal
-from evidence.generators.steering import rule, steered
-from evidence.rows import Unavailable
-from evidence.types import GenerationFailed, Request
+from evidence.cards.base import Unavailable
+from evidence.generators.diffusers_base import StagedLocal
+from evidence.interfaces import GenerationFailed, Request
+from evidence.steering import vsf
+from evidence.steering.apply import rule, steered
 
 
 class Flux(StagedLocal):
@@ -29,7 +29,7 @@ class Flux(StagedLocal):
         """The transformer of one file; its names and shapes must be those of the base's configuration."""
         from safetensors import safe_open
 
-        file = self._fetch(self.row.transformer)
+        file = self._fetch(self.card.transformer)
         made = diffusers.FluxTransformer2DModel
         config = made.load_config(folder, subfolder="transformer", local_files_only=True)
         with torch.device("meta"):
@@ -38,7 +38,7 @@ class Flux(StagedLocal):
             found = {name: opened.get_slice(name).get_shape() for name in list(opened.keys())}
         if found != expected:
             odd = sorted(found.keys() ^ expected.keys()) or [n for n in found if found[n] != expected[n]]
-            raise Unavailable(f"{self.row.transformer} is not a transformer for {self.row.weights}: see {odd[0]}")
+            raise Unavailable(f"{self.card.transformer} is not a transformer for {self.card.weights}: see {odd[0]}")
         return made.from_single_file(
             file, config=str(folder), subfolder="transformer", dtype=dtype, local_files_only=True
         )

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from evidence.generators.local import StagedLocal
+from evidence.generators.diffusers_base import StagedLocal
 
 
 class Flux2Klein(StagedLocal):

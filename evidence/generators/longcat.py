@@ -11,9 +11,9 @@ from typing import ClassVar
 
 from PIL.Image import Image
 
-from evidence.adapters import Setting
-from evidence.generators.local import Local
-from evidence.types import Request
+from evidence.generators.diffusers_base import Local
+from evidence.interfaces import Request
+from evidence.registry import Setting
 
 
 class LongCat(Local):

@@ -7,7 +7,7 @@ from typing import Any
 
 from openai import APIConnectionError, APIError, APIStatusError, OpenAI
 
-from evidence.generators.remote import Remote
+from evidence.generators.http_base import Remote
 
 
 class OpenAIClient(Remote):

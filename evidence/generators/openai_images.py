@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from evidence.generators.openai_client import OpenAIClient
-from evidence.types import GenerationFailed, Request
+from evidence.interfaces import GenerationFailed, Request
 
 
 class OpenAIImages(OpenAIClient):
@@ -14,7 +14,7 @@ class OpenAIImages(OpenAIClient):
 
     def _ask(self, request: Request, key: str, base_url: str) -> bytes | str:
         answer: Any = self._client(key, base_url).images.generate(
-            model=self.row.weights,
+            model=self.card.weights,
             prompt=request.prompt,
             n=1,
             size=f"{self.settings['width']}x{self.settings['height']}",

@@ -1,4 +1,4 @@
-"""A chat model that answers with a picture, through OpenRouter and the official openai client (Nano Banana).
+"""A chat model that stored with a picture, through OpenRouter and the official openai client (Nano Banana).
 
 An answer in words only is a failure worth another try; the service takes no seed, so none is recorded.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from evidence.generators.openai_client import OpenAIClient
-from evidence.types import GenerationFailed, Request
+from evidence.interfaces import GenerationFailed, Request
 
 
 class OpenRouterChat(OpenAIClient):
@@ -17,7 +17,7 @@ class OpenRouterChat(OpenAIClient):
 
     def _ask(self, request: Request, key: str, base_url: str) -> bytes | str:
         answer = self._client(key, base_url).chat.completions.create(
-            model=self.row.weights,
+            model=self.card.weights,
             messages=[{"role": "user", "content": f"{self.settings['instruction']}\n{request.prompt}"}],
             extra_body={"modalities": ["image", "text"]},
         )

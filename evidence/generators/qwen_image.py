@@ -7,8 +7,8 @@ from typing import ClassVar
 from PIL.Image import Image
 from torch import Tensor
 
-from evidence.generators.local import StagedLocal
-from evidence.types import Request
+from evidence.generators.diffusers_base import StagedLocal
+from evidence.interfaces import Request
 
 
 class QwenImage(StagedLocal):

@@ -14,8 +14,8 @@ import httpx
 from replicate.client import Client, RetryTransport
 from replicate.exceptions import ReplicateError
 
-from evidence.generators.remote import SAID, Remote, classified
-from evidence.types import GenerationFailed, Request
+from evidence.generators.http_base import SAID, Remote, classified
+from evidence.interfaces import GenerationFailed, Request
 
 # Our names of settings, and those of the services.
 NAMES = {
@@ -62,7 +62,7 @@ class Replicate(Remote):
         told = {theirs: self.settings[ours] for ours, theirs in NAMES.items() if self.settings.get(ours) is not None}
         if self.settings["seeded"] and request.seed is not None:
             told["seed"] = request.seed
-        prediction = client.models.predictions.create(self.row.weights, {"prompt": request.prompt, **told})
+        prediction = client.models.predictions.create(self.card.weights, {"prompt": request.prompt, **told})
         ends = time.monotonic() + limit
         while prediction.status not in ("succeeded", "failed", "canceled"):
             if time.monotonic() > ends:

@@ -11,9 +11,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from evidence.generators.local import StagedLocal
-from evidence.generators.steering import rule, steered
-from evidence.types import Request
+from evidence.generators.diffusers_base import StagedLocal
+from evidence.interfaces import Request
+from evidence.steering.apply import rule, steered
 
 
 class Sd3(StagedLocal):

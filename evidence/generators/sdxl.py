@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from evidence.adapters import Setting
-from evidence.generators.local import StagedLocal
+from evidence.generators.diffusers_base import StagedLocal
+from evidence.registry import Setting
 
 CHUNK = 75
 

@@ -104,7 +104,7 @@ SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
 }
 
-# The parts of a row, where all of them are known: diffusion model, text encoders, decoder.
+# The parts of a card, where all of them are known: diffusion model, text encoders, decoder.
 PARTS: dict[str, tuple[str, ...]] = {
     "flux-dev": ("flux-dev", "t5-xxl", "clip-l", "flux-vae"),
     "sdxl": ("sdxl", "clip-l", "clip-bigg", "sdxl-vae"),

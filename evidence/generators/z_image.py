@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from evidence.generators.local import StagedLocal
-from evidence.types import Request
+from evidence.generators.diffusers_base import StagedLocal
+from evidence.interfaces import Request
 
 
 class ZImage(StagedLocal):

@@ -58,7 +58,7 @@ class Prompt(Strict):
 
 @dataclass(frozen=True)
 class PromptSet:
-    """Rows in file order. `name` and `digest` (sha256 of the rows) go into the provenance of a run."""
+    """Cards in file order. `name` and `digest` (sha256 of the rows) go into the provenance of a run."""
 
     name: str
     folder: Path

@@ -1,4 +1,4 @@
-"""Protocols: what to make, score and compare (`wants`), and what the answers mean (`tabulate`). Data in, values out.
+"""Protocols: what to make, score and compare (`wants`), and what the stored mean (`tabulate`). Data in, values out.
 
 A protocol is a module below with these two functions; to add one, add a module and a line of `PROTOCOLS`. None of them
 loads a model, and each computes with `ledger.metrics` on paired data alone: a pair of which one picture or score is
@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, cast
 
-from evidence.answers import Answers
-from evidence.plan import Cast, Wants
+from evidence.jobs.plan import Participants, Requirements
 from evidence.prompts import Prompt, PromptSet
+from evidence.samples.stored_results import StoredResults
 from ledger.schema import Document
 
 PROTOCOLS: Mapping[str, str] = {
@@ -32,11 +32,11 @@ PROTOCOLS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
-class Study:
+class Experiment:
     """What a protocol is applied to. `name` begins the ids of its values; `options` are the protocol's own."""
 
     name: str
-    cast: Cast
+    participants: Participants
     prompts: PromptSet
     seeds: tuple[int | None, ...]  # numbers of repeats, or (None,) to leave the samplers free
     options: Mapping[str, str] = field(default_factory=dict)
@@ -58,9 +58,9 @@ def seed_of(prompt: Prompt, repeat: int | None) -> int | None:
 class ProtocolModule(Protocol):
     PROMPTS: str  # the shipped prompt set that is used where none is named; empty: one must be named
 
-    def wants(self, study: Study) -> Wants: ...
+    def requirements(self, experiment: Experiment) -> Requirements: ...
 
-    def tabulate(self, study: Study, answers: Answers) -> Document: ...
+    def tabulate(self, experiment: Experiment, stored: StoredResults) -> Document: ...
 
 
 def load(name: str) -> ProtocolModule:

@@ -21,11 +21,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evidence import values
-from evidence.answers import Answers
-from evidence.plan import Ask, Comparison, Member, Scoring, Wants, ledger_id, merge, reads_prompt
+from evidence.jobs.plan import (
+    Comparison,
+    ConfiguredModel,
+    PictureSpec,
+    Requirements,
+    Scoring,
+    ledger_id,
+    merge,
+    reads_prompt,
+)
 from evidence.prompts import Prompt
-from evidence.protocols import Study
+from evidence.protocols import Experiment
 from evidence.protocols.pairs import FOUND, pairs
+from evidence.samples.stored_results import StoredResults
 from evidence.values import SEED, Sheet
 from ledger import metrics
 from ledger.problems import InputError, Problem, did_you_mean
@@ -43,52 +52,56 @@ class Cases(NamedTuple):
     labels: NDArray[np.float64]
 
 
-Labelled = tuple[Prompt, Ask, Ask, int | None]
+Labelled = tuple[Prompt, PictureSpec, PictureSpec, int | None]
 
 
-def readings(study: Study) -> tuple[str, ...]:
-    chosen = study.options.get("reading")
+def readings(experiment: Experiment) -> tuple[str, ...]:
+    chosen = experiment.options.get("reading")
     if chosen is not None and chosen not in READINGS:
         raise InputError([Problem("--set", 0, "reading", f"'{chosen}' is none of {', '.join(READINGS)}")])
     return (chosen,) if chosen else READINGS
 
 
-def wants(study: Study) -> Wants:
-    confirm = study.options.get("confirm")
-    if not study.cast.judges and not confirm:
+def requirements(experiment: Experiment) -> Requirements:
+    confirm = experiment.options.get("confirm")
+    if not experiment.participants.judges and not confirm:
         told = "needs a pairwise judge (--judges) or a judge of labels (--set confirm=SCORER)"
         raise InputError([Problem("--protocol", 0, "classifiers", told)])
-    if confirm and confirm not in study.cast.scorers:
-        hint = did_you_mean(confirm, study.cast.scorers)
+    if confirm and confirm not in experiment.participants.scorers:
+        hint = did_you_mean(confirm, experiment.participants.scorers)
         raise InputError([Problem("--set", 0, "confirm", f"'{confirm}' is none of the scorers of this run{hint}")])
-    readings(study)
+    readings(experiment)
     return merge(
-        Wants(
+        Requirements(
             (original, distorted),
-            tuple(Scoring(p, scorer, prompt.wide) for scorer in study.cast.scorers for p in (original, distorted)),
-            tuple(Comparison(original, distorted, judge, prompt.wide) for judge in study.cast.judges),
+            tuple(
+                Scoring(p, scorer, prompt.wide)
+                for scorer in experiment.participants.scorers
+                for p in (original, distorted)
+            ),
+            tuple(Comparison(original, distorted, judge, prompt.wide) for judge in experiment.participants.judges),
         )
-        for member in study.cast.members.values()
-        for line in pairs(study, member)
+        for model in experiment.participants.models.values()
+        for line in pairs(experiment, model)
         for prompt, original, distorted in line
     )
 
 
-def tabulate(study: Study, answers: Answers) -> Document:
+def tabulate(experiment: Experiment, stored: StoredResults) -> Document:
     sheets: list[Sheet] = []
-    for reading in readings(study):
+    for reading in readings(experiment):
         sheet = Sheet(
-            f"{study.name}.classifiers-{reading}",
+            f"{experiment.name}.classifiers-{reading}",
             f"Scorers as classifiers, reading “{reading}”",
             "Does a scorer prefer the picture that a judge found to fit the wide-spectrum prompt?",
             note="AUROC per pair ranks pairs by the difference of scores; flattened, single pictures, two per pair.",
         )
         sheets.append(sheet)
-        for name, scorer in study.cast.scorers.items():
+        for name, scorer in experiment.participants.scorers.items():
             if reads_prompt(scorer):
-                found, missing = gather(study, answers, name, reading)
+                found, missing = gather(experiment, stored, name, reading)
                 row = Row(id=ledger_id(name), label=scorer.label, kind=_kind(scorer.aligned))
-                for column, value in _row(study, scorer.label, reading, found, missing):
+                for column, value in _row(experiment, scorer.label, reading, found, missing):
                     sheet.put(row, column, value)
     return Document(
         values={key: value for sheet in sheets for key, value in sheet.values.items()},
@@ -100,15 +113,15 @@ def _kind(aligned: bool | None) -> str:
     return {True: "aligned", False: "base", None: ""}[aligned]
 
 
-def gather(study: Study, answers: Answers, scorer: str, reading: str) -> tuple[Cases, int]:
+def gather(experiment: Experiment, stored: StoredResults, scorer: str, reading: str) -> tuple[Cases, int]:
     """The pairs of all generators that count under a reading, and how many of them lack a score or a verdict."""
     found: list[tuple[float, float, float]] = []
     missing = 0
-    for member in study.cast.members.values():
-        for prompt, original, distorted, label in _labelled(study, answers, member):
+    for model in experiment.participants.models.values():
+        for prompt, original, distorted, label in _labelled(experiment, stored, model):
             if label == -1 or (label == 0 and reading == "success-only"):
                 continue
-            o, d = (answers.number(picture, scorer, prompt.wide) for picture in (original, distorted))
+            o, d = (stored.number(picture, scorer, prompt.wide) for picture in (original, distorted))
             if o is None or d is None or label is None:
                 missing += 1
             else:
@@ -117,15 +130,15 @@ def gather(study: Study, answers: Answers, scorer: str, reading: str) -> tuple[C
     return Cases(columns[0], columns[1], columns[2]), missing
 
 
-def _labelled(study: Study, answers: Answers, member: Member) -> Iterator[Labelled]:
+def _labelled(experiment: Experiment, stored: StoredResults, model: ConfiguredModel) -> Iterator[Labelled]:
     """Prompt, I_o, I_a, label: 1 or 0, -1 where the pair does not count, None where the verdict is missing."""
-    for line in pairs(study, member):
+    for line in pairs(experiment, model):
         for prompt, original, distorted in line:
-            for judge in study.cast.judges:
-                verdict = answers.verdict(Comparison(original, distorted, judge, prompt.wide))
+            for judge in experiment.participants.judges:
+                verdict = stored.verdict(Comparison(original, distorted, judge, prompt.wide))
                 yield prompt, original, distorted, verdict
-            if confirm := study.options.get("confirm"):
-                seen = [answers.score(picture, confirm, "") for picture in (original, distorted)]
+            if confirm := experiment.options.get("confirm"):
+                seen = [stored.score(picture, confirm, "") for picture in (original, distorted)]
                 yield prompt, original, distorted, _confirmed(prompt, *seen)
 
 
@@ -138,7 +151,9 @@ def _confirmed(prompt: Prompt, original: object, distorted: object) -> int | Non
     return 1 if asked and there and absent else -1
 
 
-def _row(study: Study, label: str, reading: str, cases: Cases, missing: int) -> Iterator[tuple[Column, Value]]:
+def _row(
+    experiment: Experiment, label: str, reading: str, cases: Cases, missing: int
+) -> Iterator[tuple[Column, Value]]:
     told = f"reading: {reading}"
     if missing:
         told += f"; {missing} pairs lack a score or a verdict"
@@ -146,7 +161,7 @@ def _row(study: Study, label: str, reading: str, cases: Cases, missing: int) -> 
     guesses = (cases.distorted > cases.original).astype(np.float64)
     correct = [[float(g == t) for g, t in zip(guesses, cases.labels, strict=True)]]
     accuracy = Column(id="accuracy", label="Accuracy", unit="share", better="higher")
-    yield accuracy, values.share(study, f"Accuracy of {label}", correct, caveat=told)
+    yield accuracy, values.share(experiment, f"Accuracy of {label}", correct, caveat=told)
     columns = {
         "f1": ("F1", "F1 of the class “I_a is right”"),
         "balanced": ("Balanced accuracy", "mean recall of both classes"),
@@ -163,11 +178,11 @@ def _row(study: Study, label: str, reading: str, cases: Cases, missing: int) -> 
         except ValueError as error:
             value, why = None, str(error)
         if value is None:
-            yield column, values.pending(study, name, "share", 3, f"{why} ({told})")
+            yield column, values.pending(experiment, name, "share", 3, f"{why} ({told})")
         else:
-            yield column, values.number(study, name, value, unit="share", n=n, caveat=told)
+            yield column, values.number(experiment, name, value, unit="share", n=n, caveat=told)
     if n > 1:
-        yield _flat_interval(study, label, cases, told)
+        yield _flat_interval(experiment, label, cases, told)
 
 
 def _statistic(key: str, cases: Cases, guesses: NDArray[np.float64]) -> float | None:
@@ -185,12 +200,12 @@ def _statistic(key: str, cases: Cases, guesses: NDArray[np.float64]) -> float | 
             return float((cases.labels == 0).mean())
 
 
-def _flat_interval(study: Study, label: str, cases: Cases, told: str) -> tuple[Column, Value]:
+def _flat_interval(experiment: Experiment, label: str, cases: Cases, told: str) -> tuple[Column, Value]:
     """The margin by which the right picture wins, with an interval: what accuracy leaves out."""
     sign = 2 * cases.labels - 1
     margins = sign * (cases.distorted - cases.original)
     column = Column(id="margin", label="Margin", better="higher", note="score of the right picture minus the other's")
     value = values.number(
-        study, f"Margin of {label}", float(margins.mean()), unit="points", n=len(margins), caveat=told
+        experiment, f"Margin of {label}", float(margins.mean()), unit="points", n=len(margins), caveat=told
     )
     return column, value.model_copy(update={"interval": metrics.bootstrap_interval(margins, SEED)})

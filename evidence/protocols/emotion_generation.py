@@ -9,12 +9,12 @@ the published ones, and every value says so.
 from __future__ import annotations
 
 from evidence import values
-from evidence.answers import Answers
-from evidence.plan import Ask, Member, Scoring, Wants, ledger_id, merge, reads_prompt
+from evidence.jobs.plan import ConfiguredModel, PictureSpec, Requirements, Scoring, ledger_id, merge, reads_prompt
 from evidence.prompts import Prompt
-from evidence.protocols import Study, seed_of
+from evidence.protocols import Experiment, seed_of
 from evidence.protocols.pairs import row_of
-from evidence.scorers import ScorerRow
+from evidence.samples.stored_results import StoredResults
+from evidence.scorers import ScorerCard
 from evidence.values import Sheet
 from ledger.schema import Column, Document
 
@@ -22,38 +22,40 @@ PROMPTS = "emotion"
 UNCROPPED = "the whole picture is scored; the published test crops the face first (LLMDet): not comparable with it"
 
 
-def _ask(member: Member, prompt: Prompt, emotion: str, repeat: int | None) -> Ask:
-    return Ask(member.name, prompt.prompts[emotion], "plain", seed_of(prompt, repeat))
+def _ask(model: ConfiguredModel, prompt: Prompt, emotion: str, repeat: int | None) -> PictureSpec:
+    return PictureSpec(model.name, prompt.prompts[emotion], "plain", seed_of(prompt, repeat))
 
 
-def wants(study: Study) -> Wants:
+def requirements(experiment: Experiment) -> Requirements:
     return merge(
-        Wants(scorings=(Scoring(_ask(member, prompt, emotion, repeat), scorer, prompt.statements.get(emotion, text)),))
-        for member in study.cast.members.values()
-        for repeat in study.seeds
-        for prompt in study.prompts.rows
+        Requirements(
+            scorings=(Scoring(_ask(model, prompt, emotion, repeat), scorer, prompt.statements.get(emotion, text)),)
+        )
+        for model in experiment.participants.models.values()
+        for repeat in experiment.seeds
+        for prompt in experiment.prompts.rows
         for emotion, text in prompt.prompts.items()
-        for scorer in study.cast.scorers
+        for scorer in experiment.participants.scorers
     )
 
 
-def tabulate(study: Study, answers: Answers) -> Document:
+def tabulate(experiment: Experiment, stored: StoredResults) -> Document:
     sheet = Sheet(
-        f"{study.name}.emotion-generation",
+        f"{experiment.name}.emotion-generation",
         "Emotions in generated faces",
         "How well the whole picture, not a crop of the face, matches a sentence that its face shows the emotion.",
     )
-    emotions = list(dict.fromkeys(emotion for prompt in study.prompts.rows for emotion in prompt.prompts))
-    for member in study.cast.members.values():
-        for name, scorer in study.cast.scorers.items():
+    emotions = list(dict.fromkeys(emotion for prompt in experiment.prompts.rows for emotion in prompt.prompts))
+    for model in experiment.participants.models.values():
+        for name, scorer in experiment.participants.scorers.items():
             for emotion in emotions:
                 grid = [
                     [
-                        _shown(answers, scorer, _ask(member, prompt, emotion, repeat), prompt, emotion)
-                        for prompt in study.prompts.rows
+                        _shown(stored, scorer, _ask(model, prompt, emotion, repeat), prompt, emotion)
+                        for prompt in experiment.prompts.rows
                         if emotion in prompt.prompts
                     ]
-                    for repeat in study.seeds
+                    for repeat in experiment.seeds
                 ]
                 if not reads_prompt(scorer) and all(number is None for line in grid for number in line):
                     continue  # a judge of other labels
@@ -62,11 +64,11 @@ def tabulate(study: Study, answers: Answers) -> Document:
                     label=f"{emotion.capitalize()}, {scorer.label}",
                     better="higher",
                 )
-                label = f"{scorer.label} finds the {emotion} face that {member.row.label} was asked for"
-                sheet.put(row_of(member), column, values.mean(study, label, grid, unit="score", caveat=UNCROPPED))
+                label = f"{scorer.label} finds the {emotion} face that {model.card.label} was asked for"
+                sheet.put(row_of(model), column, values.mean(experiment, label, grid, unit="score", caveat=UNCROPPED))
     return Document(values=sheet.values, tables={sheet.id: sheet.table()} if sheet.values else {})
 
 
-def _shown(answers: Answers, scorer: ScorerRow, ask: Ask, prompt: Prompt, emotion: str) -> float | None:
-    value = answers.score(ask, scorer.id, prompt.statements.get(emotion, prompt.prompts[emotion]))
+def _shown(stored: StoredResults, scorer: ScorerCard, spec: PictureSpec, prompt: Prompt, emotion: str) -> float | None:
+    value = stored.score(spec, scorer.id, prompt.statements.get(emotion, prompt.prompts[emotion]))
     return value.get(emotion) if isinstance(value, dict) else value

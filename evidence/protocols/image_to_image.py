@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from evidence import values
-from evidence.answers import Answers
-from evidence.plan import Ask, Member, Scoring, Wants, ledger_id, merge, names_labels
+from evidence.jobs.plan import ConfiguredModel, PictureSpec, Requirements, Scoring, ledger_id, merge, names_labels
 from evidence.prompts import Prompt
-from evidence.protocols import Study, seed_of
+from evidence.protocols import Experiment, seed_of
 from evidence.protocols.pairs import FOUND, row_of, wide
+from evidence.samples.stored_results import StoredResults
 from evidence.values import Sheet
 from ledger.problems import InputError, Problem, did_you_mean
 from ledger.schema import Column, Document
@@ -22,75 +22,79 @@ from ledger.schema import Column, Document
 PROMPTS = "wide"
 
 
-def source(study: Study) -> Member:
-    members = study.cast.members
-    name = study.options.get("source", next(iter(members), ""))
-    if name not in members:
-        raise InputError([Problem("--set", 0, "source", f"'{name}' is not in --models{did_you_mean(name, members)}")])
-    return members[name]
+def source(experiment: Experiment) -> ConfiguredModel:
+    models = experiment.participants.models
+    name = experiment.options.get("source", next(iter(models), ""))
+    if name not in models:
+        raise InputError([Problem("--set", 0, "source", f"'{name}' is not in --models{did_you_mean(name, models)}")])
+    return models[name]
 
 
-def edits(study: Study, member: Member) -> Iterator[list[tuple[Prompt, Ask, Ask]]]:
+def edits(experiment: Experiment, model: ConfiguredModel) -> Iterator[list[tuple[Prompt, PictureSpec, PictureSpec]]]:
     """One list per seed: prompt, input, edited picture."""
-    first = source(study)
-    for repeat in study.seeds:
-        rows = [prompt for prompt in study.prompts.rows if prompt.wide]
-        inputs = [wide(study, first, prompt, repeat) for prompt in rows]
+    first = source(experiment)
+    for repeat in experiment.seeds:
+        rows = [prompt for prompt in experiment.prompts.rows if prompt.wide]
+        inputs = [wide(experiment, first, prompt, repeat) for prompt in rows]
         yield [
             (
                 p,
                 given,
-                Ask(member.name, p.wide, "wide", seed_of(p, repeat), p.negative if member.negative else "", given),
+                PictureSpec(
+                    model.name, p.wide, "wide", seed_of(p, repeat), p.negative if model.negative else "", given
+                ),
             )
             for p, given in zip(rows, inputs, strict=True)
         ]
 
 
-def editors(study: Study) -> list[Member]:
-    first = source(study)
-    return [member for member in study.cast.members.values() if member is not first] or [first]
+def editors(experiment: Experiment) -> list[ConfiguredModel]:
+    first = source(experiment)
+    return [model for model in experiment.participants.models.values() if model is not first] or [first]
 
 
-def wants(study: Study) -> Wants:
+def requirements(experiment: Experiment) -> Requirements:
     return merge(
-        Wants(scorings=(Scoring(given, scorer, prompt.plain), Scoring(edited, scorer, prompt.plain)))
-        for member in editors(study)
-        for line in edits(study, member)
+        Requirements(scorings=(Scoring(given, scorer, prompt.plain), Scoring(edited, scorer, prompt.plain)))
+        for model in editors(experiment)
+        for line in edits(experiment, model)
         for prompt, given, edited in line
-        for scorer in study.cast.scorers
+        for scorer in experiment.participants.scorers
     )
 
 
-def tabulate(study: Study, answers: Answers) -> Document:
-    first = source(study)
+def tabulate(experiment: Experiment, stored: StoredResults) -> Document:
+    first = source(experiment)
     sheet = Sheet(
-        f"{study.name}.image-to-image",
-        f"Edits of {first.row.label}'s wide-spectrum pictures",
+        f"{experiment.name}.image-to-image",
+        f"Edits of {first.card.label}'s wide-spectrum pictures",
         "Score of the edited picture minus that of the input, both under the plain prompt; higher is more cleaned up.",
     )
-    for member in editors(study):
-        lines = list(edits(study, member))
-        for name, scorer in study.cast.scorers.items():
+    for model in editors(experiment):
+        lines = list(edits(experiment, model))
+        for name, scorer in experiment.participants.scorers.items():
             if not names_labels(scorer):
-                after = [[answers.number(edited, name, p.plain) for p, _, edited in line] for line in lines]
-                before = [[answers.number(given, name, p.plain) for p, given, _ in line] for line in lines]
+                after = [[stored.number(edited, name, p.plain) for p, _, edited in line] for line in lines]
+                before = [[stored.number(given, name, p.plain) for p, given, _ in line] for line in lines]
                 column = Column(id=f"delta_{ledger_id(name)}", label=f"Δ {scorer.label}", note="edited - input")
-                label = f"{scorer.label}: edit by {member.row.label} minus its input"
+                label = f"{scorer.label}: edit by {model.card.label} minus its input"
                 sheet.put(
-                    row_of(member), column, values.mean(study, label, values.difference(after, before), unit="points")
+                    row_of(model),
+                    column,
+                    values.mean(experiment, label, values.difference(after, before), unit="points"),
                 )
             else:
-                left = [[_left(answers, name, p, given, edited) for p, given, edited in line] for line in lines]
+                left = [[_left(stored, name, p, given, edited) for p, given, edited in line] for line in lines]
                 if any(number is not None for line in left for number in line):
                     column = Column(id=f"left_{ledger_id(name)}", label="Effects left", unit="share", better="higher")
                     caveat = "inputs that show no requested effect do not count; they are among the missing"
-                    label = f"Requested effects of the input that are left after the edit by {member.row.label}"
-                    sheet.put(row_of(member), column, values.share(study, label, left, caveat=caveat))
+                    label = f"Requested effects of the input that are left after the edit by {model.card.label}"
+                    sheet.put(row_of(model), column, values.share(experiment, label, left, caveat=caveat))
     return Document(values=sheet.values, tables={sheet.id: sheet.table()} if sheet.values else {})
 
 
-def _left(answers: Answers, scorer: str, prompt: Prompt, given: Ask, edited: Ask) -> float | None:
-    before, after = answers.score(given, scorer, ""), answers.score(edited, scorer, "")
+def _left(stored: StoredResults, scorer: str, prompt: Prompt, given: PictureSpec, edited: PictureSpec) -> float | None:
+    before, after = stored.score(given, scorer, ""), stored.score(edited, scorer, "")
     if not isinstance(before, dict) or not isinstance(after, dict):
         return None
     shown = [tag for tag in prompt.tags if before.get(tag, 0.0) >= FOUND]

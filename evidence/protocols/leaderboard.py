@@ -10,12 +10,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from evidence import values
-from evidence.answers import Answers
-from evidence.plan import Ask, Given, Member, Scoring, Source, Wants, ledger_id, merge, reads_prompt
+from evidence.jobs.plan import (
+    ConfiguredModel,
+    PictureFile,
+    PictureSpec,
+    Requirements,
+    Scoring,
+    Source,
+    ledger_id,
+    merge,
+    reads_prompt,
+)
 from evidence.prompts import Prompt
-from evidence.protocols import Study, seed_of
+from evidence.protocols import Experiment, seed_of
 from evidence.protocols.pairs import row_of
-from evidence.scorers import ScorerRow
+from evidence.samples.stored_results import StoredResults
+from evidence.scorers import ScorerCard
 from evidence.values import Grid, Sheet
 from ledger.schema import Column, Document, Row, Value
 
@@ -23,58 +33,58 @@ PROMPTS = ""
 WORKS = Row(id="real-art", label="Real art", kind="human")
 
 
-def _rows(study: Study) -> list[Prompt]:
-    return [prompt for prompt in study.prompts.rows if prompt.image]
+def _rows(experiment: Experiment) -> list[Prompt]:
+    return [prompt for prompt in experiment.prompts.rows if prompt.image]
 
 
-def _picture(study: Study, member: Member | None, prompt: Prompt, repeat: int | None) -> Source:
-    if member is None:
-        return Given(study.prompts.folder / prompt.image)
-    return Ask(member.name, prompt.plain, "plain", seed_of(prompt, repeat))
+def _picture(experiment: Experiment, model: ConfiguredModel | None, prompt: Prompt, repeat: int | None) -> Source:
+    if model is None:
+        return PictureFile(experiment.prompts.folder / prompt.image)
+    return PictureSpec(model.name, prompt.plain, "plain", seed_of(prompt, repeat))
 
 
-def _competitors(study: Study) -> Iterator[tuple[Row, Member | None]]:
+def _competitors(experiment: Experiment) -> Iterator[tuple[Row, ConfiguredModel | None]]:
     yield WORKS, None
-    for member in study.cast.members.values():
-        yield row_of(member), member
+    for model in experiment.participants.models.values():
+        yield row_of(model), model
 
 
-def wants(study: Study) -> Wants:
+def requirements(experiment: Experiment) -> Requirements:
     return merge(
-        Wants(scorings=(Scoring(_picture(study, member, prompt, repeat), scorer, prompt.plain),))
-        for _, member in _competitors(study)
-        for repeat in (study.seeds if member else study.seeds[:1])
-        for prompt in _rows(study)
-        for scorer in study.cast.scorers
+        Requirements(scorings=(Scoring(_picture(experiment, model, prompt, repeat), scorer, prompt.plain),))
+        for _, model in _competitors(experiment)
+        for repeat in (experiment.seeds if model else experiment.seeds[:1])
+        for prompt in _rows(experiment)
+        for scorer in experiment.participants.scorers
     )
 
 
-def tabulate(study: Study, answers: Answers) -> Document:
+def tabulate(experiment: Experiment, stored: StoredResults) -> Document:
     sheet = Sheet(
-        f"{study.name}.leaderboard",
+        f"{experiment.name}.leaderboard",
         "Real art among the generators",
         "Mean score under the works' own captions; every generator drew the same captions.",
     )
-    for name, scorer in study.cast.scorers.items():
+    for name, scorer in experiment.participants.scorers.items():
         if reads_prompt(scorer):
             column = Column(id=f"mean_{ledger_id(name)}", label=scorer.label, better="higher")
-            for row, member in _competitors(study):
+            for row, model in _competitors(experiment):
                 label = f"{scorer.label} of {row.label} under the captions of works"
-                value = values.mean(study, label, _grid(study, answers, member, name), unit="points")
+                value = values.mean(experiment, label, _grid(experiment, stored, model, name), unit="points")
                 sheet.put(row, column, value)
-            for key, value in _place(study, sheet, column, scorer):
+            for key, value in _place(experiment, sheet, column, scorer):
                 sheet.put(WORKS, key, value)
     return Document(values=sheet.values, tables={sheet.id: sheet.table()} if sheet.values else {})
 
 
-def _grid(study: Study, answers: Answers, member: Member | None, scorer: str) -> Grid:
+def _grid(experiment: Experiment, stored: StoredResults, model: ConfiguredModel | None, scorer: str) -> Grid:
     return [
-        [answers.number(_picture(study, member, p, repeat), scorer, p.plain) for p in _rows(study)]
-        for repeat in (study.seeds if member else study.seeds[:1])
+        [stored.number(_picture(experiment, model, p, repeat), scorer, p.plain) for p in _rows(experiment)]
+        for repeat in (experiment.seeds if model else experiment.seeds[:1])
     ]
 
 
-def _place(study: Study, sheet: Sheet, column: Column, scorer: ScorerRow) -> Iterator[tuple[Column, Value]]:
+def _place(experiment: Experiment, sheet: Sheet, column: Column, scorer: ScorerCard) -> Iterator[tuple[Column, Value]]:
     cells = {row: sheet.values[f"{sheet.id}.{row}.{column.id}"] for row in sheet.rows}
     works = cells.pop(WORKS.id)
     others = [cell.value for cell in cells.values() if cell.value is not None]
@@ -83,11 +93,11 @@ def _place(study: Study, sheet: Sheet, column: Column, scorer: ScorerRow) -> Ite
     label = f"{scorer.label}: place of real art among {len(others)} generators"
     if works.value is None or len(others) < 2 or max(others) == min(others):
         why = "needs the works and two generators with different means"
-        yield rank, values.pending(study, label, "", 0, why)
-        yield relative, values.pending(study, label, "share", 3, why)
+        yield rank, values.pending(experiment, label, "", 0, why)
+        yield relative, values.pending(experiment, label, "share", 3, why)
         return
     place = 1 + sum(other > works.value for other in others)
     share = (works.value - min(others)) / (max(others) - min(others))
     n = works.n or 0
-    yield rank, values.number(study, label, place, digits=0, n=n, caveat=f"of {len(others) + 1}")
-    yield relative, values.number(study, label, share, unit="share", n=n)
+    yield rank, values.number(experiment, label, place, digits=0, n=n, caveat=f"of {len(others) + 1}")
+    yield relative, values.number(experiment, label, share, unit="share", n=n)

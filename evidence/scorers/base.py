@@ -21,9 +21,9 @@ from PIL.Image import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from evidence.rows import ROOT, Unavailable
-from evidence.scorers.rows import ScorerRow
-from evidence.types import Score
+from evidence.cards.base import ROOT, Unavailable
+from evidence.cards.scorers import ScorerCard
+from evidence.interfaces import Score
 from evidence.weights import fetch
 from ledger.problems import InputError, Problem, relative
 
@@ -34,17 +34,17 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 class LocalScorer(ABC):
-    """A scorer with weights on this machine. Higher means preferred, except where the row says otherwise."""
+    """A scorer with weights on this machine. Higher means preferred, except where the card says otherwise."""
 
     text_window: int | None = None  # tokens, start and end included; None: no bound, 0: the text is not read
 
-    def __init__(self, row: ScorerRow, device: str = "cpu") -> None:
-        self.row, self.device = row, torch.device(device)
-        self.dtype = torch.float32 if self.device.type == "cpu" else getattr(torch, row.dtype)
-        self.batch = 1 if self.device.type == "cpu" else row.batch
+    def __init__(self, card: ScorerCard, device: str = "cpu") -> None:
+        self.card, self.device = card, torch.device(device)
+        self.dtype = torch.float32 if self.device.type == "cpu" else getattr(torch, card.dtype)
+        self.batch = 1 if self.device.type == "cpu" else card.batch
 
     def place(self, module: Module, dtype: torch.dtype | None = None) -> Module:
-        """The module where it computes, its parameters in the number format of the row. Buffers keep theirs: rotary
+        """The module where it computes, its parameters in the number format of the card. Buffers keep theirs: rotary
         frequencies in half precision would turn the thousandth token by radians. On a CPU every tensor is copied to
         memory of its own: a file's tensors lie at any address, and kernels round by address."""
         for part in module.parameters():
@@ -62,7 +62,7 @@ class LocalScorer(ABC):
 
     def token_count(self, prompt: str) -> int:
         """Tokens of the whole prompt, start and end included."""
-        raise NotImplementedError(f"{self.row.id} reads no text")
+        raise NotImplementedError(f"{self.card.id} reads no text")
 
     def score(self, images: list[Image], prompts: list[str]) -> list[Score]:
         """Scores picture i (any mode, brought to RGB) under prompt i."""
@@ -76,7 +76,7 @@ class LocalScorer(ABC):
                 scores += found[: len(images) - start]
         for number, score in enumerate(scores):
             if not all(map(math.isfinite, score.values() if isinstance(score, dict) else [score])):
-                raise ValueError(f"{self.row.id}: the score of picture {number} is not a number")
+                raise ValueError(f"{self.card.id}: the score of picture {number} is not a number")
         return scores
 
     def truncated(self, prompts: list[str]) -> list[bool]:
@@ -86,21 +86,21 @@ class LocalScorer(ABC):
         return [self.token_count(prompt) > self.text_window for prompt in prompts]
 
 
-def weights_of(row: ScorerRow) -> Path:
-    return fetch(row.weights, row.files, prepare=row.prepare).path
+def weights_of(card: ScorerCard) -> Path:
+    return fetch(card.weights, card.files, prepare=card.prepare).path
 
 
-def file_of(row: ScorerRow, name: str) -> Path:
+def file_of(card: ScorerCard, name: str) -> Path:
     """One file of the weights. Raises Unavailable with where it belongs."""
-    path = weights_of(row) / name
+    path = weights_of(card) / name
     if not path.is_file():
-        raise Unavailable(f"{name} is not in {row.weights}", row.note or f"put it into {relative(path.parent, ROOT)}")
+        raise Unavailable(f"{name} is not in {card.weights}", card.note or f"put it into {relative(path.parent, ROOT)}")
     return path
 
 
-def base_of(row: ScorerRow) -> Path:
+def base_of(card: ScorerCard) -> Path:
     """The folder with architecture, tokenizer and processor: `base`, or that of the weights."""
-    return fetch(row.base, row.base_files).path if row.base else weights_of(row)
+    return fetch(card.base, card.base_files).path if card.base else weights_of(card)
 
 
 def read_state(path: Path, inside: str = "") -> State:

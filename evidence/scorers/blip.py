@@ -26,6 +26,8 @@ from transformers import (
 )
 from transformers.models.blip.modeling_blip_text import BlipTextModel
 
+from evidence.cards.scorers import ImageRewardCard, ItmCard
+from evidence.interfaces import Score
 from evidence.scorers.base import (
     LocalScorer,
     State,
@@ -40,8 +42,6 @@ from evidence.scorers.base import (
     weights_of,
 )
 from evidence.scorers.framing import cropped
-from evidence.scorers.rows import ImageRewardRow, ItmRow
-from evidence.types import Score
 
 
 def crossed(text_encoder: Any, tokens: Mapping[str, Tensor], picture: Tensor) -> Tensor:
@@ -60,15 +60,15 @@ def crossed(text_encoder: Any, tokens: Mapping[str, Tensor], picture: Tensor) ->
 class ItmScorer(LocalScorer):
     """Probability 0..1 that picture and prompt match, or the raw logit of a match."""
 
-    def __init__(self, row: ItmRow, device: str = "cpu") -> None:
-        super().__init__(row, device)
-        folder, base = weights_of(row), base_of(row)
+    def __init__(self, card: ItmCard, device: str = "cpu") -> None:
+        super().__init__(card, device)
+        folder, base = weights_of(card), base_of(card)
         self.model = self.place(open_model(BlipForImageTextRetrieval, folder))
         self.processor = BlipImageProcessorPil.from_pretrained(base)
         self.tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=False)
         places = self.model.config.text_config.max_position_embeddings
         self.text_window = min(places, self.tokenizer.model_max_length)
-        self.raw = row.logits
+        self.raw = card.logits
 
     def logits(self, images: Sequence[Image], prompts: Sequence[str]) -> Tensor:
         """(pairs, 2) float32: index 0 mismatch, index 1 match."""
@@ -114,14 +114,14 @@ class ImageRewardScorer(LocalScorer):
 
     text_window = WINDOW
 
-    def __init__(self, row: ImageRewardRow, device: str = "cpu") -> None:
-        super().__init__(row, device)
-        self.tokenizer = AutoTokenizer.from_pretrained(base_of(row), trust_remote_code=False)
+    def __init__(self, card: ImageRewardCard, device: str = "cpu") -> None:
+        super().__init__(card, device)
+        self.tokenizer = AutoTokenizer.from_pretrained(base_of(card), trust_remote_code=False)
         self.tokenizer.add_special_tokens({"bos_token": "[DEC]", "additional_special_tokens": ["[ENC]"]})
-        checkpoint, text = file_of(row, row.checkpoint), file_of(row, row.text_config)
-        self.model = self.place(open_image_reward(checkpoint, text, row.vision_heads))
+        checkpoint, text = file_of(card, card.checkpoint), file_of(card, card.text_config)
+        self.model = self.place(open_image_reward(checkpoint, text, card.vision_heads))
         self.side = self.model.vision.config.image_size
-        self.mean, self.deviation = row.mean, row.deviation
+        self.mean, self.deviation = card.mean, card.deviation
 
     def values(self, images: Sequence[Image], prompts: Sequence[str]) -> list[Score]:
         pixels = self.send(torch.stack([cropped(image, self.side) for image in images]))

@@ -28,7 +28,7 @@ class Turn:
     mask: Tensor  # (turns, length) 1 for real tokens
     kinds: Tensor  # (turns, length) 1 for picture tokens
     patches: Tensor  # (all patches, channels * 2 * patch * patch) float32
-    grid: Tensor  # (turns, 3): frames, rows and columns of patches
+    grid: Tensor  # (turns, 3): frames, cards and columns of patches
 
     @property
     def last(self) -> Tensor:
@@ -45,14 +45,14 @@ def within_budget(width: int, height: int, pixels: int, factor: int) -> tuple[in
     reaches them, and the same proportions as far as that allows. `pixels` is both bounds of Qwen's rule."""
     if max(width, height) > 200 * min(width, height):
         raise ValueError(f"a {width}x{height} picture is too long: at most 200 to 1")
-    rows, columns = max(factor, round(height / factor) * factor), max(factor, round(width / factor) * factor)
-    if rows * columns > pixels:
+    cards, columns = max(factor, round(height / factor) * factor), max(factor, round(width / factor) * factor)
+    if cards * columns > pixels:
         shrink = math.sqrt(width * height / pixels)
-        rows, columns = (math.floor(side / shrink / factor) * factor for side in (height, width))
-    elif rows * columns < pixels:
+        cards, columns = (math.floor(side / shrink / factor) * factor for side in (height, width))
+    elif cards * columns < pixels:
         grow = math.sqrt(pixels / (width * height))
-        rows, columns = (math.ceil(side * grow / factor) * factor for side in (height, width))
-    return max(factor, columns), max(factor, rows)
+        cards, columns = (math.ceil(side * grow / factor) * factor for side in (height, width))
+    return max(factor, columns), max(factor, cards)
 
 
 class ChatInput:

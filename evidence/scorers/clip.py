@@ -1,6 +1,6 @@
 """CLIP and the preference models that keep its shape: CLIP-L, PickScore, HPS v1, HPSv2.1, the miniature's encoders.
 
-A score is the cosine of picture and prompt, times exp(logit_scale) where the row says so. Directories are stock
+A score is the cosine of picture and prompt, times exp(logit_scale) where the card says so. Directories are stock
 CLIPModel directories; single files are the layouts of OpenAI's clip package (align_sd's hpc.pth) and of open_clip
 (HPSv2), whose keys are renamed into the stock class. Checked against HPSv2's own code (tests/evidence/golden).
 """
@@ -17,6 +17,8 @@ from PIL.Image import Image
 from torch import Tensor
 from transformers import AutoTokenizer, CLIPConfig, CLIPImageProcessorPil, CLIPModel
 
+from evidence.cards.scorers import ClipCard, ClipCheckpointCard
+from evidence.interfaces import Score
 from evidence.scorers.base import (
     LocalScorer,
     State,
@@ -30,8 +32,6 @@ from evidence.scorers.base import (
     weights_of,
 )
 from evidence.scorers.framing import cropped, padded
-from evidence.scorers.rows import ClipCheckpointRow, ClipRow
-from evidence.types import Score
 
 
 class TextWindow:
@@ -89,12 +89,12 @@ class _Cosine(LocalScorer):
 class ClipScorer(_Cosine):
     """A CLIPModel directory: cosine in -1..1, or scaled by the learned exp(logit_scale)."""
 
-    def __init__(self, row: ClipRow, device: str = "cpu") -> None:
-        super().__init__(row, device)
-        folder, base = weights_of(row), base_of(row)
+    def __init__(self, card: ClipCard, device: str = "cpu") -> None:
+        super().__init__(card, device)
+        folder, base = weights_of(card), base_of(card)
         self._place(open_model(CLIPModel, folder), base)
         self.processor = CLIPImageProcessorPil.from_pretrained(base)
-        self.scale = math.exp(float(self.model.logit_scale)) if row.scaled else 1.0
+        self.scale = math.exp(float(self.model.logit_scale)) if card.scaled else 1.0
 
     def pixels(self, images: Sequence[Image]) -> Tensor:
         found: Tensor = self.processor(images=list(images), return_tensors="pt").pixel_values
@@ -104,16 +104,16 @@ class ClipScorer(_Cosine):
 class CheckpointScorer(_Cosine):
     """One file in the layout of OpenAI's clip or of open_clip: cosine in -1..1; the learned scale is not applied."""
 
-    def __init__(self, row: ClipCheckpointRow, device: str = "cpu") -> None:
-        super().__init__(row, device)
-        path = file_of(row, row.checkpoint)
-        base = base_of(row)
-        published = read_state(path, inside=row.state_key)
+    def __init__(self, card: ClipCheckpointCard, device: str = "cpu") -> None:
+        super().__init__(card, device)
+        path = file_of(card, card.checkpoint)
+        base = base_of(card)
+        published = read_state(path, inside=card.state_key)
         end = TextWindow(base, 1).tokenizer.eos_token_id
-        config = configuration(published, path, row.vision_heads, row.text_heads, row.activation, end)
+        config = configuration(published, path, card.vision_heads, card.text_heads, card.activation, end)
         self._place(fit_published(config, published, path), base)
         self.side = config.vision_config.image_size
-        self.framing = cropped if row.framing == "crop" else padded
+        self.framing = cropped if card.framing == "crop" else padded
 
     def pixels(self, images: Sequence[Image]) -> Tensor:
         return torch.stack([self.framing(image, self.side) for image in images])

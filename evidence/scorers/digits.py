@@ -2,8 +2,8 @@
 
 Every dimension is one question with a guideline; the score is the expectation of the digits 0, 1, 2 under the model's
 probabilities for exactly these three tokens after the question, so it lies in 0..2; higher is conventionally nicer.
-Rows are padded on the right and read at their own last real token: reading position -1 of such a batch, as happens when
-the padding side is left to chance, would read padding for every question but the longest.
+Cards are padded on the right and read at their own last real token: reading position -1 of such a batch, as happens
+when the padding side is left to chance, would read padding for every question but the longest.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from PIL.Image import Image, Resampling
 from torch import Tensor
 from transformers import Qwen3VLForConditionalGeneration
 
+from evidence.cards.base import ROOT
+from evidence.cards.scorers import AnnotatorCard
+from evidence.interfaces import Score
 from evidence.prompts import DIMENSIONS
-from evidence.rows import ROOT
 from evidence.scorers.base import LocalScorer, base_of, open_model, weights_of
 from evidence.scorers.chat import PICTURE, ChatInput, Turn
-from evidence.scorers.rows import JudgeRow
-from evidence.types import Score
 from ledger.problems import InputError, Problem, relative
 
 DIGITS = ("0", "1", "2")
@@ -64,7 +64,7 @@ def read_guideline(path: Path, question: str = "") -> Guideline:
         lacking = [digit for digit in DIGITS if not any(shown.endswith(f": {digit}") for shown in options)]
         problems += [Problem(file, 0, dimension, f"has no option for {digit}") for digit in lacking]
     if not found.question:
-        problems.append(Problem(file, 0, "question", "a CSV holds none: give the row one"))
+        problems.append(Problem(file, 0, "question", "a CSV holds none: give the card one"))
     if problems:
         raise InputError(problems)
     return found
@@ -85,8 +85,8 @@ def _from_csv(path: Path, question: str) -> Guideline:
     options: dict[str, dict[str, str]] = {}
     dimension = ""
     with path.open(encoding="utf-8-sig", newline="") as stream:
-        for row in csv.DictReader(stream):
-            cell = {str(name).strip(): (value or "") for name, value in row.items()}
+        for card in csv.DictReader(stream):
+            cell = {str(name).strip(): (value or "") for name, value in card.items()}
             if cell["Dimension"]:
                 dimension = _key(cell["Dimension"])
             score = int(cell["Score"])
@@ -101,19 +101,19 @@ def _key(title: str) -> str:
     return inside[1] if inside else title
 
 
-class DigitJudge(LocalScorer):
+class DigitAnnotator(LocalScorer):
     """Eleven scores in 0..2 by dimension, in the order of DIMENSIONS."""
 
     text_window = 0
 
-    def __init__(self, row: JudgeRow, device: str = "cpu") -> None:
-        super().__init__(row, device)
-        self.model = self.place(open_model(Qwen3VLForConditionalGeneration, weights_of(row)))
-        self.chat = ChatInput(base_of(row))
+    def __init__(self, card: AnnotatorCard, device: str = "cpu") -> None:
+        super().__init__(card, device)
+        self.model = self.place(open_model(Qwen3VLForConditionalGeneration, weights_of(card)))
+        self.chat = ChatInput(base_of(card))
         self.digits = torch.tensor([self.chat.token(digit) for digit in DIGITS], device=self.device)
-        guideline = read_guideline(ROOT / row.guideline, row.question)
+        guideline = read_guideline(ROOT / card.guideline, card.question)
         self.questions = [guideline.ask(dimension) for dimension in DIMENSIONS]
-        self.side = row.image_size or 512
+        self.side = card.image_size or 512
 
     def turns(self, image: Image) -> Turn:
         """One question for each dimension; the picture is brought to a square whatever its proportions."""

@@ -20,11 +20,11 @@ from PIL.Image import Image
 from torch import Tensor, nn
 from transformers import Qwen2VLConfig, Qwen2VLModel
 
-from evidence.rows import ROOT, Unavailable
+from evidence.cards.base import ROOT, Unavailable
+from evidence.cards.scorers import Hpsv3Card
+from evidence.interfaces import Score
 from evidence.scorers.base import LocalScorer, State, base_of, build, file_of, fit, read_state
 from evidence.scorers.chat import PICTURE, PLACEHOLDER, ChatInput
-from evidence.scorers.rows import Hpsv3Row
-from evidence.types import Score
 
 _KEYS = (
     ("visual.", "backbone.visual."),
@@ -65,17 +65,17 @@ class Hpsv3(nn.Module):
 class Hpsv3Scorer(LocalScorer):
     """Element 0 (the mean) of about -10 to 16 with the published weights; a higher one is preferred."""
 
-    def __init__(self, row: Hpsv3Row, device: str = "cpu") -> None:
-        super().__init__(row, device)
-        base = base_of(row)
-        self.template = read_template(row)
-        self.chat = ChatInput(base, [row.reward_token])
-        self.reward_token, self.reward = row.reward_token, self.chat.token(row.reward_token)
-        self.model = open_hpsv3(file_of(row, row.checkpoint), base)
+    def __init__(self, card: Hpsv3Card, device: str = "cpu") -> None:
+        super().__init__(card, device)
+        base = base_of(card)
+        self.template = read_template(card)
+        self.chat = ChatInput(base, [card.reward_token])
+        self.reward_token, self.reward = card.reward_token, self.chat.token(card.reward_token)
+        self.model = open_hpsv3(file_of(card, card.checkpoint), base)
         self.place(self.model.backbone)
         self.place(self.model.head, torch.float32)
         self.text_window = self.model.backbone.config.text_config.max_position_embeddings
-        self.pixels: int = row.pixels
+        self.pixels: int = card.pixels
 
     def text(self, prompt: str) -> str:
         """The whole turn. A prompt that contains the reward token itself would be read at the wrong place."""
@@ -119,20 +119,20 @@ def _renamed(key: str) -> str:
     return key
 
 
-def read_template(row: Hpsv3Row) -> str:
+def read_template(card: Hpsv3Card) -> str:
     """The instruction with `{text_prompt}` and the reward token in it, from the official wheel or from a text file.
 
     The constants of the wheel's data collator are parsed, not imported. Raises Unavailable with the command that
-    fetches the wheel, or where the text is not the one whose sha256 the row gives."""
-    path = ROOT / row.template
+    fetches the wheel, or where the text is not the one whose sha256 the card gives."""
+    path = ROOT / card.template
     if not path.exists():
-        raise Unavailable(f"the instruction of {row.label} is not at {row.template}", row.beside[row.template])
+        raise Unavailable(f"the instruction of {card.label} is not at {card.template}", card.beside[card.template])
     text = _from_wheel(path) if path.suffix == ".whl" else path.read_text("utf-8")
     found = hashlib.sha256(text.encode()).hexdigest()
-    if row.template_sha256 and found != row.template_sha256:
-        raise Unavailable(f"{path.name} holds another instruction (sha256 {found[:12]}) than the row expects")
-    if text.count("{text_prompt}") != 1 or text.count(row.reward_token) != 1:
-        raise Unavailable(f"{path.name} must hold {{text_prompt}} and {row.reward_token} once each")
+    if card.template_sha256 and found != card.template_sha256:
+        raise Unavailable(f"{path.name} holds another instruction (sha256 {found[:12]}) than the card expects")
+    if text.count("{text_prompt}") != 1 or text.count(card.reward_token) != 1:
+        raise Unavailable(f"{path.name} must hold {{text_prompt}} and {card.reward_token} once each")
     return text
 
 

@@ -2,8 +2,8 @@
 
 A phrase of keywords (the condition) is compared with every token of the prompt; tokens below a share of the largest
 similarity are masked; four layers of cross-attention let the 257 picture tokens read the rest; token 0 is the picture.
-The published code has two thresholds, 0.3 in its evaluation scripts and 0.01 in the class: the row chooses. The largest
-similarity is taken per pair, as in the published one-by-one scoring, so that batch mates do not matter.
+The published code has two thresholds, 0.3 in its evaluation scripts and 0.01 in the class: the card chooses. The
+largest similarity is taken per pair, as in the published one-by-one scoring, so that batch mates do not matter.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel
 
+from evidence.cards.scorers import MpsCard
+from evidence.interfaces import Score
 from evidence.scorers.base import LocalScorer, State, base_of, build, file_of, fit
 from evidence.scorers.clip import TextWindow
 from evidence.scorers.pickles import module_state
-from evidence.scorers.rows import MpsRow
-from evidence.types import Score
 
 HEAD = 64  # width of an attention head, as published
 
@@ -156,15 +156,15 @@ def stock_state(published: State) -> tuple[State, dict[str, str], int]:
 class MpsScorer(LocalScorer):
     """Scores of about 6 to 18 with the published weights."""
 
-    def __init__(self, row: MpsRow, device: str = "cpu") -> None:
-        super().__init__(row, device)
-        base = base_of(row)
-        self.model = self.place(open_mps(file_of(row, row.checkpoint), base, row.cross_heads))
+    def __init__(self, card: MpsCard, device: str = "cpu") -> None:
+        super().__init__(card, device)
+        base = base_of(card)
+        self.model = self.place(open_mps(file_of(card, card.checkpoint), base, card.cross_heads))
         self.processor = CLIPImageProcessorPil.from_pretrained(base)
         self.text_window = self.model.clip.config.text_config.max_position_embeddings
         self.text = TextWindow(base, self.text_window)
-        self.condition = self.text.ids([row.condition]).to(self.device)
-        self.threshold = row.threshold
+        self.condition = self.text.ids([card.condition]).to(self.device)
+        self.threshold = card.threshold
 
     def values(self, images: Sequence[Image], prompts: Sequence[str]) -> list[Score]:
         pixels = self.processor(images=list(images), return_tensors="pt").pixel_values

@@ -18,7 +18,7 @@ from miniature import datasets
 from miniature.report import rows
 from miniature.report.rows import ENGINE, SCORERS, WAYS, Measured, Setting
 
-# Scorers of the engine by their rows in evidence/scorers.toml.
+# Scorers of the engine by their rows in evidence/cards/scorers.toml.
 ENGINE_SCORERS = {
     "miniature-encoder": "encoder",
     "miniature-reward": "gatenone-low-s0",

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from evidence.run import Rows
+from evidence.run import Cards
 from tests.evidence import small
 
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -12,6 +12,6 @@ os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
 
 
 @pytest.fixture(scope="session")
-def small_rows(tmp_path_factory: pytest.TempPathFactory) -> Rows:
-    """A small real cast, made once: see tests/evidence/small.py."""
-    return small.rows(tmp_path_factory.mktemp("small"))
+def small_cards(tmp_path_factory: pytest.TempPathFactory) -> Cards:
+    """A small real participants, made once: see tests/evidence/small.py."""
+    return small.cards(tmp_path_factory.mktemp("small"))

@@ -1,6 +1,7 @@
-"""A small cast for the engine's tests: real pipelines and scorers with random weights, loaded by the real adapters.
+"""A small participants for the engine's tests: real pipelines and scorers with random weights, loaded by the real
+adapters.
 
-Nothing of our own is replaced: rows are TOML read by the real readers, weights are repositories on disk.
+Nothing of our own is replaced: cards are TOML read by the real readers, weights are repositories on disk.
 """
 
 from __future__ import annotations
@@ -8,14 +9,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from evidence import models, scorers
-from evidence.run import Rows
+from evidence import scorers
+from evidence.cards import models
+from evidence.run import Cards
 from tests.evidence.tiny import repositories
 
 SETTINGS = 'dtype = "float32"\nsteps = 2\nguidance = 3.5\nwidth = 32\nheight = 32\nmax_sequence_length = 64\n'
 
 
-def rows(folder: Path, *, more_models: str = "", more_scorers: str = "") -> Rows:
+def cards(folder: Path, *, more_models: str = "", more_scorers: str = "") -> Cards:
     """Generators `small` (base) and `small-aligned` (the same with a LoRA), scorers `small-clip` and `small-labels`."""
     home = folder / "weights"
     if not home.exists():
@@ -27,7 +29,7 @@ def rows(folder: Path, *, more_models: str = "", more_scorers: str = "") -> Rows
         classifier(home / "labels")
     (folder / "models.toml").write_text(_models(home) + more_models, "utf-8")
     (folder / "scorers.toml").write_text(_scorers(home) + more_scorers, "utf-8")
-    return Rows(models.load(folder / "models.toml"), scorers.read(folder / "scorers.toml"))
+    return Cards(models.load(folder / "models.toml"), scorers.read(folder / "scorers.toml"))
 
 
 def _models(home: Path) -> str:
@@ -35,7 +37,7 @@ def _models(home: Path) -> str:
 [small]
 label = "Small"
 family = "Small"
-kind = "base"
+alignment = "base"
 adapter = "flux"
 weights = "local-dir:{home}/flux"
 licence = "none"
@@ -44,7 +46,7 @@ licence = "none"
 [small-aligned]
 like = "small"
 label = "Small aligned"
-kind = "aligned"
+alignment = "aligned"
 lora = "local-dir:{home}/lora"
 """
 
@@ -61,7 +63,7 @@ text_window = 77
 [small-labels]
 label = "Small judge"
 adapter = "image-classifier"
-role = "judge"
+role = "annotator"
 weights = "local-dir:{home}/labels"
 output = "probability by label"
 text_window = 0

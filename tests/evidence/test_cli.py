@@ -13,9 +13,9 @@ import torch
 from click.testing import CliRunner, Result
 
 import build
-from evidence import doctor
 from evidence.cli import evidence
-from evidence.run import Rows
+from evidence.ready import doctor
+from evidence.run import Cards
 from ledger.schema import Document
 from tests.evidence import small
 
@@ -24,9 +24,9 @@ KEY = "sk-0123456789abcdefghij"
 
 
 @pytest.fixture
-def own(small_rows: Rows) -> str:
-    """The folder with the rows of the small cast."""
-    return str(Path(small_rows.models["small"].weights.removeprefix("local-dir:")).parents[1])
+def own(small_cards: Cards) -> str:
+    """The folder with the cards of the small participants."""
+    return str(Path(small_cards.models["small"].weights.removeprefix("local-dir:")).parents[1])
 
 
 def invoke(*arguments: str) -> Result:
@@ -58,24 +58,24 @@ def test_a_dry_run_prints_the_plan_and_makes_nothing(tmp_path: Path) -> None:
     asked = "flux-dev,dance-flux,nano-banana"
     told = invoke("--models", asked, "--prompts", "300", "--judges", "llm-judge", "--dry-run", "--runs", str(runs))
     assert told.exit_code == 0 and not runs.exists()
-    memory = f"{Rows().models['flux-dev'].memory_gib:.1f}"
+    memory = f"{Cards().models['flux-dev'].memory_gib:.1f}"
     lines = {line.split()[0]: line.split() for line in told.output.splitlines() if line}
     assert lines["flux-dev"][1:5] == ["generate", "600", "600", memory] and lines["nano-banana"][-1] == "unknown"
     assert lines["hpsv3"][1:4] == ["score", "3600", "3600"] and lines["llm-judge"][1:4] == ["judge", "900", "900"]
     total = next(line for line in told.output.splitlines() if line.startswith("to do:"))
-    assert "1800 pictures" in total and "900 verdicts" in total and f"largest row {float(memory):.0f} GiB" in total
+    assert "1800 pictures" in total and "900 verdicts" in total and f"largest card {float(memory):.0f} GiB" in total
     assert "GB of disk" in total and "and what is unknown" in total
     assert "guess for one H100, by its operations: flux-dev, dance-flux" in told.output
 
 
 def test_every_figure_of_a_plan_is_an_estimate_or_unknown_with_the_reason() -> None:
-    """Of every row that ships: no blank, and no figure of another architecture."""
-    rows = Rows()
-    judges = ",".join(name for name, row in rows.scorers.items() if row.remote)
-    scorers = ",".join(name for name, row in rows.scorers.items() if not row.remote)
+    """Of every card that ships: no blank, and no figure of another architecture."""
+    cards = Cards()
+    judges = ",".join(name for name, card in cards.scorers.items() if card.remote)
+    scorers = ",".join(name for name, card in cards.scorers.items() if not card.remote)
     asked = [
         "--models",
-        ",".join(rows.models),
+        ",".join(cards.models),
         "--scorers",
         scorers,
         "--judges",
@@ -88,9 +88,9 @@ def test_every_figure_of_a_plan_is_an_estimate_or_unknown_with_the_reason() -> N
     lines = {
         cells[0]: cells
         for line in told
-        if len(cells := line.split()) >= 9 and cells[0] in {*rows.models, *rows.scorers}
+        if len(cells := line.split()) >= 9 and cells[0] in {*cards.models, *cards.scorers}
     }
-    assert lines.keys() == {*rows.models, *rows.scorers}
+    assert lines.keys() == {*cards.models, *cards.scorers}
     reasons = [line for line in told if line.startswith("unknown ")]
     for name, cells in lines.items():
         memory, hours, usd = cells[4], cells[5], cells[-1]
@@ -106,7 +106,7 @@ def test_every_figure_of_a_plan_is_an_estimate_or_unknown_with_the_reason() -> N
 
 def test_from_the_first_picture_to_the_ledger(own: str, tmp_path: Path) -> None:
     prompts = str(small.prompt_file(tmp_path / "p.jsonl"))
-    common = ["--rows", own, "--runs", str(tmp_path)]
+    common = ["--cards", own, "--runs", str(tmp_path)]
     made = invoke("--models", "small", "--prompt-set", prompts, "--device", "cpu", *common)
     assert made.exit_code == 0, made.output
     assert re.search(r"generate +small +6 done\n", made.output) and "evidence collect" in made.output
@@ -125,7 +125,7 @@ def test_failures_are_listed_with_their_errors(own: str, tmp_path: Path, monkeyp
     monkeypatch.setenv("OPENROUTER_API_KEY", KEY)
     monkeypatch.setenv("OPENROUTER_BASE_URL", "http://127.0.0.1:9/api")
     monkeypatch.setattr("time.sleep", lambda _: None)
-    common = ["--rows", own, "--runs", str(tmp_path)]
+    common = ["--cards", own, "--runs", str(tmp_path)]
     asked = ["--models", "nano-banana", "--prompts", "1", "--scorers", "small-clip", "--device", "cpu"]
     made = invoke(*asked, *common)
     told = invoke("status", "--failures", *common)
@@ -148,7 +148,7 @@ def test_a_run_that_never_was_is_one_line(tmp_path: Path) -> None:
         (["--models", "flux-dev", "--protocol", "real-photos"], "needs a prompt set of its own"),
         (["--models", "flux-dev@step=4"], "did you mean 'steps'"),
         (["--models", "flux-dev@steps=four"], "steps: Input should be a valid integer"),
-        (["--models", "flux-dev@lora_scale=2"], "lora_scale: the row has no LoRA"),
+        (["--models", "flux-dev@lora_scale=2"], "lora_scale: the card has no LoRA"),
         (["--models", "sd35m-geneval@lora_scale=half"], "lora_scale: not a number"),
         (["--models", "flux-dev-vsf@negative=maybe"], "negative: neither true nor false"),
         (["--models", "flux-dev@negative_prompt=ugly"], "is ignored unless true_cfg_scale is above 1"),
@@ -180,13 +180,13 @@ def test_doctor_names_what_each_row_lacks_and_what_would_mend_it(
     for name in ("HF_HUB_CACHE", "HF_TOKEN", "OPENAI_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("OPENROUTER_API_KEY", KEY)
-    lacks = dict(doctor.examine(Rows(), device_gib=24.0))
+    lacks = dict(doctor.examine(Cards(), device_gib=24.0))
     flux = {lack.what.split(":")[0]: lack.mend for lack in lacks["flux-dev"]}
     assert flux["weights"].startswith("hf download black-forest-labs/FLUX.1-dev") and "vae/*" in flux["weights"]
     assert "hf auth login" in flux["licence"] and "huggingface.co/black-forest-labs/FLUX.1-dev" in flux["licence"]
     assert "larger GPU" in flux["memory"]
     assert lacks["nano-banana"] == [] and [lack.mend for lack in lacks["gpt-image-15"]] == ["export OPENAI_API_KEY=..."]
-    assert "memory" not in {lack.what.split(":")[0] for lack in dict(doctor.examine(Rows(), 80.0))["flux-dev"]}
+    assert "memory" not in {lack.what.split(":")[0] for lack in dict(doctor.examine(Cards(), 80.0))["flux-dev"]}
 
 
 def test_doctor_sees_weights_that_are_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_doctor_sees_weights_that_are_there(monkeypatch: pytest.MonkeyPatch, tmp
     snapshot = tmp_path / "hub/models--stabilityai--stable-diffusion-xl-base-1.0/snapshots/abc"
     snapshot.mkdir(parents=True)
     (snapshot / "model_index.json").write_text("{}")
-    assert dict(doctor.examine(Rows(), 80.0))["sdxl"] == []
+    assert dict(doctor.examine(Cards(), 80.0))["sdxl"] == []
 
 
 def test_doctor_prints_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,7 +208,7 @@ def test_plain_lines_where_there_is_no_terminal(own: str, tmp_path: Path) -> Non
     """No escape sequences in a log."""
     prompts = str(small.prompt_file(tmp_path / "p.jsonl", 1))
     told = invoke(
-        "--models", "small", "--prompt-set", prompts, "--rows", own, "--runs", str(tmp_path), "--device", "cpu"
+        "--models", "small", "--prompt-set", prompts, "--cards", own, "--runs", str(tmp_path), "--device", "cpu"
     )
     assert told.exit_code == 0 and "\x1b" not in told.output and "\r" not in told.output
 
@@ -217,14 +217,14 @@ def test_bars_on_a_terminal_keep_lines_apart() -> None:
     from rich.console import Console
     from rich.progress import Progress
 
-    from evidence.report import Bars
+    from evidence.progress import Bars
 
     console = Console(force_terminal=True, width=80, record=True)
     with Progress(console=console) as progress:
         bars = Bars({"generate": 2, "score": 0}, progress)
-        bars.say("row: skipped: no [weights]")
+        bars.say("card: skipped: no [weights]")
         bars.advance("generate", 2)
-    assert "row: skipped: no [weights]" in console.export_text() and list(bars.tasks) == ["generate"]
+    assert "card: skipped: no [weights]" in console.export_text() and list(bars.tasks) == ["generate"]
 
 
 def test_the_benchmark_runs_at_tiny_size_and_says_so(tmp_path: Path) -> None:

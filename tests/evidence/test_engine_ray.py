@@ -9,10 +9,10 @@ import pytest
 
 from evidence import run
 from evidence.engines import Options
-from evidence.engines.raydata import Pool, check, pools
-from evidence.report import Plain
-from evidence.run import Order, Rows
-from evidence.store import Store
+from evidence.engines.ray import Pool, check, pools
+from evidence.progress import Plain
+from evidence.run import Cards, Order
+from evidence.samples.store import Store
 from ledger.problems import InputError
 from tests.evidence import small
 
@@ -38,10 +38,10 @@ def contents(store: Store) -> dict[str, bytes]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(280)
-def test_both_engines_make_the_same_bytes(cluster: None, small_rows: Rows, tmp_path: Path) -> None:
-    """Two generators, two scorers and a row that cannot run; then a second run that does nothing."""
-    lost = small_rows.models["small"].model_copy(update={"weights": f"local-dir:{tmp_path}/lost"})
-    rows = Rows({**small_rows.models, "lost": lost}, small_rows.scorers)
+def test_both_engines_make_the_same_bytes(cluster: None, small_cards: Cards, tmp_path: Path) -> None:
+    """Two generators, two scorers and a card that cannot run; then a second run that does nothing."""
+    lost = small_cards.models["small"].model_copy(update={"weights": f"local-dir:{tmp_path}/lost"})
+    cards = Cards({**small_cards.models, "lost": lost}, small_cards.scorers)
     prompts = str(small.prompt_file(tmp_path / "p.jsonl", 2))
     order = Order(models=("small", "small-aligned", "lost"), prompt_set=prompts)
     said: list[str] = []
@@ -49,7 +49,7 @@ def test_both_engines_make_the_same_bytes(cluster: None, small_rows: Rows, tmp_p
     def go(engine: str) -> Store:
         folder = tmp_path / engine
         plan, tally = run.execute(
-            order, "t", Options(), Plain({}, said.append), engine_name=engine, rows=rows, runs=folder
+            order, "t", Options(), Plain({}, said.append), engine_name=engine, cards=cards, runs=folder
         )
         assert set(tally.unavailable) == {"lost"} and len(plan.pictures) == 8
         return run.store_of("t", folder)

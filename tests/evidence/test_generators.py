@@ -1,6 +1,6 @@
-"""Every local row of models.toml, from the hub layout it is published in to a picture, on tiny weights.
+"""Every local card of models.toml, from the hub layout it is published in to a picture, on tiny weights.
 
-The rows are the real ones: real addresses, file patterns, adapters and settings, served by a hub of our own on
+The cards are the real ones: real addresses, file patterns, adapters and settings, served by a hub of our own on
 loopback. Only size, steps and text window are cut down. Below that: the settings that would quietly spoil evidence.
 """
 
@@ -19,14 +19,15 @@ import pytest
 import torch
 from PIL import Image
 
-from evidence import generators, models, weights
-from evidence.generators.local import add_lora
-from evidence.rows import Unavailable
-from evidence.types import GenerationFailed, Request, Staged
+from evidence import generators, weights
+from evidence.cards import models
+from evidence.cards.base import Unavailable
+from evidence.generators.diffusers_base import add_lora
+from evidence.interfaces import GenerationFailed, Request, Staged
 from tests.evidence.tiny import repositories
+from tests.evidence.tiny.cards import card
 from tests.evidence.tiny.hub import Hub, commit_of
 from tests.evidence.tiny.repositories import SIDE
-from tests.evidence.tiny.rows import row
 
 LAYOUTS: dict[str, Callable[[Path], Path]] = {
     "black-forest-labs/FLUX.1-dev": repositories.flux,
@@ -68,8 +69,8 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
         yield served
 
 
-def shrunk(name: str) -> models.Row:
-    """The real row with profiles small enough for the test."""
+def shrunk(name: str) -> models.ModelCard:
+    """The real card with profiles small enough for the test."""
     real = models.load()[name]
     reads = generators.ADAPTERS[real.adapter].settings
     few: dict[str, Any] = {"size": 2 * SIDE if real.adapter == "glm-image" else SIDE}
@@ -77,11 +78,11 @@ def shrunk(name: str) -> models.Row:
         few["max_sequence_length"] = 48
     profiles = {}
     for key, profile in real.profiles.items():
-        arms = {
-            arm: own.model_copy(update={"steps": own.steps // 12}) if own.steps else own
-            for arm, own in (("plain", profile.plain), ("wide", profile.wide))
+        kinds = {
+            kind: own.model_copy(update={"steps": own.steps // 12}) if own.steps else own
+            for kind, own in (("plain", profile.plain), ("wide", profile.wide))
         }
-        profiles[key] = profile.model_copy(update=few | ({"steps": 2} if profile.steps else {}) | arms)
+        profiles[key] = profile.model_copy(update=few | ({"steps": 2} if profile.steps else {}) | kinds)
     return real.model_copy(update={"profiles": profiles})
 
 
@@ -105,7 +106,7 @@ def loaded(hub: Hub) -> Callable[[str], Any]:
     return load
 
 
-# ------------------------------------------------------------------------------------------- each row, end to end
+# ------------------------------------------------------------------------------------------- each card, end to end
 
 
 @pytest.mark.parametrize("name", LOCAL)
@@ -157,11 +158,11 @@ def test_the_published_profile_runs_in_its_own_precision(name: str, hub: Hub) ->
 
 def test_both_arms_share_weights_and_differ_only_as_published(loaded: Callable[[str], Any], hub: Hub) -> None:
     generator = generators.load(shrunk("sd35m"), "as-published")
-    wide: Any = generators.load(shrunk("sd35m"), "as-published", arm="wide", sharing=generator)
+    wide: Any = generators.load(shrunk("sd35m"), "as-published", kind="wide", sharing=generator)
     assert wide.pipe is generator.pipe  # type: ignore[attr-defined]
     assert (generator.recipe.steps, generator.recipe.guidance) == (3, 4.0)
     assert (wide.recipe.steps, wide.recipe.guidance) == (2, 6.0)
-    other = generators.load(shrunk("sd35m"), arm="wide", sharing=loaded("sd35m"))
+    other = generators.load(shrunk("sd35m"), kind="wide", sharing=loaded("sd35m"))
     assert other.recipe == loaded("sd35m").recipe
 
 
@@ -248,7 +249,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 def test_an_adapter_gives_the_bytes_of_the_stock_pipeline(
     adapter: str, kind: str, pipeline: str, ours: Any, theirs: Any, folder: Callable[[str], Path]
 ) -> None:
-    generator = generators.load(row(adapter, folder(kind), **ours))
+    generator = generators.load(card(adapter, folder(kind), **ours))
     given = dict(theirs) | ({"max_sequence_length": 512} if adapter in ("z-image", "flux2-klein") else {})
     source = {"variant": "fp16"} if adapter == "sdxl" else {}
     dtype = given.pop("dtype", torch.float32)
@@ -298,13 +299,13 @@ def test_longcat_never_rewrites_a_prompt(loaded: Callable[[str], Any]) -> None:
     assert generator.pipe.text_processor is None, "the rewriter could be brought back"
     with pytest.raises(AttributeError):  # the default would rewrite, had we not said no
         generator.pipe(PLAIN.prompt, num_inference_steps=1, width=32, height=32)
-    assert "prompt_rewrite" not in generators.ADAPTERS["longcat"].settings, "no row may turn it on"
+    assert "prompt_rewrite" not in generators.ADAPTERS["longcat"].settings, "no card may turn it on"
 
 
 def test_flux_ignores_a_negative_prompt_without_true_cfg_and_says_so(folder: Callable[[str], Path]) -> None:
     plain = stock("FluxPipeline", folder("flux"), PLAIN.prompt)
     assert same(plain, stock("FluxPipeline", folder("flux"), PLAIN.prompt, negative_prompt="sharp"))
-    generator: Any = generators.load(row("flux", folder("flux")))
+    generator: Any = generators.load(card("flux", folder("flux")))
     with pytest.raises(GenerationFailed, match="would ignore the negative prompt"):
         generator.generate([Request(PLAIN.prompt, 7, "sharp")])
     on = generator.under(generator.settings | {"true_cfg_scale": 3.0})
@@ -343,7 +344,7 @@ def test_the_first_argument_of_klein_is_a_picture(loaded: Callable[[str], Any]) 
 def test_glm_samples_one_at_a_time_and_leaves_the_global_generator_alone(loaded: Callable[[str], Any]) -> None:
     generator = loaded("glm-image")
     assert generator.recipe.settings["batch"] == 1
-    assert "batch" not in generators.ADAPTERS["glm-image"].settings, "no row may ask for more"
+    assert "batch" not in generators.ADAPTERS["glm-image"].settings, "no card may spec for more"
     before = torch.get_rng_state()
     together = generator.generate([PLAIN, OTHER])
     assert torch.equal(before, torch.get_rng_state())
@@ -371,9 +372,9 @@ def test_a_saved_lora_comes_back_at_its_strength(adapted: tuple[Path, Any]) -> N
     """To the byte at scale 1; at scale 0 it is gone to the byte."""
     root, pipe = adapted
     repositories.diffusers_lora(root / "lora", pipe.transformer)
-    known = row("flux", root / "flux", lora=root / "lora", max_sequence_length=40)
+    known = card("flux", root / "flux", lora=root / "lora", max_sequence_length=40)
     assert same(generators.load(known).generate([PLAIN])[0], trained(pipe))
-    base = generators.load(row("flux", root / "flux", max_sequence_length=40)).generate([PLAIN])[0]
+    base = generators.load(card("flux", root / "flux", max_sequence_length=40)).generate([PLAIN])[0]
     gone = known.model_copy(update={"lora_scale": 0.0})
     without = generators.load(gone)
     assert same(without.generate([PLAIN])[0], base)
@@ -384,7 +385,7 @@ def test_one_lora_serves_several_strengths_at_once(adapted: tuple[Path, Any]) ->
     """A sweep loads the weights once; whichever strength sampled last does not leak into the next picture."""
     root, pipe = adapted
     repositories.diffusers_lora(root / "lora", pipe.transformer)
-    full = row("flux", root / "flux", lora=root / "lora", max_sequence_length=40)
+    full = card("flux", root / "flux", lora=root / "lora", max_sequence_length=40)
     half = full.model_copy(update={"lora_scale": 0.5})
     whole: Any = generators.load(full)
     part: Any = generators.load(half, sharing=whole)
@@ -408,7 +409,7 @@ def test_a_lora_without_metadata_would_be_halved_and_is_refused(adapted: tuple[P
     assert scaling == {1.0}, "alpha 8 at rank 4 is a scaling of 2: this is the trap"
     assert not same(trained(careless), trained(pipe))
     with pytest.raises(Unavailable, match="does not say its alpha"):
-        generators.load(row("flux", root / "flux", lora=root / "lora"))
+        generators.load(card("flux", root / "flux", lora=root / "lora"))
 
 
 def test_a_peft_lora_acts_as_when_merged(tmp_path: Path) -> None:
@@ -417,7 +418,7 @@ def test_a_peft_lora_acts_as_when_merged(tmp_path: Path) -> None:
 
     repositories.sd3(tmp_path / "sd3")
     repositories.peft_lora(tmp_path / "lora")
-    ours: Any = generators.load(row("sd3", tmp_path / "sd3", lora=tmp_path / "lora"))
+    ours: Any = generators.load(card("sd3", tmp_path / "sd3", lora=tmp_path / "lora"))
     pipe = diffusers.StableDiffusion3Pipeline.from_pretrained(tmp_path / "sd3")
     merged = PeftModel.from_pretrained(pipe.transformer, tmp_path / "lora").merge_and_unload()
     given = {
@@ -428,7 +429,7 @@ def test_a_peft_lora_acts_as_when_merged(tmp_path: Path) -> None:
     }
     with torch.inference_mode():
         expected, got = merged(**given).sample, ours.pipe.transformer(**given).sample
-        plain = generators.load(row("sd3", tmp_path / "sd3")).pipe.transformer(**given).sample  # type: ignore[attr-defined]
+        plain = generators.load(card("sd3", tmp_path / "sd3")).pipe.transformer(**given).sample  # type: ignore[attr-defined]
     assert torch.allclose(expected, got, atol=1e-4)
     assert (expected - plain).abs().max() > 0.01
 
@@ -457,12 +458,12 @@ def test_a_transformer_of_another_shape_is_refused(folder: Callable[[str], Path]
     del state["proj_out.weight"]
     save_file(state, tmp_path / "cut.safetensors")
     with pytest.raises(Unavailable, match=r"proj_out\.weight"):
-        generators.load(row("flux", folder("flux"), transformer=tmp_path / "cut.safetensors"))
+        generators.load(card("flux", folder("flux"), transformer=tmp_path / "cut.safetensors"))
 
 
 def test_words_beyond_77_tokens_reach_sdxl(folder: Callable[[str], Path]) -> None:
     """Stock SDXL cuts them. Chunks do not, and say so; a prompt that fits is embedded as by the stock pipeline."""
-    chunked: Any = generators.load(row("sdxl", folder("sdxl"), variant="fp16"))
+    chunked: Any = generators.load(card("sdxl", folder("sdxl"), variant="fp16"))
     cut = chunked.under(chunked.settings | {"long_prompts": "truncated"})
     long = "a quiet pond at dusk, " * 6
     ends = Request(long + "overexposed", 7), Request(long + "out of focus", 7)
@@ -484,7 +485,7 @@ def test_prompts_that_the_text_window_cuts_are_reported(name: str, loaded: Calla
 @pytest.mark.parametrize(("value", "reason"), [(float("nan"), "black"), (1.0, "blank")])
 def test_a_decoder_that_fails_makes_no_picture(value: float, reason: str, folder: Callable[[str], Path]) -> None:
     """Half precision overflows to NaN, which becomes black: that is no dark picture."""
-    generator: Any = generators.load(row("flux", folder("flux")))
+    generator: Any = generators.load(card("flux", folder("flux")))
     with torch.no_grad():
         generator.pipe.vae.decoder.conv_out.weight.zero_()
         generator.pipe.vae.decoder.conv_out.bias.fill_(value)
@@ -494,7 +495,7 @@ def test_a_decoder_that_fails_makes_no_picture(value: float, reason: str, folder
 
 
 def test_running_out_of_memory_is_a_failed_picture(folder: Callable[[str], Path]) -> None:
-    generator: Any = generators.load(row("flux", folder("flux")))
+    generator: Any = generators.load(card("flux", folder("flux")))
 
     def full(*_: Any, **__: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
@@ -505,6 +506,6 @@ def test_running_out_of_memory_is_a_failed_picture(folder: Callable[[str], Path]
 
 
 def test_a_free_seed_gives_another_picture_each_time(folder: Callable[[str], Path]) -> None:
-    generator = generators.load(row("flux", folder("flux")))
+    generator = generators.load(card("flux", folder("flux")))
     free = Request(PLAIN.prompt, None)
     assert not same(*generator.generate([free, free]))

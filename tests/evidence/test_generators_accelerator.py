@@ -1,4 +1,4 @@
-"""The same tiny rows on an accelerator, where there is one: noise is the CPU's, text encoders leave the device, and
+"""The same tiny cards on an accelerator, where there is one: noise is the CPU's, text encoders leave the device, and
 what runs beside the sampler on streams of its own neither waits too little nor changes a byte."""
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import torch
 
 from evidence import generators, run, scorers
 from evidence.engines import Options
-from evidence.report import Plain
-from evidence.run import Order, Rows
-from evidence.types import Request
+from evidence.interfaces import Request
+from evidence.progress import Plain
+from evidence.run import Cards, Order
 from tests.evidence import small
 from tests.evidence.tiny import repositories
-from tests.evidence.tiny.rows import row
+from tests.evidence.tiny.cards import card
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no accelerator on this machine")
 
@@ -38,7 +38,7 @@ KINDS: list[tuple[str, str, dict[str, Any]]] = [
 def test_an_accelerator_makes_the_picture_of_the_cpu(
     adapter: str, kind: str, settings: dict[str, Any], tmp_path: Path
 ) -> None:
-    known = row(adapter, getattr(repositories, kind)(tmp_path / kind), **settings)
+    known = card(adapter, getattr(repositories, kind)(tmp_path / kind), **settings)
     wanted = [Request(r.prompt, r.seed, "sharp") for r in WANTED] if settings.get("method") else WANTED
     here, there = (generators.load(known, device=device) for device in ("cpu", "cuda"))
     for one, other in zip(here.generate(wanted), there.generate(wanted), strict=True):
@@ -49,7 +49,7 @@ def test_an_accelerator_makes_the_picture_of_the_cpu(
 def test_encoding_ahead_frees_the_accelerator_of_the_text_encoders(
     adapter: str, kind: str, settings: dict[str, Any], tmp_path: Path
 ) -> None:
-    known = row(adapter, getattr(repositories, kind)(tmp_path / kind), **settings)
+    known = card(adapter, getattr(repositories, kind)(tmp_path / kind), **settings)
     generator: Any = generators.load(known, device="cuda")
     whole = generator.generate(WANTED)
     before = torch.cuda.memory_allocated()
@@ -60,18 +60,18 @@ def test_encoding_ahead_frees_the_accelerator_of_the_text_encoders(
 
 
 @pytest.mark.parametrize("repeat", range(3))
-def test_the_engine_makes_what_generator_and_scorer_make_alone(small_rows: Rows, tmp_path: Path, repeat: int) -> None:
+def test_the_engine_makes_what_generator_and_scorer_make_alone(small_cards: Cards, tmp_path: Path, repeat: int) -> None:
     """A decoder that read latents before they were there, or a sampler that wrote over them, would show here."""
     order = Order(models=("small",), prompt_set=str(small.prompt_file(tmp_path / "p.jsonl", 12)))
-    plan, tally = run.execute(order, "t", Options(device="cuda"), Plain({}, print), rows=small_rows, runs=tmp_path)
+    plan, tally = run.execute(order, "t", Options(device="cuda"), Plain({}, print), cards=small_cards, runs=tmp_path)
     assert not tally.unavailable and len(plan.pictures) == 24
-    store, generator = run.store_of("t", tmp_path), generators.load(small_rows.models["small"], device="cuda")
+    store, generator = run.store_of("t", tmp_path), generators.load(small_cards.models["small"], device="cuda")
     pictures = {}
     for job in plan.pictures.values():
-        (image,) = generator.generate([Request(job.ask.prompt, job.ask.seed)])
+        (image,) = generator.generate([Request(job.spec.prompt, job.spec.seed)])
         assert store.picture(job.key).tobytes() == image.tobytes()
         pictures[store.get(job.key).result["pixels"]] = image  # type: ignore[union-attr]
-    scorer = scorers.load(small_rows.scorers["small-clip"], "cuda")
+    scorer = scorers.load(small_cards.scorers["small-clip"], "cuda")
     scored = [r for r in store.records() if r.stage == "score" and r.made["scorer"] == "small-clip"]
     assert len(scored) == 48
     for record in scored:

@@ -12,24 +12,25 @@ from typing import Any
 
 import pytest
 
-from evidence import generators, models
-from evidence.generators import remote
-from evidence.rows import Unavailable
-from evidence.types import GenerationFailed, Request
+from evidence import generators
+from evidence.cards import models
+from evidence.cards.base import Unavailable
+from evidence.generators import http_base
+from evidence.interfaces import GenerationFailed, Request
 from tests.evidence.tiny import service
 from tests.evidence.tiny.service import Answer, Service, says
 
 KEY = "sk-or-v1-Qm9zY2ggd2FzIGhlcmU0242"
-ROWS = {"nano-banana": "OPENROUTER", "gpt-image-15": "OPENAI", "qwen-image": "REPLICATE", "seeddream4": "REPLICATE"}
+CARDS = {"nano-banana": "OPENROUTER", "gpt-image-15": "OPENAI", "qwen-image": "REPLICATE", "seeddream4": "REPLICATE"}
 KEYS = {"OPENROUTER": "OPENROUTER_API_KEY", "OPENAI": "OPENAI_API_KEY", "REPLICATE": "REPLICATE_API_TOKEN"}
 WANTED = Request("a murky, underexposed pond", seed=7)
 
 
-def good(row: str) -> list[Answer]:
-    """What the service of the row answers when all is well."""
-    if row == "nano-banana":
+def good(card: str) -> list[Answer]:
+    """What the service of the card stored when all is well."""
+    if card == "nano-banana":
         return [says(service.chat(service.picture()))]
-    if row == "gpt-image-15":
+    if card == "gpt-image-15":
         return [says(service.images(service.picture()))]
     pending, done = service.prediction("processing"), service.prediction("succeeded", ["{url}/files/out.png"])
     return [says(pending, 201), says(done), service.content(service.picture())]
@@ -42,36 +43,36 @@ def _keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def rows() -> dict[str, models.Row]:
+def cards() -> dict[str, models.ModelCard]:
     return models.load()
 
 
 @pytest.fixture
-def connected(rows: dict[str, models.Row], monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Loads a row against a service that plays `answers`."""
+def connected(cards: dict[str, models.ModelCard], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Loads a card against a service that plays `stored`."""
     monkeypatch.setattr("evidence.generators.replicate_api.Replicate.poll", 0.01)
 
-    def connect(row: str, played: Service, profile: str = "controlled", timeout: float = 10.0) -> Any:
-        path = {"OPENROUTER": "/api/v1", "OPENAI": "/v1", "REPLICATE": ""}[ROWS[row]]
-        monkeypatch.setenv(f"{ROWS[row]}_BASE_URL", played.url + path)
-        generator: Any = generators.load(rows[row], profile)
+    def connect(card: str, played: Service, profile: str = "controlled", timeout: float = 10.0) -> Any:
+        path = {"OPENROUTER": "/api/v1", "OPENAI": "/v1", "REPLICATE": ""}[CARDS[card]]
+        monkeypatch.setenv(f"{CARDS[card]}_BASE_URL", played.url + path)
+        generator: Any = generators.load(cards[card], profile)
         return generator.under(generator.settings | {"timeout": timeout})
 
     return connect
 
 
-def failure(row: str, answers: list[Answer], connected: Any, timeout: float = 10.0) -> tuple[GenerationFailed, Service]:
-    with Service(answers) as played:
-        generator = connected(row, played, timeout=timeout)
+def failure(card: str, stored: list[Answer], connected: Any, timeout: float = 10.0) -> tuple[GenerationFailed, Service]:
+    with Service(stored) as played:
+        generator = connected(card, played, timeout=timeout)
         with pytest.raises(GenerationFailed) as caught:
             generator.generate([WANTED])
     return caught.value, played
 
 
-@pytest.mark.parametrize("row", ROWS)
-def test_a_service_that_behaves_gives_a_picture(row: str, connected: Any) -> None:
-    with Service(good(row)) as played:
-        (picture,) = connected(row, played).generate([WANTED])
+@pytest.mark.parametrize("card", CARDS)
+def test_a_service_that_behaves_gives_a_picture(card: str, connected: Any) -> None:
+    with Service(good(card)) as played:
+        (picture,) = connected(card, played).generate([WANTED])
     assert picture.mode == "RGB"
     assert picture.size == (32, 32)
     assert played.received[0].headers["authorization"] == f"Bearer {KEY}"
@@ -80,10 +81,10 @@ def test_a_service_that_behaves_gives_a_picture(row: str, connected: Any) -> Non
 
 def test_what_is_sent_is_what_the_row_says(connected: Any) -> None:
     sent = {}
-    for row in ROWS:
-        with Service(good(row)) as played:
-            connected(row, played, "as-published").generate([WANTED])
-        sent[row] = played.received[0]
+    for card in CARDS:
+        with Service(good(card)) as played:
+            connected(card, played, "as-published").generate([WANTED])
+        sent[card] = played.received[0]
     assert sent["nano-banana"].path == "/api/v1/chat/completions"
     assert sent["nano-banana"].body["modalities"] == ["image", "text"]
     assert sent["gpt-image-15"].path == "/v1/images/generations"
@@ -115,69 +116,69 @@ def test_the_key_does_not_follow_the_picture_to_another_host(connected: Any) -> 
     assert "authorization" not in played.received[-1].headers
 
 
-@pytest.mark.parametrize("row", ROWS)
-def test_too_many_requests_is_retryable_and_says_when(row: str, connected: Any) -> None:
+@pytest.mark.parametrize("card", CARDS)
+def test_too_many_requests_is_retryable_and_says_when(card: str, connected: Any) -> None:
     busy = says({"error": {"message": "slow down"}, "detail": "slow down"}, 429, Retry_After="17")
-    error, played = failure(row, [busy], connected)
+    error, played = failure(card, [busy], connected)
     assert (error.retryable, error.retry_after) == (True, 17.0)
     assert "429" in error.reason
     assert "slow down" in error.reason
     assert len(played.received) == 1, "the client retried by itself"
 
 
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("card", CARDS)
 @pytest.mark.parametrize("status", [500, 502, 503])
-def test_a_broken_server_is_retryable_and_asked_once(row: str, status: int, connected: Any) -> None:
-    error, played = failure(row, [service.html(status)], connected)
+def test_a_broken_server_is_retryable_and_asked_once(card: str, status: int, connected: Any) -> None:
+    error, played = failure(card, [service.html(status)], connected)
     assert error.retryable
     assert str(status) in error.reason
     assert len(played.received) == 1, "the client retried by itself"
 
 
-@pytest.mark.parametrize("row", ["qwen-image", "seeddream4"])
-def test_polling_is_not_retried_by_the_client_either(row: str, connected: Any) -> None:
-    answers = [says(service.prediction("starting"), 201), says({"detail": "busy"}, 503, Retry_After="30")]
+@pytest.mark.parametrize("card", ["qwen-image", "seeddream4"])
+def test_polling_is_not_retried_by_the_client_either(card: str, connected: Any) -> None:
+    stored = [says(service.prediction("starting"), 201), says({"detail": "busy"}, 503, Retry_After="30")]
     started = time.monotonic()
-    error, played = failure(row, answers, connected)
+    error, played = failure(card, stored, connected)
     assert (error.retryable, error.retry_after, len(played.received)) == (True, 30.0, 2)
     assert time.monotonic() - started < 5
 
 
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("card", CARDS)
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 422])
-def test_a_refusal_is_final(row: str, status: int, connected: Any) -> None:
-    error, played = failure(row, [says({"error": {"message": "no"}, "detail": "no"}, status)], connected)
+def test_a_refusal_is_final(card: str, status: int, connected: Any) -> None:
+    error, played = failure(card, [says({"error": {"message": "no"}, "detail": "no"}, status)], connected)
     assert not error.retryable
     assert str(status) in error.reason
     assert len(played.received) == 1
 
 
-@pytest.mark.parametrize("row", ROWS)
-def test_a_cut_connection_is_retryable(row: str, connected: Any) -> None:
-    error, _ = failure(row, [service.cut()], connected)
+@pytest.mark.parametrize("card", CARDS)
+def test_a_cut_connection_is_retryable(card: str, connected: Any) -> None:
+    error, _ = failure(card, [service.cut()], connected)
     assert error.retryable
 
 
-@pytest.mark.parametrize("row", ROWS)
-def test_a_closed_port_is_retryable(row: str, connected: Any) -> None:
-    with Service(good(row)) as played:
-        generator = connected(row, played)
+@pytest.mark.parametrize("card", CARDS)
+def test_a_closed_port_is_retryable(card: str, connected: Any) -> None:
+    with Service(good(card)) as played:
+        generator = connected(card, played)
     with pytest.raises(GenerationFailed) as caught:
         generator.generate([WANTED])
     assert caught.value.retryable
 
 
-@pytest.mark.parametrize("row", ROWS)
-def test_a_page_instead_of_json_is_retryable(row: str, connected: Any) -> None:
-    error, _ = failure(row, [service.html(200)], connected)
+@pytest.mark.parametrize("card", CARDS)
+def test_a_page_instead_of_json_is_retryable(card: str, connected: Any) -> None:
+    error, _ = failure(card, [service.html(200)], connected)
     assert error.retryable
     assert "html" not in error.reason.lower()
 
 
-@pytest.mark.parametrize("row", ROWS)
-def test_slow_drips_end_in_a_time_out(row: str, connected: Any) -> None:
+@pytest.mark.parametrize("card", CARDS)
+def test_slow_drips_end_in_a_time_out(card: str, connected: Any) -> None:
     started = time.monotonic()
-    error, _ = failure(row, [service.drips(5.0)], connected, timeout=0.4)
+    error, _ = failure(card, [service.drips(5.0)], connected, timeout=0.4)
     assert error.retryable
     assert "0.4 s" in error.reason
     assert time.monotonic() - started < 3
@@ -190,8 +191,8 @@ def test_an_answer_in_words_only_is_no_picture(connected: Any) -> None:
 
 
 def test_a_prediction_that_failed_is_final(connected: Any) -> None:
-    answers = [says(service.prediction("failed", error="flagged as sensitive"), 201)]
-    error, _ = failure("qwen-image", answers, connected)
+    stored = [says(service.prediction("failed", error="flagged as sensitive"), 201)]
+    error, _ = failure("qwen-image", stored, connected)
     assert not error.retryable
     assert "flagged as sensitive" in error.reason
 
@@ -201,53 +202,53 @@ def test_a_prediction_that_never_ends_is_given_up(connected: Any) -> None:
     assert error.retryable
 
 
-def spoilt(row: str, data: bytes) -> list[Answer]:
-    if row == "nano-banana":
+def spoilt(card: str, data: bytes) -> list[Answer]:
+    if card == "nano-banana":
         return [says(service.chat(data))]
-    if row == "gpt-image-15":
+    if card == "gpt-image-15":
         return [says(service.images(data))]
     done = service.prediction("succeeded", "{url}/files/out.png")
     return [says(done, 201), service.content(data)]
 
 
-@pytest.mark.parametrize("row", ROWS)
-def test_half_a_picture_is_no_picture(row: str, connected: Any) -> None:
+@pytest.mark.parametrize("card", CARDS)
+def test_half_a_picture_is_no_picture(card: str, connected: Any) -> None:
     whole = service.picture()
-    error, _ = failure(row, spoilt(row, whole[: len(whole) // 2]), connected)
+    error, _ = failure(card, spoilt(card, whole[: len(whole) // 2]), connected)
     assert error.retryable
     assert "whole picture" in error.reason
 
 
-@pytest.mark.parametrize("row", ["nano-banana", "gpt-image-15"])
-def test_truncated_base64_is_no_picture(row: str, connected: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("card", ["nano-banana", "gpt-image-15"])
+def test_truncated_base64_is_no_picture(card: str, connected: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "coded", lambda data: __import__("base64").b64encode(data).decode()[:-7])
-    error, _ = failure(row, spoilt(row, service.picture()), connected)
+    error, _ = failure(card, spoilt(card, service.picture()), connected)
     assert error.retryable
 
 
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("card", CARDS)
 @pytest.mark.parametrize("colour", [(0, 0, 255), (0, 0, 0), (255, 255, 255)])
-def test_a_placeholder_never_becomes_a_picture(row: str, colour: tuple[int, int, int], connected: Any) -> None:
-    error, _ = failure(row, spoilt(row, service.picture(colour)), connected)
+def test_a_placeholder_never_becomes_a_picture(card: str, colour: tuple[int, int, int], connected: Any) -> None:
+    error, _ = failure(card, spoilt(card, service.picture(colour)), connected)
     assert error.retryable
 
 
-@pytest.mark.parametrize("row", ["qwen-image", "seeddream4"])
-def test_a_missing_picture_file_is_told(row: str, connected: Any) -> None:
-    answers = [says(service.prediction("succeeded", ["{url}/gone"]), 201), says({"detail": "gone"}, 404)]
-    error, _ = failure(row, answers, connected)
+@pytest.mark.parametrize("card", ["qwen-image", "seeddream4"])
+def test_a_missing_picture_file_is_told(card: str, connected: Any) -> None:
+    stored = [says(service.prediction("succeeded", ["{url}/gone"]), 201), says({"detail": "gone"}, 404)]
+    error, _ = failure(card, stored, connected)
     assert not error.retryable
     assert "404" in error.reason
 
 
 def stretches(text: str) -> Iterator[str]:
-    return (text[i : i + remote.STRETCH] for i in range(len(text) - remote.STRETCH + 1))
+    return (text[i : i + http_base.STRETCH] for i in range(len(text) - http_base.STRETCH + 1))
 
 
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("card", CARDS)
 @pytest.mark.parametrize("status", [401, 500])
-def test_no_error_text_holds_a_stretch_of_the_key(row: str, status: int, connected: Any) -> None:
-    error, _ = failure(row, [service.echoes_the_key(status)], connected)
+def test_no_error_text_holds_a_stretch_of_the_key(card: str, status: int, connected: Any) -> None:
+    error, _ = failure(card, [service.echoes_the_key(status)], connected)
     told = [str(error), repr(error), error.reason, "".join(traceback.format_exception(error)), str(pickle.dumps(error))]
     assert error.__context__ is None, "the client's own error, which holds headers, hangs on to ours"
     for text in told:
@@ -260,36 +261,36 @@ def test_a_chat_answer_that_repeats_the_key_is_blotted(connected: Any) -> None:
     assert "█" in error.reason
 
 
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("card", CARDS)
 def test_no_log_holds_the_key_even_at_its_most_talkative(
-    row: str, connected: Any, caplog: pytest.LogCaptureFixture
+    card: str, connected: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Loggers of the clients and of what they stand on included."""
     for name in ("", "openai", "httpx", "httpx2", "httpcore", "httpcore2", "replicate"):
         caplog.set_level(logging.DEBUG, name)
-    with Service(good(row)) as played:
-        connected(row, played).generate([WANTED])
-    failure(row, [says({"error": {"message": "no"}, "detail": "no"}, 401)], connected)
+    with Service(good(card)) as played:
+        connected(card, played).generate([WANTED])
+    failure(card, [says({"error": {"message": "no"}, "detail": "no"}, 401)], connected)
     assert caplog.records, "nothing was logged at all: the test looks at the wrong place"
     assert KEY not in caplog.text
 
 
-@pytest.mark.parametrize("row", ROWS)
-def test_a_generator_holds_no_key(row: str, connected: Any) -> None:
-    with Service(good(row)) as played:
-        generator = connected(row, played)
+@pytest.mark.parametrize("card", CARDS)
+def test_a_generator_holds_no_key(card: str, connected: Any) -> None:
+    with Service(good(card)) as played:
+        generator = connected(card, played)
         generator.generate([WANTED])
     assert KEY not in repr(generator) + repr(vars(generator)) + generator.recipe.model_dump_json()
     assert generator.recipe.seed is None
     assert generator.recipe.revision == "unpinned"
 
 
-@pytest.mark.parametrize("row", ROWS)
-def test_without_a_key_the_row_names_the_variable(row: str, rows: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    variable = KEYS[ROWS[row]]
+@pytest.mark.parametrize("card", CARDS)
+def test_without_a_key_the_row_names_the_variable(card: str, cards: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    variable = KEYS[CARDS[card]]
     monkeypatch.delenv(variable)
     with pytest.raises(Unavailable, match=variable):
-        generators.load(rows[row])
+        generators.load(cards[card])
 
 
 def test_a_service_refuses_what_it_would_ignore(connected: Any) -> None:
@@ -302,7 +303,7 @@ def test_a_service_refuses_what_it_would_ignore(connected: Any) -> None:
 
 def test_retry_after_reads_seconds_and_dates() -> None:
     now = datetime(2026, 11, 23, 5, 0, 0, tzinfo=UTC)
-    assert remote.waiting_time({"retry-after": "2.5"}) == 2.5
-    assert remote.waiting_time({"Retry-After": "Mon, 23 Nov 2026 05:00:20 GMT"}, now) == 20.0
-    assert remote.waiting_time({"Retry-After": "soon"}) is None
-    assert remote.waiting_time({}) is None
+    assert http_base.waiting_time({"retry-after": "2.5"}) == 2.5
+    assert http_base.waiting_time({"Retry-After": "Mon, 23 Nov 2026 05:00:20 GMT"}, now) == 20.0
+    assert http_base.waiting_time({"Retry-After": "soon"}) is None
+    assert http_base.waiting_time({}) is None

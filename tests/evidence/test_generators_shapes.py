@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from evidence import models
+from evidence.cards import models
 from evidence.generators import shapes
 
 # In billions, as published; `None` where no figure is at hand and the library's own defaults stand in.
@@ -86,12 +86,12 @@ def denoiser_input(name: str) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize(
-    ("row", "shape"),
+    ("card", "shape"),
     [("flux-dev", "flux-dev"), ("sdxl", "sdxl"), ("sd35m", "sd35-medium"), ("alchemist", "sd35-large")],
 )
-def test_rows_state_the_operations_of_what_is_built(row: str, shape: str) -> None:
+def test_rows_state_the_operations_of_what_is_built(card: str, shape: str) -> None:
     """Hours of a dry run rest on them."""
     denoiser = shapes.build(shape)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         denoiser(timestep=torch.zeros(1, device="meta"), **denoiser_input(shape))
-    assert models.load()[row].tflop == pytest.approx(counter.get_total_flops() / 1e12, rel=0.005)
+    assert models.load()[card].tflop == pytest.approx(counter.get_total_flops() / 1e12, rel=0.005)

@@ -1,4 +1,4 @@
-"""The rows of models.toml: all of table D.1, nothing guessed, every mistake named with its line."""
+"""The cards of models.toml: all of table D.1, nothing guessed, every mistake named with its line."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from evidence import models
-from evidence.adapters import ADAPTERS
+from evidence.cards import models
+from evidence.registry import ADAPTERS
 from ledger.problems import InputError
 
 TABLE = [
@@ -39,7 +39,7 @@ GOOD = """
 [a]
 label = "A"
 family = "F"
-kind = "base"
+alignment = "base"
 adapter = "flux"
 weights = "local-dir:x"
 [a.profiles.controlled]
@@ -51,7 +51,7 @@ size = 256
 
 
 @pytest.fixture(scope="module")
-def rows() -> dict[str, models.Row]:
+def cards() -> dict[str, models.ModelCard]:
     return models.load()
 
 
@@ -63,26 +63,26 @@ def problems(text: str, tmp_path: Path) -> list[str]:
     return [str(problem) for problem in caught.value.problems]
 
 
-def test_every_row_of_the_table_is_there(rows: dict[str, models.Row]) -> None:
-    assert set(TABLE) <= set(rows)
+def test_every_row_of_the_table_is_there(cards: dict[str, models.ModelCard]) -> None:
+    assert set(TABLE) <= set(cards)
     assert len(TABLE) == 20
 
 
-def test_every_row_can_be_sampled_under_both_profiles(rows: dict[str, models.Row]) -> None:
+def test_every_row_can_be_sampled_under_both_profiles(cards: dict[str, models.ModelCard]) -> None:
     for name in TABLE:
-        assert {"controlled", "as-published"} <= set(rows[name].profiles)
-        for profile in rows[name].profiles:
-            assert rows[name].settings(profile, "plain").keys() == ADAPTERS[rows[name].adapter].settings.keys()
+        assert {"controlled", "as-published"} <= set(cards[name].profiles)
+        for profile in cards[name].profiles:
+            assert cards[name].settings(profile, "plain").keys() == ADAPTERS[cards[name].adapter].settings.keys()
 
 
-def test_the_controlled_profile_treats_both_pictures_alike(rows: dict[str, models.Row]) -> None:
-    for row in rows.values():
-        assert row.settings() == row.settings("controlled", "plain") == row.settings("controlled", "wide")
+def test_the_controlled_profile_treats_both_pictures_alike(cards: dict[str, models.ModelCard]) -> None:
+    for card in cards.values():
+        assert card.settings() == card.settings("controlled", "plain") == card.settings("controlled", "wide")
 
 
 @pytest.mark.parametrize("name", ["sd35m", "sd35m-geneval", "sd35m-pickscore", "alchemist"])
-def test_the_published_asymmetry_is_kept_where_it_was(name: str, rows: dict[str, models.Row]) -> None:
-    plain, wide = (rows[name].settings("as-published", arm) for arm in ("plain", "wide"))
+def test_the_published_asymmetry_is_kept_where_it_was(name: str, cards: dict[str, models.ModelCard]) -> None:
+    plain, wide = (cards[name].settings("as-published", kind) for kind in ("plain", "wide"))
     assert (plain["steps"], plain["guidance"]) == (40, 4.0)
     assert (wide["steps"], wide["guidance"]) == (32, 6.0)
 
@@ -104,39 +104,39 @@ def test_the_published_asymmetry_is_kept_where_it_was(name: str, rows: dict[str,
     ],
 )
 def test_published_settings_are_as_published(
-    name: str, expected: dict[str, object], rows: dict[str, models.Row]
+    name: str, expected: dict[str, object], cards: dict[str, models.ModelCard]
 ) -> None:
-    assert expected.items() <= rows[name].settings("as-published").items()
+    assert expected.items() <= cards[name].settings("as-published").items()
 
 
-def test_a_distilled_z_image_is_sampled_without_guidance(rows: dict[str, models.Row], tmp_path: Path) -> None:
-    assert rows["z-image-turbo"].settings()["guidance"] == 0.0
+def test_a_distilled_z_image_is_sampled_without_guidance(cards: dict[str, models.ModelCard], tmp_path: Path) -> None:
+    assert cards["z-image-turbo"].settings()["guidance"] == 0.0
     text = GOOD.replace('"flux"', '"z-image"').replace("local-dir:x", 'local-dir:x"\ndistilled = true\nnote = "')
     (problem,) = problems(text, tmp_path)
     assert problem.startswith("models.toml:13 a.profiles.controlled.guidance: a distilled Z-Image")
 
 
-def test_what_nobody_says_is_listed_and_left_out(rows: dict[str, models.Row]) -> None:
+def test_what_nobody_says_is_listed_and_left_out(cards: dict[str, models.ModelCard]) -> None:
     for name in TABLE:
-        row = rows[name]
-        assert "revision" in row.unknown
-        if row.revision == "unpinned":
-            assert "@" not in row.weights
+        card = cards[name]
+        assert "revision" in card.unknown
+        if card.revision == "unpinned":
+            assert "@" not in card.weights
         for field in ("memory_gib", "usd_per_picture"):
-            assert (getattr(row, field) is None) or field not in row.unknown
-        if row.gated is None and not row.remote:
-            assert any("gating" in fact for fact in row.unknown)
+            assert (getattr(card, field) is None) or field not in card.unknown
+        if card.gated is None and not card.remote:
+            assert any("gating" in fact for fact in card.unknown)
 
 
-def test_qwen_image_has_a_local_alternative(rows: dict[str, models.Row]) -> None:
-    alternatives = [row for row in rows.values() if row.alternative_to == "qwen-image"]
-    assert [row.remote for row in alternatives] == [False]
+def test_qwen_image_has_a_local_alternative(cards: dict[str, models.ModelCard]) -> None:
+    alternatives = [card for card in cards.values() if card.alternative_to == "qwen-image"]
+    assert [card.remote for card in alternatives] == [False]
 
 
-def test_families_hold_a_base_for_their_aligned_models(rows: dict[str, models.Row]) -> None:
+def test_families_hold_a_base_for_their_aligned_models(cards: dict[str, models.ModelCard]) -> None:
     """Flux, SDXL and SD3.5M are compared within the family."""
     for family in ("Flux", "SDXL", "SD3.5M"):
-        kinds = {row.kind for row in rows.values() if row.family == family}
+        kinds = {card.alignment for card in cards.values() if card.family == family}
         assert {"base", "aligned"} <= kinds
 
 
@@ -185,24 +185,25 @@ def test_different_pictures_under_controlled_are_an_error(tmp_path: Path) -> Non
 def test_a_row_may_be_like_another_but_states_its_own_licence(tmp_path: Path) -> None:
     file = tmp_path / "models.toml"
     file.write_text(
-        GOOD.replace('kind = "base"', 'kind = "base"\nlicence = "MIT"\ngated = true\nnote = "n"')
+        GOOD.replace('alignment = "base"', 'alignment = "base"\nlicence = "MIT"\ngated = true\nnote = "n"')
         + '[b]\nlike = "a"\nlabel = "B"\nlora = "local-dir:y"\n[b.profiles.controlled]\nsteps = 4\n'
     )
-    row = models.load(file, tmp_path)["b"]
-    assert (row.settings()["steps"], row.settings()["guidance"], row.weights) == (4, 3.5, "local-dir:x")
-    assert (row.licence, row.gated, row.note) == ("", None, "")
-    assert "no other row 'aa', did you mean 'a'?" in problems(GOOD + '[b]\nlike = "aa"\n', tmp_path)[0]
-    assert "no other row 'b'" in problems(GOOD + '[b]\nlike = "b"\n', tmp_path)[0]
+    card = models.load(file, tmp_path)["b"]
+    assert (card.settings()["steps"], card.settings()["guidance"], card.weights) == (4, 3.5, "local-dir:x")
+    assert (card.licence, card.gated, card.note) == ("", None, "")
+    assert "no other card 'aa', did you mean 'a'?" in problems(GOOD + '[b]\nlike = "aa"\n', tmp_path)[0]
+    assert "no other card 'b'" in problems(GOOD + '[b]\nlike = "b"\n', tmp_path)[0]
 
 
-def test_an_unknown_profile_lists_the_known_ones(rows: dict[str, models.Row]) -> None:
+def test_an_unknown_profile_lists_the_known_ones(cards: dict[str, models.ModelCard]) -> None:
     with pytest.raises(KeyError, match="only controlled, as-published"):
-        rows["sdxl"].settings("published")
+        cards["sdxl"].settings("published")
 
 
 def test_reading_the_rows_does_not_load_torch() -> None:
     code = (
-        "import sys; from evidence import models; models.load(); assert not {'torch', 'diffusers'} & set(sys.modules)"
+        "import sys; from evidence.cards import models; models.load()\n"
+        "assert not {'torch', 'diffusers'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
 
@@ -215,8 +216,8 @@ def test_a_row_needs_no_more_than_the_readme_says(tmp_path: Path) -> None:
         f'[mine]\nadapter = "flux"\nweights = "local-dir:mine"\nlicence = "none"\n[mine.profiles.controlled]\n{profile}'
     )
     file.write_text(own + '[other]\nlike = "mine"\nlora = "local-dir:lora"\n', "utf-8")
-    rows = models.load(file)
-    assert [(row.label, row.family, row.kind) for row in rows.values()] == [
+    cards = models.load(file)
+    assert [(card.label, card.family, card.alignment) for card in cards.values()] == [
         ("mine", "", "unknown"),
         ("other", "", "unknown"),
     ]

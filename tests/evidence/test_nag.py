@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from evidence import generators
-from evidence.attention import Stream, streams
-from evidence.nag import NormalizedAttentionGuidance
-from evidence.types import Request
+from evidence.interfaces import Request
+from evidence.steering.nag import NormalizedAttentionGuidance
+from evidence.steering.streams import Stream, streams
 from tests.evidence.tiny import repositories
-from tests.evidence.tiny.rows import row
+from tests.evidence.tiny.cards import card
 
 
 def parts(seed: int = 3) -> list[Stream]:
@@ -84,9 +84,9 @@ def test_dead_tokens_stay_finite() -> None:
 def test_scale_one_is_the_plain_pipeline_and_more_is_not(adapter: str, tmp_path: Path) -> None:
     folder = getattr(repositories, adapter)(tmp_path / adapter)
     settings = {"guidance": 0.0, "max_sequence_length": 24}
-    plain = generators.load(row(adapter, folder, **settings))
+    plain = generators.load(card(adapter, folder, **settings))
     off, on = (
-        generators.load(row(adapter, folder, method="nag", nag_scale=scale, **settings), sharing=plain)
+        generators.load(card(adapter, folder, method="nag", nag_scale=scale, **settings), sharing=plain)
         for scale in (1.0, 10.0)
     )
     wanted = [Request("a dim pond", 9, "sharp")]

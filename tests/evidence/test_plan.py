@@ -9,104 +9,119 @@ from pathlib import Path
 
 import pytest
 
-from evidence import code, run
-from evidence.plan import Ask, Cast, Comparison, Given, Plan, Scoring, Wants, build, ledger_id, member
-from evidence.run import Order, Rows
+from evidence import run
+from evidence.jobs.plan import (
+    Comparison,
+    Participants,
+    PictureFile,
+    PictureSpec,
+    Plan,
+    Requirements,
+    Scoring,
+    build,
+    configured,
+    ledger_id,
+)
+from evidence.run import Cards, Order
+from evidence.samples import source_digest
 from ledger.problems import InputError
 from tests.evidence import small
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def planned(rows: Rows, folder: Path, **asked: object) -> Plan:
+def planned(cards: Cards, folder: Path, **asked: object) -> Plan:
     order = Order(models=("small",), prompt_set=str(small.prompt_file(folder / "p.jsonl")), **asked)  # type: ignore[arg-type]
-    return run.plan_of(order, run.cast_of(order, rows), "t")
+    return run.plan_of(order, run.participants_of(order, cards), "t")
 
 
-def changed(rows: Rows, **fields: object) -> Rows:
-    return dataclasses.replace(rows, models={"small": rows.models["small"].model_copy(update=fields)})
+def changed(cards: Cards, **fields: object) -> Cards:
+    return dataclasses.replace(cards, models={"small": cards.models["small"].model_copy(update=fields)})
 
 
-def test_a_pair_is_two_pictures_of_one_seed_and_four_scores(small_rows: Rows, tmp_path: Path) -> None:
-    plan = planned(small_rows, tmp_path, prompts=1)
+def test_a_pair_is_two_pictures_of_one_seed_and_four_scores(small_cards: Cards, tmp_path: Path) -> None:
+    plan = planned(small_cards, tmp_path, prompts=1)
     original, distorted = plan.pictures.values()
-    assert original.ask.seed == distorted.ask.seed and original.ask.arm == "plain" and distorted.ask.arm == "wide"
+    assert original.spec.seed == distorted.spec.seed and original.spec.kind == "plain" and distorted.spec.kind == "wide"
     scored = [
-        (job.ask.arm, prompt)
+        (job.spec.kind, prompt)
         for key, job in plan.pictures.items()
         for s, prompt in plan.scorings[key]
         if s == "small-clip"
     ]
-    plain, wide = original.ask.prompt, distorted.ask.prompt
+    plain, wide = original.spec.prompt, distorted.spec.prompt
     assert scored == [("plain", plain), ("plain", wide), ("wide", plain), ("wide", wide)]
 
 
-def test_prompts_have_seeds_of_their_own_and_repeats_others(small_rows: Rows, tmp_path: Path) -> None:
-    seeds = {job.ask.seed for job in planned(small_rows, tmp_path, seeds=2).pictures.values()}
+def test_prompts_have_seeds_of_their_own_and_repeats_others(small_cards: Cards, tmp_path: Path) -> None:
+    seeds = {job.spec.seed for job in planned(small_cards, tmp_path, seeds=2).pictures.values()}
     assert len(seeds) == 6 and all(seed is not None and 0 <= seed < 2**31 for seed in seeds)
-    free = planned(small_rows, tmp_path, seeds=0).pictures.values()
-    assert {job.ask.seed for job in free} == {None}
+    free = planned(small_cards, tmp_path, seeds=0).pictures.values()
+    assert {job.spec.seed for job in free} == {None}
 
 
-def test_a_judge_of_labels_scores_each_picture_once(small_rows: Rows, tmp_path: Path) -> None:
-    plan = planned(small_rows, tmp_path, prompts=1)
+def test_a_judge_of_labels_scores_each_picture_once(small_cards: Cards, tmp_path: Path) -> None:
+    plan = planned(small_cards, tmp_path, prompts=1)
     assert [pair for pairs in plan.scorings.values() for pair in pairs if pair[0] == "small-labels"] == [
         ("small-labels", "")
     ] * 2
 
 
-def test_a_changed_setting_re_runs_just_what_it_changes(small_rows: Rows, tmp_path: Path) -> None:
-    before = planned(small_rows, tmp_path)
-    profile = small_rows.models["small"].profiles["controlled"].model_copy(update={"steps": 3})
-    after = planned(changed(small_rows, profiles={"controlled": profile}), tmp_path)
+def test_a_changed_setting_re_runs_just_what_it_changes(small_cards: Cards, tmp_path: Path) -> None:
+    before = planned(small_cards, tmp_path)
+    profile = small_cards.models["small"].profiles["controlled"].model_copy(update={"steps": 3})
+    after = planned(changed(small_cards, profiles={"controlled": profile}), tmp_path)
     assert not before.pictures.keys() & after.pictures.keys()
-    longer = planned(small_rows, tmp_path, seeds=2)
+    longer = planned(small_cards, tmp_path, seeds=2)
     assert before.pictures.keys() < longer.pictures.keys()
 
 
 @pytest.mark.parametrize("field", ["label", "family", "licence", "note", "memory_gib", "tflop", "usd_per_picture"])
-def test_what_no_pixel_depends_on_re_runs_nothing(small_rows: Rows, tmp_path: Path, field: str) -> None:
+def test_what_no_pixel_depends_on_re_runs_nothing(small_cards: Cards, tmp_path: Path, field: str) -> None:
     other: object = 5.0 if field in ("memory_gib", "tflop", "usd_per_picture") else "other"
     assert (
-        planned(small_rows, tmp_path).pictures.keys()
-        == planned(changed(small_rows, **{field: other}), tmp_path).pictures.keys()
+        planned(small_cards, tmp_path).pictures.keys()
+        == planned(changed(small_cards, **{field: other}), tmp_path).pictures.keys()
     )
 
 
 def test_weights_that_changed_on_disk_are_other_weights(tmp_path: Path) -> None:
-    rows = small.rows(tmp_path)
-    before = planned(rows, tmp_path)
+    cards = small.cards(tmp_path)
+    before = planned(cards, tmp_path)
     config = tmp_path / "weights/flux/model_index.json"
     config.write_text(config.read_text() + " ")
-    assert not before.pictures.keys() & planned(rows, tmp_path).pictures.keys()
+    assert not before.pictures.keys() & planned(cards, tmp_path).pictures.keys()
 
 
 def test_a_better_sentence_is_the_same_code_and_a_changed_line_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(code, "ROOT", tmp_path)
+    monkeypatch.setattr(source_digest, "ROOT", tmp_path)
 
     def version(text: str) -> str:
         (tmp_path / "evidence").mkdir(exist_ok=True)
         (tmp_path / "evidence/one.py").write_text(text)
         (tmp_path / "evidence/two.py").write_text("X = 1\n")
-        code.version.cache_clear()
-        return code.version("evidence.one")
+        source_digest.source_digest.cache_clear()
+        return source_digest.source_digest("evidence.one")
 
     first = version('"""Doc."""\nfrom evidence import two\n\ndef f():\n    """Says."""\n    return two.X\n')
     assert first == version('"""Other."""\nfrom evidence import two  # note\ndef f():\n    return two.X\n')
     assert first != version("from evidence import two\ndef f():\n    return two.X + 1\n")
     before = version("from evidence.two import X\n")
     (tmp_path / "evidence/two.py").write_text("X = 2\n")
-    code.version.cache_clear()
-    assert before != code.version("evidence.one"), "an imported module determines the sample too"
-    code.version.cache_clear()
+    source_digest.source_digest.cache_clear()
+    assert before != source_digest.source_digest("evidence.one"), "an imported module determines the sample too"
+    source_digest.source_digest.cache_clear()
 
 
-def test_overrides_stand_in_the_name(small_rows: Rows) -> None:
-    one = member("small-aligned@steps=5,lora_scale=0.5,negative=true", small_rows.models)
-    assert one.row.settings()["steps"] == 5 and one.row.lora_scale == 0.5 and one.negative
-    assert not member("small", small_rows.models).negative and member("small@method=vsf", small_rows.models).negative
+def test_overrides_stand_in_the_name(small_cards: Cards) -> None:
+    one = configured("small-aligned@steps=5,lora_scale=0.5,negative=true", small_cards.models)
+    assert one.card.settings()["steps"] == 5 and one.card.lora_scale == 0.5 and one.negative
+    assert (
+        not configured("small", small_cards.models).negative
+        and configured("small@method=vsf", small_cards.models).negative
+    )
     assert ledger_id("Small@method=vsf,steps=5") == "small-method-vsf-steps-5"
 
 
@@ -118,59 +133,64 @@ def test_overrides_stand_in_the_name(small_rows: Rows) -> None:
         ("small@steps", "is not setting=value"),
     ],
 )
-def test_a_wrong_name_is_told_with_the_nearest(small_rows: Rows, name: str, told: str) -> None:
+def test_a_wrong_name_is_told_with_the_nearest(small_cards: Cards, name: str, told: str) -> None:
     with pytest.raises(InputError, match=told):
-        run.cast_of(Order(models=(name,)), small_rows)
+        run.participants_of(Order(models=(name,)), small_cards)
 
 
-def test_a_family_stands_for_its_rows_and_a_sweep_for_its_points(small_rows: Rows) -> None:
-    assert run.expand(("Small",), small_rows) == ["small", "small-aligned"]
+def test_a_family_stands_for_its_rows_and_a_sweep_for_its_points(small_cards: Cards) -> None:
+    assert run.expand(("Small",), small_cards) == ["small", "small-aligned"]
     order = Order(models=("small",), sweep={"vsf_scale": ("1", "2"), "steps": ("3",)})
-    names = list(run.cast_of(order, small_rows).members)
+    names = list(run.participants_of(order, small_cards).models)
     assert names == ["small@method=vsf,vsf_scale=1", "small@method=vsf,vsf_scale=2", "small@steps=3"]
 
 
-def cast(rows: Rows) -> Cast:
-    return run.cast_of(Order(models=("small", "small-aligned")), rows)
+def cast(cards: Cards) -> Participants:
+    return run.participants_of(Order(models=("small", "small-aligned")), cards)
 
 
-def test_pictures_that_others_start_from_come_first(small_rows: Rows) -> None:
-    first = Ask("small-aligned", "a", "wide", 1)
-    second = Ask("small", "b", "wide", 1, source=first)
-    plan = build(cast(small_rows), Wants(scorings=(Scoring(second, "small-clip", "b"),)))
+def test_pictures_that_others_start_from_come_first(small_cards: Cards) -> None:
+    first = PictureSpec("small-aligned", "a", "wide", 1)
+    second = PictureSpec("small", "b", "wide", 1, source=first)
+    plan = build(cast(small_cards), Requirements(scorings=(Scoring(second, "small-clip", "b"),)))
     assert [(model, len(jobs)) for model, _, jobs in plan.groups()] == [("small-aligned", 1), ("small", 1)]
-    assert second != Ask("small", "b", "wide", 1)
-    assert plan.cast.key(second) != plan.cast.key(Ask("small", "b", "wide", 1))
+    assert second != PictureSpec("small", "b", "wide", 1)
+    assert plan.participants.key(second) != plan.participants.key(PictureSpec("small", "b", "wide", 1))
 
 
-def test_what_two_protocols_want_is_done_once(small_rows: Rows, tmp_path: Path) -> None:
-    once = planned(small_rows, tmp_path)
-    both = planned(small_rows, tmp_path, protocol=("pairs", "sweep"))
+def test_what_two_protocols_want_is_done_once(small_cards: Cards, tmp_path: Path) -> None:
+    once = planned(small_cards, tmp_path)
+    both = planned(small_cards, tmp_path, protocol=("pairs", "sweep"))
     assert once.pictures.keys() == both.pictures.keys() and once.scorings == both.scorings
 
 
-def test_a_given_picture_is_named_by_its_bytes(small_rows: Rows, tmp_path: Path) -> None:
+def test_a_given_picture_is_named_by_its_bytes(small_cards: Cards, tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).write_bytes(b"the same")
-    plan = build(cast(small_rows), Wants(scorings=tuple(Scoring(Given(tmp_path / n), "small-clip", "x") for n in "ab")))
+    plan = build(
+        cast(small_cards),
+        Requirements(scorings=tuple(Scoring(PictureFile(tmp_path / n), "small-clip", "x") for n in "ab")),
+    )
     assert len(plan.given) == 1 == plan.n_scorings and not plan.pictures
 
 
-def test_the_order_of_a_comparison_is_a_fair_coin_that_stays(small_rows: Rows) -> None:
+def test_the_order_of_a_comparison_is_a_fair_coin_that_stays(small_cards: Cards) -> None:
     """Position bias averages out, and a repeated run asks the same question."""
-    rows = dataclasses.replace(cast(small_rows), judges={"j": Rows().scorers["llm-judge"]})
-    orders = [rows.verdict("j", f"a{n}", f"b{n}", "p")["order"] for n in range(400)]
+    cards = dataclasses.replace(cast(small_cards), judges={"j": Cards().scorers["llm-judge"]})
+    orders = [cards.verdict("j", f"a{n}", f"b{n}", "p")["order"] for n in range(400)]
     assert 150 < sum(orders) < 250
-    assert orders == [rows.verdict("j", f"a{n}", f"b{n}", "p")["order"] for n in range(400)]
-    assert Comparison(Ask("small", "a", "plain", 1), Ask("small", "b", "wide", 1), "j", "p").judge == "j"
+    assert orders == [cards.verdict("j", f"a{n}", f"b{n}", "p")["order"] for n in range(400)]
+    assert (
+        Comparison(PictureSpec("small", "a", "plain", 1), PictureSpec("small", "b", "wide", 1), "j", "p").judge == "j"
+    )
 
 
 def test_a_plan_needs_no_torch() -> None:
     """A plan and its price can be printed where nothing is installed to run it."""
     script = (
-        "import sys; from evidence import run, cli, doctor, estimate, collect\n"
+        "import sys; from evidence import run, cli, estimate, collect; from evidence.ready import doctor\n"
         "order = run.Order(models=('flux-dev', 'nano-banana'), prompts=2)\n"
-        "run.plan_of(order, run.cast_of(order, run.Rows()), 't')\n"
+        "run.plan_of(order, run.participants_of(order, run.Cards()), 't')\n"
         "sys.exit(bool({'torch', 'transformers', 'diffusers', 'openai', 'ray'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0
@@ -179,27 +199,33 @@ def test_a_plan_needs_no_torch() -> None:
 @pytest.mark.parametrize(("gib", "size"), [(None, 1), (24.0, 1), (40.0, 1), (80.0, 4)])
 def test_a_batch_holds_what_fits_beside_the_weights(gib: float | None, size: int) -> None:
     """FLUX at a megapixel: one without a GPU, four at most, since more fill the card no better."""
-    row = Rows().models["flux-dev"].model_copy(update={"memory_gib": 34.0})
-    assert run.fitting(row, row.settings(), gib) == size
+    card = Cards().models["flux-dev"].model_copy(update={"memory_gib": 34.0})
+    assert run.fitting(card, card.settings(), gib) == size
 
 
 def test_batch_and_compilation_stand_in_the_name_because_they_move_pixels() -> None:
-    rows = Rows()
+    cards = Cards()
     told = run.tuned(
-        ["flux-dev", "glm-image", "nano-banana"], rows, "controlled", batch="2", compiled=True, gpu_gib=80.0
+        ["flux-dev", "glm-image", "nano-banana"], cards, "controlled", batch="2", compiled=True, gpu_gib=80.0
     )
     assert told == ["flux-dev@batch=2,compile=true", "glm-image@compile=true", "nano-banana"]
-    assert run.tuned(["flux-dev"], rows, "controlled", batch="auto", compiled=True, gpu_gib=None) == ["flux-dev"]
-    assert run.tuned(["sdxl@steps=4"], rows, "controlled", batch="2", gpu_gib=None) == ["sdxl@steps=4,batch=2"]
+    assert run.tuned(["flux-dev"], cards, "controlled", batch="auto", compiled=True, gpu_gib=None) == ["flux-dev"]
+    assert run.tuned(["sdxl@steps=4"], cards, "controlled", batch="2", gpu_gib=None) == ["sdxl@steps=4,batch=2"]
 
 
-def test_a_family_that_knows_few_words_brings_its_own_prompts(small_rows: Rows, tmp_path: Path) -> None:
+def test_a_family_that_knows_few_words_brings_its_own_prompts(small_cards: Cards, tmp_path: Path) -> None:
     own = tmp_path / "small/prompts/wide.jsonl"
     own.parent.mkdir(parents=True)
     small.prompt_file(own, 2)
     order = Order(models=("small", "small-aligned"))
-    found = run.studies(order, run.cast_of(order, small_rows), "t", tmp_path)["pairs"].prompts
+    found = run.experiments(order, run.participants_of(order, small_cards), "t", tmp_path)["pairs"].prompts
     assert [row.id for row in found.rows] == ["p0", "p1"]
     named = Order(models=("small",), prompt_set="critical")
-    assert run.studies(named, run.cast_of(named, small_rows), "t", tmp_path)["pairs"].prompts.name == "critical"
-    assert run.studies(order, run.cast_of(order, small_rows), "t", tmp_path / "none")["pairs"].prompts.name == "wide"
+    assert (
+        run.experiments(named, run.participants_of(named, small_cards), "t", tmp_path)["pairs"].prompts.name
+        == "critical"
+    )
+    assert (
+        run.experiments(order, run.participants_of(order, small_cards), "t", tmp_path / "none")["pairs"].prompts.name
+        == "wide"
+    )

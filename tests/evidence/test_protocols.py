@@ -1,4 +1,4 @@
-"""Protocols on samples with known answers: every figure below was worked out by hand."""
+"""Protocols on samples with known stored: every figure below was worked out by hand."""
 
 from __future__ import annotations
 
@@ -13,62 +13,66 @@ import pytest
 from PIL import Image
 
 from evidence import prompts, protocols, run
-from evidence.answers import Answers
-from evidence.plan import Ask, Cast, Given, Plan, Source, build
-from evidence.protocols import PROTOCOLS, Study
-from evidence.run import Order, Rows
-from evidence.store import Store, key_of, pixel_digest
-from evidence.work import open_rgb
+from evidence.jobs.plan import Participants, PictureFile, PictureSpec, Plan, Source, build
+from evidence.jobs.work import open_rgb
+from evidence.protocols import PROTOCOLS, Experiment
+from evidence.run import Cards, Order
+from evidence.samples.store import Store, key_of, pixel_digest
+from evidence.samples.stored_results import StoredResults
 from ledger.problems import InputError
 from ledger.schema import Document
 
 Scores = Callable[[str, Source, str], object]  # scorer, picture, prompt -> score; None: missing
 
 
-class Bench:
+class ScorerPool:
     """Writes samples whose scores a test knows, and tabulates them."""
 
-    def __init__(self, folder: Path, rows: Rows) -> None:
+    def __init__(self, folder: Path, rows: Cards) -> None:
         self.folder, self.rows, self.store = folder, rows, Store(folder / "samples")
 
-    def study(self, *models: str, lines: list[dict[str, object]], judges: bool = False, **told: object) -> Study:
+    def experiment(
+        self, *models: str, lines: list[dict[str, object]], judges: bool = False, **told: object
+    ) -> Experiment:
         file = self.folder / "set.jsonl"
         file.write_text("".join(json.dumps(line) + "\n" for line in lines))
-        cast = run.cast_of(Order(models=models or ("small",)), self.rows)
+        participants = run.participants_of(Order(models=models or ("small",)), self.rows)
         if judges:
-            cast = dataclasses.replace(cast, judges={"j": Rows().scorers["llm-judge"]})
+            participants = dataclasses.replace(participants, judges={"j": Cards().scorers["llm-judge"]})
         if told.pop("dimensions", False):
-            cast = dataclasses.replace(cast, scorers={**cast.scorers, "j-judge": Rows().scorers["j-judge"]})
+            participants = dataclasses.replace(
+                participants, scorers={**participants.scorers, "j-judge": Cards().scorers["j-judge"]}
+            )
         seeds = told.pop("seeds", (0,))
-        return Study("t", cast, prompts.load(str(file)), seeds, told)  # type: ignore[arg-type]
+        return Experiment("t", participants, prompts.load(str(file)), seeds, told)  # type: ignore[arg-type]
 
     def measure(
-        self, protocol: str, study: Study, scores: Scores, verdicts: Mapping[str, int] | None = None
+        self, protocol: str, experiment: Experiment, scores: Scores, verdicts: Mapping[str, int] | None = None
     ) -> Document:
         module = protocols.load(protocol)
-        plan = build(study.cast, module.wants(study))
-        self.fill(plan, study.cast, scores, verdicts or {})
-        return module.tabulate(study, Answers(study.cast, self.store))
+        plan = build(experiment.participants, module.requirements(experiment))
+        self.fill(plan, experiment.participants, scores, verdicts or {})
+        return module.tabulate(experiment, StoredResults(experiment.participants, self.store))
 
-    def fill(self, plan: Plan, cast: Cast, scores: Scores, verdicts: Mapping[str, int]) -> None:
+    def fill(self, plan: Plan, participants: Participants, scores: Scores, verdicts: Mapping[str, int]) -> None:
         pixels: dict[str, tuple[Source, str]] = {}
         for number, (key, job) in enumerate(plan.pictures.items()):
             noise = np.random.default_rng(number).integers(0, 255, (8, 8, 3), dtype=np.uint8)
             record = self.store.put_picture(key, job.identity, Image.fromarray(noise), {})
-            pixels[key] = job.ask, record.result["pixels"]
+            pixels[key] = job.spec, record.result["pixels"]
         for reference, path in plan.given.items():
-            pixels[reference] = Given(path), pixel_digest(open_rgb(Given(path)))
+            pixels[reference] = PictureFile(path), pixel_digest(open_rgb(PictureFile(path)))
         for reference, wanted in plan.scorings.items():
             for scorer, prompt in wanted:
                 source, digest = pixels[reference]
                 if (value := scores(scorer, source, prompt)) is not None:
-                    identity = cast.score(scorer, digest, prompt)
+                    identity = participants.score(scorer, digest, prompt)
                     self.store.put(
                         key_of("score", identity), "score", identity, {"score": value, "truncated": False}, {}
                     )
         for one in plan.comparisons:
-            a, b = (pixels[cast.reference(s) or ""][1] for s in (one.a, one.b))
-            identity = cast.verdict(one.judge, a, b, one.prompt)
+            a, b = (pixels[participants.reference(s) or ""][1] for s in (one.a, one.b))
+            identity = participants.verdict(one.judge, a, b, one.prompt)
             result = {"verdict": verdicts[one.prompt], "order": identity["order"]}
             self.store.put(key_of("judge", identity), "judge", identity, result, {})
 
@@ -78,8 +82,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, small_rows: Rows) -> Bench:
-    return Bench(tmp_path, small_rows)
+def bench(tmp_path: Path, small_cards: Cards) -> ScorerPool:
+    return ScorerPool(tmp_path, small_cards)
 
 
 PAIRS: list[dict[str, object]] = [
@@ -94,18 +98,18 @@ FOUR = {  # picture's prompt and scoring prompt -> the score of prompt 0..3
 
 
 def four_way(scorer: str, source: Source, prompt: str) -> object:
-    assert isinstance(source, Ask)
+    assert isinstance(source, PictureSpec)
     if scorer == "small-labels":
-        blurred = 0.9 if source.arm == "wide" and source.prompt != "d3" else 0.1
+        blurred = 0.9 if source.kind == "wide" and source.prompt != "d3" else 0.1
         return {"intentional_blur": blurred, "muted_faded": 0.2, "film_artifacts": 0.6}
     if scorer == "j-judge":
-        worse = source.arm == "wide"
+        worse = source.kind == "wide"
         return {"clarity": 0.5 if worse else 1.5, "emotion": 1.0, "richness": 0.25 if worse else 0.5}
     return FOUR[source.prompt[0], prompt[0]][int(prompt[1])]
 
 
-def test_the_pair_benchmark_by_hand(bench: Bench) -> None:
-    found = bench.measure("pairs", bench.study(lines=PAIRS), four_way)
+def test_the_pair_benchmark_by_hand(bench: ScorerPool) -> None:
+    found = bench.measure("pairs", bench.experiment(lines=PAIRS), four_way)
     cell = {key.removeprefix("t."): value for key, value in found.values.items()}
     delta = cell["pairs.small.delta_small-clip"]
     assert delta.value == pytest.approx(-2.0) and delta.n == 4  # mean of -2, 1, -3, -4
@@ -121,53 +125,53 @@ def test_the_pair_benchmark_by_hand(bench: Bench) -> None:
     assert all(value.source.kind == "measured" and value.source.where == "run-t" for value in cell.values())
 
 
-def test_a_judge_is_summed_over_all_dimensions_and_apart_over_those_asked_for(bench: Bench) -> None:
+def test_a_judge_is_summed_over_all_dimensions_and_apart_over_those_asked_for(bench: ScorerPool) -> None:
     """Two quantities that publications have mixed up: here -1.25 over all, -1 or 0 over the prompt's own."""
     lines = [{**line, "dimensions": ["clarity"] if n < 2 else ["emotion"]} for n, line in enumerate(PAIRS)]
-    found = bench.measure("pairs", bench.study(lines=lines, dimensions=True), four_way).values
+    found = bench.measure("pairs", bench.experiment(lines=lines, dimensions=True), four_way).values
     assert found["t.pairs.small.delta_j-judge"].value == pytest.approx(-1.25)
     assert found["t.pairs.small.after_j-judge"].value == pytest.approx(1.75)
     assert found["t.pairs.small.selected_j-judge"].value == pytest.approx(-0.5)
 
 
-def test_a_missing_score_takes_its_pair_out_and_is_told(bench: Bench) -> None:
+def test_a_missing_score_takes_its_pair_out_and_is_told(bench: ScorerPool) -> None:
     """Never an unpaired mean: without diop of prompt 1 the delta is that of the other three."""
 
     def holed(scorer: str, source: Source, prompt: str) -> object:
-        lost = isinstance(source, Ask) and source.arm == "wide" and prompt == "o1"
+        lost = isinstance(source, PictureSpec) and source.kind == "wide" and prompt == "o1"
         return None if lost else four_way(scorer, source, prompt)
 
-    delta = bench.measure("pairs", bench.study(lines=PAIRS), holed).values["t.pairs.small.delta_small-clip"]
+    delta = bench.measure("pairs", bench.experiment(lines=PAIRS), holed).values["t.pairs.small.delta_small-clip"]
     assert delta.value == -3.0 and delta.n == 3 and delta.caveat == "1 of 4 are missing: failed or not run"
 
 
-def test_an_aligned_generator_is_tested_against_its_base(bench: Bench) -> None:
+def test_an_aligned_generator_is_tested_against_its_base(bench: ScorerPool) -> None:
     lines = [{"id": f"p{n}", "plain": f"o{n}", "wide": f"d{n}"} for n in range(8)]
 
     def higher(scorer: str, source: Source, prompt: str) -> object:
-        assert isinstance(source, Ask)
+        assert isinstance(source, PictureSpec)
         number = int(prompt[1]) if prompt else 0
         return float(number + (source.model == "small-aligned") * (1 if number < 7 else -0.5))
 
-    study = bench.study("small", "small-aligned", lines=lines, judges=True)
-    found = bench.measure("pairs", study, higher, {f"d{n}": n % 2 for n in range(8)})
+    experiment = bench.experiment("small", "small-aligned", lines=lines, judges=True)
+    found = bench.measure("pairs", experiment, higher, {f"d{n}": n % 2 for n in range(8)})
     test = found.values["t.tests.small-aligned.small-clip"]
     assert test.value == pytest.approx((35 - 1) / 36) and test.p == pytest.approx(2 / 256) and test.n == 8
     assert found.values["t.tests.small-aligned.j"].p == 1.0 and found.values["t.pairs.small.win_j"].value == 0.5
 
 
-def test_repeats_widen_the_grid_and_not_the_claim(bench: Bench) -> None:
+def test_repeats_widen_the_grid_and_not_the_claim(bench: ScorerPool) -> None:
     """With two seeds the interval covers prompts and seeds; n counts all pairs."""
-    delta = bench.measure("pairs", bench.study(lines=PAIRS, seeds=(0, 1)), four_way).values[
+    delta = bench.measure("pairs", bench.experiment(lines=PAIRS, seeds=(0, 1)), four_way).values[
         "t.pairs.small.delta_small-clip"
     ]
     assert delta.n == 8 and delta.value == pytest.approx(-2.0)
 
 
-def test_both_readings_of_the_classifier_table(bench: Bench) -> None:
+def test_both_readings_of_the_classifier_table(bench: ScorerPool) -> None:
     """Four pairs, verdicts 1, 0, 1, tie; under the wide prompt I_a wins only where it is 9.5 to 9 and 11 to 9."""
-    study = bench.study(lines=PAIRS, judges=True)
-    found = bench.measure("classifiers", study, four_way, {"d0": 1, "d1": 0, "d2": 1, "d3": -1})
+    experiment = bench.experiment(lines=PAIRS, judges=True)
+    found = bench.measure("classifiers", experiment, four_way, {"d0": 1, "d1": 0, "d2": 1, "d3": -1})
     loose = {k.split(".")[-1]: v for k, v in found.values.items() if "-non-tie.small-clip" in k}
     strict = {k.split(".")[-1]: v for k, v in found.values.items() if "-success-only.small-clip" in k}
     # non-tie: pairs 0, 1, 2 have labels 1, 0, 1 and guesses 0 (equal), 1, 0
@@ -181,9 +185,9 @@ def test_both_readings_of_the_classifier_table(bench: Bench) -> None:
     assert "reading: success-only" in (strict["accuracy"].caveat or "")
 
 
-def test_on_success_only_f1_follows_from_accuracy(bench: Bench) -> None:
+def test_on_success_only_f1_follows_from_accuracy(bench: ScorerPool) -> None:
     """The law 2a/(1+a) that gives the published rows away."""
-    found = bench.measure("classifiers", bench.study(lines=PAIRS, judges=True, reading="success-only"), four_way,
+    found = bench.measure("classifiers", bench.experiment(lines=PAIRS, judges=True, reading="success-only"), four_way,
                           dict.fromkeys(("d0", "d1", "d2", "d3"), 1))  # fmt: skip
     accuracy = found.values["t.classifiers-success-only.small-clip.accuracy"].value
     assert accuracy == 0.5 and found.values["t.classifiers-success-only.small-clip.f1"].value == pytest.approx(
@@ -192,25 +196,25 @@ def test_on_success_only_f1_follows_from_accuracy(bench: Bench) -> None:
     assert not any("non-tie" in key for key in found.values)
 
 
-def test_a_judge_of_labels_can_confirm_pairs_instead(bench: Bench) -> None:
+def test_a_judge_of_labels_can_confirm_pairs_instead(bench: ScorerPool) -> None:
     lines = [{**line, "tags": ["intentional_blur"]} for line in PAIRS]
-    found = bench.measure("classifiers", bench.study(lines=lines, confirm="small-labels"), four_way)
+    found = bench.measure("classifiers", bench.experiment(lines=lines, confirm="small-labels"), four_way)
     value = found.values["t.classifiers-success-only.small-clip.accuracy"]
     assert value.n == 3 and value.value == pytest.approx(1 / 3)  # prompt 3 is not confirmed; of the others, prompt 1
 
 
-def test_classifiers_without_a_judge_are_refused(bench: Bench) -> None:
+def test_classifiers_without_a_judge_are_refused(bench: ScorerPool) -> None:
     with pytest.raises(InputError, match="needs a pairwise judge"):
-        protocols.load("classifiers").wants(bench.study(lines=PAIRS))
+        protocols.load("classifiers").requirements(bench.experiment(lines=PAIRS))
 
 
-def test_a_reading_nobody_knows_is_refused(bench: Bench) -> None:
+def test_a_reading_nobody_knows_is_refused(bench: ScorerPool) -> None:
     with pytest.raises(InputError, match="none of non-tie, success-only"):
-        protocols.load("classifiers").wants(bench.study(lines=PAIRS, judges=True, reading="both"))
+        protocols.load("classifiers").requirements(bench.experiment(lines=PAIRS, judges=True, reading="both"))
 
 
-def test_the_named_emotion_against_the_happy_face(bench: Bench) -> None:
-    """Given faces and generated ones; a tie is wrong."""
+def test_the_named_emotion_against_the_happy_face(bench: ScorerPool) -> None:
+    """PictureFile faces and generated ones; a tie is wrong."""
     said = {"sad": "a sad man", "happy": "a happy man"}
     files = {"sad": bench.picture("sad.png", 3), "happy": bench.picture("happy.png", 90)}
     lines: list[dict[str, object]] = [
@@ -221,17 +225,17 @@ def test_the_named_emotion_against_the_happy_face(bench: Bench) -> None:
     def score(scorer: str, source: Source, prompt: str) -> object:
         if scorer == "small-labels":
             return {"x": 0.0}
-        if isinstance(source, Given):
+        if isinstance(source, PictureFile):
             return 2.0 if source.path.name == "sad.png" else 1.0
         return {"a sad man 0": 2.0, "a sad man 1": 1.0, "a sad man 2": 0.0}.get(source.prompt, 1.0)
 
-    found = bench.measure("emotion-choice", bench.study(lines=lines), score).values
+    found = bench.measure("emotion-choice", bench.experiment(lines=lines), score).values
     assert found["t.emotion-choice-given.small-clip.sad"].value == 1.0
     made = found["t.emotion-choice-small.small-clip.sad"]
     assert made.value == pytest.approx(1 / 3) and made.n == 3
 
 
-def test_emotions_of_generated_faces(bench: Bench) -> None:
+def test_emotions_of_generated_faces(bench: ScorerPool) -> None:
     lines: list[dict[str, object]] = [
         {"id": f"f{n}", "plain": "x", "prompts": {"sad": f"sad {n}"}, "statements": {"sad": f"is sad {n}"}}
         for n in range(2)
@@ -240,13 +244,13 @@ def test_emotions_of_generated_faces(bench: Bench) -> None:
     def score(scorer: str, source: Source, prompt: str) -> object:
         return {"sad": 0.25} if scorer == "small-labels" else {"is sad 0": 0.2, "is sad 1": 0.6}[prompt]
 
-    found = bench.measure("emotion-generation", bench.study(lines=lines), score).values
+    found = bench.measure("emotion-generation", bench.experiment(lines=lines), score).values
     assert found["t.emotion-generation.small.sad_small-clip"].value == pytest.approx(0.4)
     assert found["t.emotion-generation.small.sad_small-labels"].value == 0.25
     assert all("crops the face first" in (value.caveat or "") for value in found.values())
 
 
-def test_photographs_against_clean_pictures(bench: Bench) -> None:
+def test_photographs_against_clean_pictures(bench: ScorerPool) -> None:
     lines: list[dict[str, object]] = [
         {"id": n, "plain": f"clean {n}", "wide": f"w{n}", "image": bench.picture(f"{n}.png", ord(n)), "tags": [tag]}
         for n, tag in (("a", "film_artifacts"), ("b", "film_artifacts"), ("c", "light_leak"))
@@ -255,74 +259,74 @@ def test_photographs_against_clean_pictures(bench: Bench) -> None:
     def score(scorer: str, source: Source, prompt: str) -> object:
         if scorer == "small-labels":
             return {"x": 0.0}
-        return -1.0 if isinstance(source, Given) else {"wa": 1.0, "wb": 3.0, "wc": 8.0}[prompt]
+        return -1.0 if isinstance(source, PictureFile) else {"wa": 1.0, "wb": 3.0, "wc": 8.0}[prompt]
 
-    found = bench.measure("real-photos", bench.study(lines=lines), score).values
+    found = bench.measure("real-photos", bench.experiment(lines=lines), score).values
     cells = {key.split(".")[2]: value.value for key, value in found.items()}
     assert cells == {"all": 5.0, "film_artifacts": 3.0, "light_leak": 9.0}
 
 
-def test_real_art_finds_its_place(bench: Bench) -> None:
+def test_real_art_finds_its_place(bench: ScorerPool) -> None:
     lines: list[dict[str, object]] = [{"id": "a", "plain": "a field", "image": bench.picture("a.png", 1)}]
 
     def score(scorer: str, source: Source, prompt: str) -> object:
-        if isinstance(source, Given):
+        if isinstance(source, PictureFile):
             return 4.0
         return 10.0 if source.model == "small" else 2.0
 
-    found = bench.measure("leaderboard", bench.study("small", "small-aligned", lines=lines), score).values
+    found = bench.measure("leaderboard", bench.experiment("small", "small-aligned", lines=lines), score).values
     assert found["t.leaderboard.real-art.rank_small-clip"].value == 2
     assert found["t.leaderboard.real-art.relative_small-clip"].value == 0.25
-    alone = bench.measure("leaderboard", bench.study("small", lines=lines), score).values
+    alone = bench.measure("leaderboard", bench.experiment("small", lines=lines), score).values
     assert alone["t.leaderboard.real-art.rank_small-clip"].source.kind == "pending"
 
 
-def test_political_subjects(bench: Bench) -> None:
+def test_political_subjects(bench: ScorerPool) -> None:
     lines: list[dict[str, object]] = [
         {"id": f"c{n}", "plain": f"c{n}", "topic": ["war", "waste"][n % 2]} for n in range(6)
     ]
 
     def score(scorer: str, source: Source, prompt: str) -> object:
-        assert isinstance(source, Ask)
+        assert isinstance(source, PictureSpec)
         return {"x": 0.0} if scorer == "small-labels" else float(source.model == "small") * (1 if prompt < "c4" else -1)
 
-    found = bench.measure("critical", bench.study("small", "small-aligned", lines=lines), score).values
+    found = bench.measure("critical", bench.experiment("small", "small-aligned", lines=lines), score).values
     start = "t.critical-small-small-aligned.small-clip"
     assert found[f"{start}.all"].value == pytest.approx(4 / 6) and found[f"{start}.war"].value == pytest.approx(2 / 3)
     assert found[f"{start}.r"].value == pytest.approx(1 / 3)  # six equal ranks, four of them positive
     with pytest.raises(InputError, match="name at least two"):
-        protocols.load("critical").wants(bench.study("small", lines=lines))
+        protocols.load("critical").requirements(bench.experiment("small", lines=lines))
 
 
-def test_what_an_edit_cleans_up(bench: Bench) -> None:
+def test_what_an_edit_cleans_up(bench: ScorerPool) -> None:
     def score(scorer: str, source: Source, prompt: str) -> object:
-        assert isinstance(source, Ask)
+        assert isinstance(source, PictureSpec)
         edited = source.source is not None
         if scorer == "small-labels":
             return {"intentional_blur": 0.1 if edited else 0.9, "muted_faded": 0.8}
         return 3.0 if edited else 1.0
 
-    found = bench.measure("image-to-image", bench.study("small", "small-aligned", lines=PAIRS), score).values
+    found = bench.measure("image-to-image", bench.experiment("small", "small-aligned", lines=PAIRS), score).values
     assert found["t.image-to-image.small-aligned.delta_small-clip"].value == 2.0
     assert found["t.image-to-image.small-aligned.left_small-labels"].value == 0.5
     assert not any(".small." in key for key in found), "the first generator only makes the input"
     with pytest.raises(InputError, match="did you mean 'small'"):
-        protocols.load("image-to-image").wants(bench.study(lines=PAIRS, source="smal"))
+        protocols.load("image-to-image").requirements(bench.experiment(lines=PAIRS, source="smal"))
 
 
-def test_a_sweep_has_a_row_for_every_strength(bench: Bench) -> None:
+def test_a_sweep_has_a_row_for_every_strength(bench: ScorerPool) -> None:
     names = ("small@method=vsf,vsf_scale=1", "small@method=vsf,vsf_scale=2")
 
     def score(scorer: str, source: Source, prompt: str) -> object:
-        assert isinstance(source, Ask)
+        assert isinstance(source, PictureSpec)
         strength = 1.0 if source.model.endswith("1") else 2.0
         if scorer == "small-labels":
             return {"intentional_blur": strength - 1, "muted_faded": 0.0}
         if scorer == "j-judge":
             return {"clarity": strength, "emotion": 0.0}
-        return strength * (10 if source.arm == "wide" else 1)
+        return strength * (10 if source.kind == "wide" else 1)
 
-    document = bench.measure("sweep", bench.study(*names, lines=PAIRS, dimensions=True), score)
+    document = bench.measure("sweep", bench.experiment(*names, lines=PAIRS, dimensions=True), score)
     (table,) = document.tables.values()
     assert [row.id for row in table.rows] == ["small-method-vsf-vsf_scale-1", "small-method-vsf-vsf_scale-2"]
     second = "t.sweep.small-method-vsf-vsf_scale-2"
@@ -332,11 +336,15 @@ def test_a_sweep_has_a_row_for_every_strength(bench: Bench) -> None:
     assert document.values[f"{second}.follow_small-labels"].value == 0.5
 
 
-def test_words_of_polish_reach_only_those_who_read_them(bench: Bench) -> None:
+def test_words_of_polish_reach_only_those_who_read_them(bench: ScorerPool) -> None:
     lines = [{**PAIRS[0], "negative": "sharp, bright"}]
-    study = bench.study("small", "small@method=nag", "small@negative=true", lines=lines)
-    asks = protocols.load("sweep").wants(study).scorings
-    told = {(one.picture.model, one.picture.arm): one.picture.negative for one in asks if isinstance(one.picture, Ask)}
+    experiment = bench.experiment("small", "small@method=nag", "small@negative=true", lines=lines)
+    asks = protocols.load("sweep").requirements(experiment).scorings
+    told = {
+        (one.picture.model, one.picture.kind): one.picture.negative
+        for one in asks
+        if isinstance(one.picture, PictureSpec)
+    }
     assert told[("small", "wide")] == "" and told[("small@method=nag", "wide")] == "sharp, bright"
     assert told[("small@negative=true", "wide")] == "sharp, bright" and told[("small@method=nag", "plain")] == ""
 
@@ -344,5 +352,5 @@ def test_words_of_polish_reach_only_those_who_read_them(bench: Bench) -> None:
 def test_every_protocol_says_what_it_is_for() -> None:
     for name, purpose in PROTOCOLS.items():
         module = protocols.load(name)
-        assert purpose and callable(module.wants) and callable(module.tabulate)
+        assert purpose and callable(module.requirements) and callable(module.tabulate)
         assert module.PROMPTS in ("", *prompts.names())

@@ -1,4 +1,5 @@
-"""Whole runs on the small cast: resume, kill, rows that cannot run, services that misbehave, verdicts, provenance."""
+"""Whole runs on the small participants: resume, kill, cards that cannot run, services that misbehave, verdicts,
+provenance."""
 
 from __future__ import annotations
 
@@ -17,12 +18,12 @@ from safetensors.torch import load_file, save_file
 
 from evidence import collect, generators, run
 from evidence.engines import Options, Tally
-from evidence.plan import Plan
-from evidence.report import Plain
-from evidence.run import Order, Rows
-from evidence.store import Store
-from evidence.types import Request
-from evidence.work import Patience
+from evidence.interfaces import Request
+from evidence.jobs.plan import Plan
+from evidence.jobs.work import RetryPolicy
+from evidence.progress import Plain
+from evidence.run import Cards, Order
+from evidence.samples.store import Store
 from ledger.schema import Document
 from tests.evidence import small
 from tests.evidence.tiny import service
@@ -33,11 +34,11 @@ ROOT = Path(__file__).resolve().parents[2]
 KEY = "sk-or-v1-0123456789abcdef-secret"
 
 
-class Bench:
+class ScorerPool:
     """One run folder and what is asked of it."""
 
-    def __init__(self, folder: Path, rows: Rows) -> None:
-        self.folder, self.rows, self.said = folder, rows, list[str]()
+    def __init__(self, folder: Path, cards: Cards) -> None:
+        self.folder, self.cards, self.said = folder, cards, list[str]()
         self.prompts = small.prompt_file(folder / "p.jsonl")
 
     @property
@@ -46,25 +47,25 @@ class Bench:
 
     def go(self, *models: str, engine: str = "local", **asked: object) -> tuple[Plan, Tally]:
         order = Order(models=models, **({"prompt_set": str(self.prompts)} | asked))  # type: ignore[arg-type]
-        options = Options(parallel=1, patience=Patience(attempts=3, sleep=lambda _: None))
+        options = Options(parallel=1, retries=RetryPolicy(attempts=3, sleep=lambda _: None))
         report = Plain({}, self.said.append)
         return run.execute(
-            order, "t", options, report, engine_name=engine, rows=self.rows, runs=self.folder, command="test"
+            order, "t", options, report, engine_name=engine, cards=self.cards, runs=self.folder, command="test"
         )
 
     def collect(self, **told: object) -> Document:
-        return collect.collect(run.orders("t", self.folder), "t", self.store, rows=self.rows, **told)  # type: ignore[arg-type]
+        return collect.collect(run.orders("t", self.folder), "t", self.store, cards=self.cards, **told)  # type: ignore[arg-type]
 
     def written(self) -> dict[str, int]:
         return {path.name: path.stat().st_mtime_ns for path in self.store.root.rglob("*.*")}
 
 
 @pytest.fixture
-def bench(tmp_path: Path, small_rows: Rows) -> Bench:
-    return Bench(tmp_path, small_rows)
+def bench(tmp_path: Path, small_cards: Cards) -> ScorerPool:
+    return ScorerPool(tmp_path, small_cards)
 
 
-def test_a_second_run_does_nothing(bench: Bench) -> None:
+def test_a_second_run_does_nothing(bench: ScorerPool) -> None:
     plan, tally = bench.go("small", "small-aligned")
     before = bench.written()
     assert len(plan.pictures) == 12 and plan.n_scorings == 36 and len(before) == 60 and not tally.unavailable
@@ -72,16 +73,16 @@ def test_a_second_run_does_nothing(bench: Bench) -> None:
     assert bench.written() == before
 
 
-def test_pictures_of_the_engine_are_those_of_the_generator(bench: Bench) -> None:
+def test_pictures_of_the_engine_are_those_of_the_generator(bench: ScorerPool) -> None:
     """Overlapped stages, prompts embedded once: not a byte of difference from asking one by one."""
     plan, _ = bench.go("small")
-    generator = generators.load(bench.rows.models["small"])
+    generator = generators.load(bench.cards.models["small"])
     for job in plan.pictures.values():
-        (image,) = generator.generate([Request(job.ask.prompt, job.ask.seed)])
+        (image,) = generator.generate([Request(job.spec.prompt, job.spec.seed)])
         assert bench.store.picture(job.key).tobytes() == image.tobytes()
 
 
-def test_a_scorer_that_comes_later_draws_nothing_again(bench: Bench) -> None:
+def test_a_scorer_that_comes_later_draws_nothing_again(bench: ScorerPool) -> None:
     bench.go("small", scorers=("small-clip",))
     before = bench.written()
     bench.go("small", scorers=("small-clip", "small-labels"))
@@ -89,22 +90,22 @@ def test_a_scorer_that_comes_later_draws_nothing_again(bench: Bench) -> None:
     assert {name: after[name] for name in before} == before and len(after) - len(before) == 6
 
 
-def test_a_broken_scorer_costs_its_scores_and_nothing_else(bench: Bench) -> None:
+def test_a_broken_scorer_costs_its_scores_and_nothing_else(bench: ScorerPool) -> None:
     """And once it is mended only its scores are missing."""
-    broken = bench.rows.scorers["small-clip"].model_copy(update={"weights": f"local-dir:{bench.folder}/nowhere"})
-    whole = bench.rows
-    bench.rows = dataclasses.replace(whole, scorers={**whole.scorers, "small-clip": broken})
+    broken = bench.cards.scorers["small-clip"].model_copy(update={"weights": f"local-dir:{bench.folder}/nowhere"})
+    whole = bench.cards
+    bench.cards = dataclasses.replace(whole, scorers={**whole.scorers, "small-clip": broken})
     _, tally = bench.go("small")
     assert set(tally.unavailable) == {"small-clip"} and len(bench.written()) == 18
-    before, bench.rows = bench.written(), whole
+    before, bench.cards = bench.written(), whole
     bench.go("small")
     after = bench.written()
     assert {name: after[name] for name in before} == before and len(after) == 30
 
 
-def test_a_row_without_weights_is_one_line_and_the_others_go_on(bench: Bench) -> None:
-    lost = bench.rows.models["small"].model_copy(update={"id": "lost", "weights": f"local-dir:{bench.folder}/lost"})
-    bench.rows = dataclasses.replace(bench.rows, models={**bench.rows.models, "lost": lost})
+def test_a_row_without_weights_is_one_line_and_the_others_go_on(bench: ScorerPool) -> None:
+    lost = bench.cards.models["small"].model_copy(update={"id": "lost", "weights": f"local-dir:{bench.folder}/lost"})
+    bench.cards = dataclasses.replace(bench.cards, models={**bench.cards.models, "lost": lost})
     _, tally = bench.go("lost", "small")
     assert set(tally.unavailable) == {"lost"} and len([s for s in bench.said if s.startswith("lost: skipped")]) == 1
     assert "not on this disk" in tally.unavailable["lost"] and "mend:" in tally.unavailable["lost"]
@@ -114,9 +115,9 @@ def test_a_row_without_weights_is_one_line_and_the_others_go_on(bench: Bench) ->
     assert document.values["t.pairs.small.delta_small-clip"].n == 3
 
 
-def test_a_gated_row_is_one_line_that_says_where_to_accept(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    gated = bench.rows.models["small"].model_copy(update={"weights": "hf-hub:someone/gated"})
-    bench.rows = dataclasses.replace(bench.rows, models={**bench.rows.models, "gated": gated})
+def test_a_gated_row_is_one_line_that_says_where_to_accept(bench: ScorerPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    gated = bench.cards.models["small"].model_copy(update={"weights": "hf-hub:someone/gated"})
+    bench.cards = dataclasses.replace(bench.cards, models={**bench.cards.models, "gated": gated})
     with Hub({"someone/gated": bench.folder}, gated={"someone/gated"}) as server:
         monkeypatch.setenv("HF_ENDPOINT", server.url)
         _, tally = bench.go("gated", "small", prompts=1)
@@ -124,9 +125,9 @@ def test_a_gated_row_is_one_line_that_says_where_to_accept(bench: Bench, monkeyp
     assert len([r for r in bench.store.records() if r.stage == "generate"]) == 2
 
 
-def test_a_generator_that_draws_blanks_gives_failures_and_no_files(bench: Bench) -> None:
+def test_a_generator_that_draws_blanks_gives_failures_and_no_files(bench: ScorerPool) -> None:
     """The decoder of this one knows one colour; its pictures are counted, and neither kept nor scored."""
-    small_row = bench.rows.models["small"]
+    small_row = bench.cards.models["small"]
     home = bench.folder / "blank"
     shutil.copytree(Path(small_row.weights.removeprefix("local-dir:")), home)
     file = home / "vae/diffusion_pytorch_model.safetensors"
@@ -134,18 +135,18 @@ def test_a_generator_that_draws_blanks_gives_failures_and_no_files(bench: Bench)
     weights["decoder.conv_out.weight"] *= 0
     save_file(weights, file, {"format": "pt"})
     blank = small_row.model_copy(update={"weights": f"local-dir:{home}"})
-    bench.rows = dataclasses.replace(bench.rows, models={**bench.rows.models, "blank": blank})
+    bench.cards = dataclasses.replace(bench.cards, models={**bench.cards.models, "blank": blank})
     plan, _ = bench.go("blank@batch=3", "small", prompts=1, scorers=("small-clip",))
     told = run.progress(plan, bench.store)
     assert told["generate", "blank@batch=3"]["failed"] == 2 and told["generate", "small"]["done"] == 2
     assert told["score", "small-clip"]["missing"] == 4
-    drawn = {job.ask.model for key, job in plan.pictures.items() if bench.store.png_path(key).exists()}
+    drawn = {job.spec.model for key, job in plan.pictures.items() if bench.store.png_path(key).exists()}
     assert drawn == {"small"}
 
 
-def test_a_row_too_large_for_this_machine_is_not_tried(bench: Bench) -> None:
-    big = bench.rows.models["small"].model_copy(update={"memory_gib": 9999.0})
-    bench.rows = dataclasses.replace(bench.rows, models={"small": big})
+def test_a_row_too_large_for_this_machine_is_not_tried(bench: ScorerPool) -> None:
+    big = bench.cards.models["small"].model_copy(update={"memory_gib": 9999.0})
+    bench.cards = dataclasses.replace(bench.cards, models={"small": big})
     _, tally = bench.go("small")
     assert tally.unavailable["small"].startswith("needs 9999 GiB, cpu has")
 
@@ -155,19 +156,19 @@ import sys
 from pathlib import Path
 from evidence import run
 from evidence.engines import Options
-from evidence.report import Plain
+from evidence.progress import Plain
 folder = Path(sys.argv[1])
-rows = run.rows_of(Path(sys.argv[2]))
+cards = run.cards_of(Path(sys.argv[2]))
 order = run.Order(models=("small", "small-aligned"), prompt_set=str(folder / "many.jsonl"), scorers=("small-clip",))
 print("ready", flush=True)
-run.execute(order, "t", Options(), Plain({}, print), rows=rows, runs=folder)
+run.execute(order, "t", Options(), Plain({}, print), cards=cards, runs=folder)
 """
 
 
 @pytest.mark.slow
-def test_a_run_killed_in_the_middle_goes_on_where_it_was(bench: Bench, small_rows: Rows) -> None:
+def test_a_run_killed_in_the_middle_goes_on_where_it_was(bench: ScorerPool, small_cards: Cards) -> None:
     """A real run in a process of its own, killed with SIGKILL while it draws; nothing it finished is made again."""
-    home = Path(small_rows.models["small"].weights.removeprefix("local-dir:")).parents[1]
+    home = Path(small_cards.models["small"].weights.removeprefix("local-dir:")).parents[1]
     many = small.prompt_file(bench.folder / "many.jsonl", 10)
     command = [sys.executable, "-c", RUN, str(bench.folder), str(home)]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
@@ -187,28 +188,28 @@ def test_a_run_killed_in_the_middle_goes_on_where_it_was(bench: Bench, small_row
 
 
 @pytest.fixture
-def remote(monkeypatch: pytest.MonkeyPatch, bench: Bench) -> Iterator[Service]:
-    """Nano Banana's row and the pairwise judge, answered by a server of our own."""
+def remote(monkeypatch: pytest.MonkeyPatch, bench: ScorerPool) -> Iterator[Service]:
+    """Nano Banana's card and the pairwise judge, answered by a server of our own."""
     with Service([]) as server:
         monkeypatch.setenv("OPENROUTER_API_KEY", KEY)
         monkeypatch.setenv("OPENROUTER_BASE_URL", f"{server.url}/api/v1")
-        own = Rows()
+        own = Cards()
         judge = own.scorers["llm-judge"].model_copy(update={"base_url": f"{server.url}/api/v1"})
-        bench.rows = dataclasses.replace(
-            bench.rows,
-            models={**bench.rows.models, "nano-banana": own.models["nano-banana"]},
-            scorers={**bench.rows.scorers, "llm-judge": judge},
+        bench.cards = dataclasses.replace(
+            bench.cards,
+            models={**bench.cards.models, "nano-banana": own.models["nano-banana"]},
+            scorers={**bench.cards.scorers, "llm-judge": judge},
         )
         yield server
 
 
-def test_a_service_that_misbehaves_is_counted_honestly(bench: Bench, remote: Service) -> None:
+def test_a_service_that_misbehaves_is_counted_honestly(bench: ScorerPool, remote: Service) -> None:
     """429 and 500 are tried again, 400 never, a black picture is no picture; pairs that lack one count as missing."""
     good = says(service.chat(service.picture()))
     refused = says({"error": {"message": f"moderation, key {KEY}"}}, 400)
     black = says(service.chat(service.picture((0, 0, 0))))
     busy, down = says({"error": {"message": "slow down"}}, 429, Retry_After="1"), says({"error": {}}, 500)
-    remote.answers += [busy, good, down, html(), good, refused, *[black] * 3, good]
+    remote.stored += [busy, good, down, html(), good, refused, *[black] * 3, good]
     plan, _ = bench.go("nano-banana", scorers=("small-clip",))
     records = [bench.store.get(key) for key in plan.pictures]
     assert sorted(r.status for r in records if r) == ["done"] * 4 + ["failed"] * 2
@@ -223,21 +224,21 @@ def test_a_service_that_misbehaves_is_counted_honestly(bench: Bench, remote: Ser
     assert "failed:" in document.runs["run-t"].note and "none" not in document.runs["run-t"].note
 
 
-def test_a_run_on_a_service_goes_on_with_what_may_work_now(bench: Bench, remote: Service) -> None:
+def test_a_run_on_a_service_goes_on_with_what_may_work_now(bench: ScorerPool, remote: Service) -> None:
     """A 503 is tried again by the next run, a 400 is not, unless that is asked for."""
-    remote.answers += [says({"error": {}}, 400), says({"error": {}}, 503)]
+    remote.stored += [says({"error": {}}, 400), says({"error": {}}, 503)]
     bench.go("nano-banana", scorers=("small-clip",), prompts=1)
     asked = len(remote.received)
-    remote.answers[:] = [says(service.chat(service.picture()))]
+    remote.stored[:] = [says(service.chat(service.picture()))]
     plan, _ = bench.go("nano-banana", scorers=("small-clip",), prompts=1)
     assert len(remote.received) == asked + 1
     assert sorted(r.status for key in plan.pictures if (r := bench.store.get(key))) == ["done", "failed"]
 
 
-def test_verdicts_keep_ties_and_record_their_order(bench: Bench, remote: Service) -> None:
+def test_verdicts_keep_ties_and_record_their_order(bench: ScorerPool, remote: Service) -> None:
     choice = {"role": "assistant", "content": json.dumps({"selection": -1})}
     told = {"id": "x", "object": "chat.completion", "created": 1, "model": "m"}
-    remote.answers += [says(told | {"choices": [{"index": 0, "finish_reason": "stop", "message": choice}]})]
+    remote.stored += [says(told | {"choices": [{"index": 0, "finish_reason": "stop", "message": choice}]})]
     plan, _ = bench.go("small", judges=("llm-judge",), scorers=("small-clip",), protocol=("pairs", "classifiers"))
     records = [r for r in bench.store.records() if r.stage == "judge"]
     assert len(records) == len(plan.comparisons) == 3 and {r.result["verdict"] for r in records} == {-1}
@@ -248,7 +249,7 @@ def test_verdicts_keep_ties_and_record_their_order(bench: Bench, remote: Service
     assert document.values["t.classifiers-non-tie.small-clip.accuracy"].value is None, "ties leave no pair"
 
 
-def test_values_know_their_run_and_pictures_their_recipe(bench: Bench) -> None:
+def test_values_know_their_run_and_pictures_their_recipe(bench: ScorerPool) -> None:
     bench.go("small", prompts=2)
     document = bench.collect(exhibits=1, pictures=bench.folder / "pictures")
     assert {key: document.values[f"t.truncated.{key}"].n for key in ("small", "small-clip")} == {
@@ -267,8 +268,8 @@ def test_values_know_their_run_and_pictures_their_recipe(bench: Bench) -> None:
     assert Document.model_validate_json((bench.folder / "t.json").read_text()) == document
 
 
-def test_a_service_records_no_seed_that_it_was_never_sent(bench: Bench, remote: Service) -> None:
-    remote.answers += [says(service.chat(service.picture()))]
+def test_a_service_records_no_seed_that_it_was_never_sent(bench: ScorerPool, remote: Service) -> None:
+    remote.stored += [says(service.chat(service.picture()))]
     bench.go("nano-banana", scorers=("small-clip",), prompts=1)
     document = bench.collect(exhibits=1, pictures=bench.folder / "pictures")
     recipes = [picture.recipe for exhibit in document.exhibits.values() for picture in exhibit.pictures]

@@ -17,18 +17,18 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from evidence import scorers
-from evidence.rows import Unavailable
+from evidence.cards.base import Unavailable
+from evidence.cards.scorers import CARD_TYPES, ScorerCard
 from evidence.scorers.base import LocalScorer
 from evidence.scorers.chat import PICTURE, within_budget
 from evidence.scorers.framing import cropped, padded
 from evidence.scorers.hpsv3 import read_template
 from evidence.scorers.pickles import module_state
-from evidence.scorers.rows import ROW_TYPES, ScorerRow
 from ledger.problems import InputError
 from tests.evidence.golden import folders, layouts
 from tests.evidence.golden.folders import MAKERS, PICTURES, PROMPTS
 
-ROWS = scorers.read()
+CARDS = scorers.read()
 MATES = [Image.new("RGB", (64, 64), colour) for colour in ("white", "navy", "olive")]
 
 
@@ -45,9 +45,9 @@ def flat(scores: list[Any]) -> np.ndarray:
 
 
 def test_every_local_row_is_run_from_its_published_layout() -> None:
-    """A row without a tiny folder of its own would never have been loaded before somebody pays for the GPU."""
-    assert {row.id for row in ROWS.values() if not row.remote and row.family != "miniature"} <= set(MAKERS)
-    assert {row.adapter for row in ROWS.values()} | {"image-classifier"} == set(ROW_TYPES) == set(scorers.ADAPTERS)
+    """A card without a tiny folder of its own would never have been loaded before somebody pays for the GPU."""
+    assert {card.id for card in CARDS.values() if not card.remote and card.family != "miniature"} <= set(MAKERS)
+    assert {card.adapter for card in CARDS.values()} | {"image-classifier"} == set(CARD_TYPES) == set(scorers.ADAPTERS)
 
 
 def test_a_pair_has_one_score_whatever_its_batch_mates(scorer: LocalScorer) -> None:
@@ -59,19 +59,19 @@ def test_a_pair_has_one_score_whatever_its_batch_mates(scorer: LocalScorer) -> N
         reversed_ = flat(scorer.score(PICTURES[::-1], PROMPTS[::-1]))[::-1]
     finally:
         scorer.batch = 1
-    assert np.isfinite(alone).all() and len({tuple(row) for row in alone}) == 3
+    assert np.isfinite(alone).all() and len({tuple(card) for card in alone}) == 3
     assert np.allclose(alone, together, rtol=2e-5, atol=2e-6) and np.allclose(alone, reversed_, rtol=2e-5, atol=2e-6)
-    if scorer.row.adapter not in ("hpsv3", "blip-itm"):  # these pad to the longest of a batch: their rows say batch 1
+    if scorer.card.adapter not in ("hpsv3", "blip-itm"):  # these pad to the longest of a batch: their cards say batch 1
         assert np.array_equal(together, reversed_)
 
 
 def test_rows_that_pad_to_the_longest_prompt_score_one_pair_at_a_time() -> None:
     """Else the last bits of a score would depend on its batch mates."""
-    assert all(row.batch == 1 for row in ROWS.values() if row.adapter in ("hpsv3", "blip-itm"))
+    assert all(card.batch == 1 for card in CARDS.values() if card.adapter in ("hpsv3", "blip-itm"))
 
 
 def test_loading_again_gives_the_same_bits(scorer: LocalScorer) -> None:
-    again = scorers.load(scorer.row)
+    again = scorers.load(scorer.card)
     assert np.array_equal(flat(again.score(PICTURES, PROMPTS)), flat(scorer.score(PICTURES, PROMPTS)))
 
 
@@ -88,19 +88,20 @@ def test_a_score_that_is_not_a_number_is_refused(scorer: LocalScorer, monkeypatc
 
 
 def test_its_row_knows_which_weights_and_words_it_scores_with(scorer: LocalScorer) -> None:
-    """Samples are named by the row: the digest of everything that is loaded must be in its revision."""
-    files = [*scorer.row.addresses, "words"] if scorer.row.adapter in ("hpsv3", "digit-judge") else scorer.row.addresses
-    assert scorer.row.revision.count("sha256:") == len(files)
+    """Samples are named by the card: the digest of everything that is loaded must be in its revision."""
+    words = ["words"] if scorer.card.adapter in ("hpsv3", "digit-annotator") else []
+    files = [*scorer.card.addresses, *words]
+    assert scorer.card.revision.count("sha256:") == len(files)
 
 
 def test_the_text_window_is_that_of_the_row(scorer: LocalScorer) -> None:
     """`truncated` counts by the real tokenizer, start and end included: exactly at the window all is still read."""
     window = scorer.text_window
-    assert window == scorer.row.text_window or scorer.row.id == "treatments"
+    assert window == scorer.card.text_window or scorer.card.id == "treatments"
     if not window:
         assert scorer.truncated(["word " * 5000]) == [False]
         return
-    one = "a" if scorer.row.adapter == "hpsv3" else "a "  # what is one token in these vocabularies
+    one = "a" if scorer.card.adapter == "hpsv3" else "a "  # what is one token in these vocabularies
     fitting = one * (window - scorer.token_count(""))
     assert scorer.token_count(fitting) == window
     assert scorer.truncated([fitting, fitting + one]) == [False, True]
@@ -115,9 +116,9 @@ def test_words_beyond_the_window_do_not_reach_the_score(tmp_path: Path) -> None:
 
 
 def test_a_cpu_computes_in_float32_and_an_accelerator_in_the_type_of_the_row(tmp_path: Path) -> None:
-    row = MAKERS["clip-l"](tmp_path)
-    assert row.dtype == "float16"
-    assert next(scorers.load(row).model.parameters()).dtype == torch.float32  # type: ignore[attr-defined]
+    card = MAKERS["clip-l"](tmp_path)
+    assert card.dtype == "float16"
+    assert next(scorers.load(card).model.parameters()).dtype == torch.float32  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("name", ["hpsv3", "j-judge", "mps"])
@@ -130,7 +131,7 @@ def test_rotary_frequencies_stay_exact_in_half_precision(name: str, tmp_path: Pa
     assert all(torch.equal(part, exact[key]) for key, part in placed.named_buffers() if key in exact)
 
 
-# ------------------------------------------------------------------------------------------------------- rows
+# ------------------------------------------------------------------------------------------------------- cards
 
 
 def defects(tmp_path: Path, text: str) -> str:
@@ -170,10 +171,10 @@ def test_text_that_is_not_toml_names_its_line(tmp_path: Path) -> None:
 
 def test_every_fact_that_is_missing_is_declared_unknown() -> None:
     """A licence left out without a word would read as if there were none."""
-    for row in ROWS.values():
-        for fact, said in (("licence", row.licence), ("gating", row.gated)):
-            assert said not in ("", None) or row.remote or any(fact in u for u in row.unknown), (row.id, fact)
-        assert "@" in row.weights or not row.weights.startswith("hf-hub:") or "revision" in row.unknown, row.id
+    for card in CARDS.values():
+        for fact, said in (("licence", card.licence), ("gating", card.gated)):
+            assert said not in ("", None) or card.remote or any(fact in u for u in card.unknown), (card.id, fact)
+        assert "@" in card.weights or not card.weights.startswith("hf-hub:") or "revision" in card.unknown, card.id
 
 
 def test_a_row_needs_no_more_than_the_readme_says(tmp_path: Path) -> None:
@@ -183,26 +184,26 @@ def test_a_row_needs_no_more_than_the_readme_says(tmp_path: Path) -> None:
         '[seen]\nadapter = "image-classifier"\nweights = "local-dir:seen"\noutput = "labels"\n',
         "utf-8",
     )
-    rows = scorers.read(tmp_path / "s.toml")
-    assert [(row.label, row.role) for row in rows.values()] == [("mine", "reward"), ("seen", "judge")]
+    cards = scorers.read(tmp_path / "s.toml")
+    assert [(card.label, card.role) for card in cards.values()] == [("mine", "reward"), ("seen", "annotator")]
 
 
 def test_reading_rows_loads_no_torch() -> None:
-    """The plan, the status and the page read rows; torch takes seconds."""
+    """The plan, the status and the page read cards; torch takes seconds."""
     code = "import sys; from evidence import scorers; scorers.read(); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
 
 
 def test_missing_weights_are_told_with_what_would_mend_it() -> None:
     with pytest.raises(Unavailable, match="hpsv1"):
-        scorers.load(ROWS["hpsv1"].model_copy(update={"weights": "local-dir:.cache/nowhere/hpsv1"}))
+        scorers.load(CARDS["hpsv1"].model_copy(update={"weights": "local-dir:.cache/nowhere/hpsv1"}))
 
 
 def test_a_checkpoint_that_is_put_in_place_by_hand_is_asked_for_by_name(tmp_path: Path) -> None:
     """HPS v1 and MPS are on no hub: an empty folder must say what belongs into it."""
     layouts.clip_tokenizer(tmp_path, 77)
     with pytest.raises(Unavailable, match=r"hpc\.pth is not in .*OneDrive"):
-        scorers.load(folders.at(ROWS["hpsv1"], tmp_path))
+        scorers.load(folders.at(CARDS["hpsv1"], tmp_path))
 
 
 # ------------------------------------------------------------------------------------------------- checkpoints
@@ -231,9 +232,9 @@ DROPPED = {
 }
 
 
-def rewrite(row: ScorerRow, name: str, change: Any) -> None:
+def rewrite(card: ScorerCard, name: str, change: Any) -> None:
     """The checkpoint of a tiny folder with its state dict changed in place."""
-    path = Path(row.weights.removeprefix("local-dir:")) / FILES[name]
+    path = Path(card.weights.removeprefix("local-dir:")) / FILES[name]
     if path.suffix == ".safetensors":
         state = load_file(path)
         change(state)
@@ -251,28 +252,28 @@ def rewrite(row: ScorerRow, name: str, change: Any) -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_a_missing_key_is_an_error_that_names_the_file(name: str, tmp_path: Path) -> None:
     """Silently it would be a random layer, and every score of the run would be noise."""
-    row = MAKERS[name](tmp_path)
-    rewrite(row, name, lambda state: state.pop(DROPPED[name]))
+    card = MAKERS[name](tmp_path)
+    rewrite(card, name, lambda state: state.pop(DROPPED[name]))
     with pytest.raises(InputError, match="is missing") as error:
-        scorers.load(row)
+        scorers.load(card)
     assert tmp_path.name in str(error.value)
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_an_unexpected_key_is_an_error_that_names_it(name: str, tmp_path: Path) -> None:
     """It means that the checkpoint is of another architecture than the one it is loaded into."""
-    row = MAKERS[name](tmp_path)
-    rewrite(row, name, lambda state: state.update({"extra.weight": torch.zeros(2)}))
+    card = MAKERS[name](tmp_path)
+    rewrite(card, name, lambda state: state.update({"extra.weight": torch.zeros(2)}))
     with pytest.raises(InputError, match=r"extra\.weight: is unexpected"):
-        scorers.load(row)
+        scorers.load(card)
 
 
 @pytest.mark.parametrize("name", ["hpsv21", "imagereward", "hpsv3", "mps"])
 def test_a_tensor_of_another_shape_is_an_error_with_both_shapes(name: str, tmp_path: Path) -> None:
-    row = MAKERS[name](tmp_path)
-    rewrite(row, name, lambda state: state.update({DROPPED[name]: torch.zeros(3)}))
+    card = MAKERS[name](tmp_path)
+    rewrite(card, name, lambda state: state.update({DROPPED[name]: torch.zeros(3)}))
     with pytest.raises(InputError, match=r"has shape \(3,\), expected"):
-        scorers.load(row)
+        scorers.load(card)
 
 
 class Payload:
@@ -316,10 +317,10 @@ def test_a_name_of_a_model_library_is_inert_even_when_called(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("name", ["hpsv1", "imagereward"])
 def test_a_malicious_state_dict_is_refused_and_does_not_run(name: str, tmp_path: Path) -> None:
-    row, mark = MAKERS[name](tmp_path), tmp_path / "it-ran"
+    card, mark = MAKERS[name](tmp_path), tmp_path / "it-ran"
     torch_archive(tmp_path / FILES[name], {"state_dict": Payload(os.system, f"touch {mark}")})
     with pytest.raises(InputError, match="refused: it holds more than tensors"):
-        scorers.load(row)
+        scorers.load(card)
     assert not mark.exists()
 
 
@@ -361,9 +362,9 @@ def test_a_square_picture_is_framed_alike_by_both() -> None:
 
 
 def test_pickscore_is_clip_times_its_learned_scale(tmp_path: Path) -> None:
-    row = MAKERS["pickscore"](tmp_path)
+    card = MAKERS["pickscore"](tmp_path)
     scaled, plain = (
-        flat(scorers.load(row.model_copy(update={"scaled": on})).score(PICTURES, PROMPTS)) for on in (True, False)
+        flat(scorers.load(card.model_copy(update={"scaled": on})).score(PICTURES, PROMPTS)) for on in (True, False)
     )
     factor = np.exp(load_file(tmp_path / "model.safetensors")["logit_scale"].item())
     assert np.allclose(scaled, plain * factor, rtol=1e-5) and np.abs(plain).max() <= 1
@@ -372,10 +373,10 @@ def test_pickscore_is_clip_times_its_learned_scale(tmp_path: Path) -> None:
 def test_the_match_probability_of_blip_is_index_1(tmp_path: Path) -> None:
     """Index 0 is the mismatch; an earlier comparison read it. The raw logit is one number too: a sum of both would be
     taken for a score."""
-    row = MAKERS["blip-l"](tmp_path)
-    scorer: Any = scorers.load(row)
+    card = MAKERS["blip-l"](tmp_path)
+    scorer: Any = scorers.load(card)
     share = scorer.score(PICTURES, PROMPTS)
-    raw = scorers.load(row.model_copy(update={"logits": True})).score(PICTURES, PROMPTS)
+    raw = scorers.load(card.model_copy(update={"logits": True})).score(PICTURES, PROMPTS)
     for number, (picture, prompt) in enumerate(zip(PICTURES, PROMPTS, strict=True)):
         ((mismatch, match),) = scorer.logits([picture], [prompt]).tolist()
         assert share[number] == pytest.approx(1 / (1 + np.exp(mismatch - match)), abs=1e-6)
@@ -413,9 +414,9 @@ def test_hpsv3_sees_256_picture_tokens_of_any_square() -> None:
     """Small pictures are enlarged, large ones reduced, to 256 * 28 * 28 pixels."""
     assert {within_budget(side, side, 200704, 28) for side in (64, 448, 1024, 3000)} == {(448, 448)}
     for width, height in ((1024, 768), (512, 1536), (2000, 300)):
-        columns, rows = within_budget(width, height, 200704, 28)
-        assert columns % 28 == rows % 28 == 0 and columns * rows <= 200704 and columns * rows > 0.8 * 200704
-        assert columns / rows == pytest.approx(width / height, rel=0.2)
+        columns, cards = within_budget(width, height, 200704, 28)
+        assert columns % 28 == cards % 28 == 0 and columns * cards <= 200704 and columns * cards > 0.8 * 200704
+        assert columns / cards == pytest.approx(width / height, rel=0.2)
 
 
 def test_a_prompt_with_a_control_token_is_refused(tmp_path: Path) -> None:
@@ -431,20 +432,20 @@ def from_wheel(path: Path, text: str = "", digest: str = "") -> str:
     if text:
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("hpsv3/dataset/data_collator_qwen.py", text)
-    row: Any = ROWS["hpsv3"].model_copy(update={"template": str(path), "template_sha256": digest})
-    return read_template(row)
+    card: Any = CARDS["hpsv3"].model_copy(update={"template": str(path), "template_sha256": digest})
+    return read_template(card)
 
 
 def test_the_instruction_is_read_from_the_official_wheel_without_running_it(tmp_path: Path) -> None:
     mark = tmp_path / "it-ran"
-    code = f'open({str(mark)!r}, "w")\nINSTRUCTION = "Ask {{text_prompt}}. "\n'
+    code = f'open({str(mark)!r}, "w")\nINSTRUCTION = "PictureSpec {{text_prompt}}. "\n'
     code += 'prompt_with_special_token = "Say <|Reward|>"\n'
-    assert from_wheel(tmp_path / "x.whl", code) == "Ask {text_prompt}. Say <|Reward|>"
+    assert from_wheel(tmp_path / "x.whl", code) == "PictureSpec {text_prompt}. Say <|Reward|>"
     assert not mark.exists()
 
 
 def test_another_instruction_than_the_expected_one_is_refused(tmp_path: Path) -> None:
-    code = 'INSTRUCTION = "Ask {text_prompt}. "\nprompt_with_special_token = "Say <|Reward|>"\n'
+    code = 'INSTRUCTION = "PictureSpec {text_prompt}. "\nprompt_with_special_token = "Say <|Reward|>"\n'
     with pytest.raises(Unavailable, match="holds another instruction"):
         from_wheel(tmp_path / "x.whl", code, "0" * 64)
 
@@ -464,8 +465,8 @@ def test_a_missing_instruction_is_told_with_the_command_that_fetches_it() -> Non
 )
 def test_counting_buffers_of_old_releases_are_no_surplus(name: str, key: str, tmp_path: Path) -> None:
     """Checkpoints on the hub were saved when 0, 1, 2, ... was kept beside the weights; today's classes make it anew."""
-    row = MAKERS[name](tmp_path)
-    before = scorers.load(row).score(PICTURES, PROMPTS)
+    card = MAKERS[name](tmp_path)
+    before = scorers.load(card).score(PICTURES, PROMPTS)
     state = load_file(tmp_path / "model.safetensors") | {key: torch.arange(77)[None]}
     save_file(state, tmp_path / "model.safetensors", {"format": "pt"})
-    assert scorers.load(row).score(PICTURES, PROMPTS) == before
+    assert scorers.load(card).score(PICTURES, PROMPTS) == before

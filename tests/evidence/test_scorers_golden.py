@@ -49,8 +49,8 @@ def test_hpsv21_frames_pictures_that_are_not_square_as_the_official_package(hpsv
 def test_hpsv21_reads_the_official_token_ids(hpsv2: CheckpointScorer) -> None:
     ids, official = hpsv2.text.ids(PROMPTS).numpy(), golden("hpsv2")["ids"].astype(np.int64)
     ends = (official == 513).argmax(axis=1)
-    for row, end in enumerate(ends):  # after the end token they pad with 0, the stock tokenizer with the end token
-        assert list(ids[row, : end + 1]) == list(official[row, : end + 1])
+    for card, end in enumerate(ends):  # after the end token they pad with 0, the stock tokenizer with the end token
+        assert list(ids[card, : end + 1]) == list(official[card, : end + 1])
 
 
 def test_imagereward_scores_as_the_official_package(imagereward: ImageRewardScorer) -> None:
@@ -92,8 +92,8 @@ def test_hpsv3_on_grid_positions_would_be_another_scorer(hpsv3: Hpsv3Scorer, mon
 @pytest.mark.parametrize(("column", "threshold"), [(0, 0.3), (1, 0.01)])
 def test_mps_scores_as_the_published_code_at_both_its_thresholds(tmp_path: Path, column: int, threshold: float) -> None:
     """Scores reach 25 here (a cosine times about 88), so 1e-4 is 4e-6 of them."""
-    row = MAKERS["mps"](tmp_path).model_copy(update={"threshold": threshold})
-    found = scorers.load(row).score(PICTURES, PROMPTS)
+    card = MAKERS["mps"](tmp_path).model_copy(update={"threshold": threshold})
+    found = scorers.load(card).score(PICTURES, PROMPTS)
     assert np.allclose(found, golden("mps")["scores"][:, column], atol=1e-4)
     assert not np.allclose(found, golden("mps")["scores"][:, 1 - column], atol=1e-2), "the threshold changes nothing"
 

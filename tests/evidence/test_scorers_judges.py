@@ -15,31 +15,31 @@ import torch
 from PIL import Image
 
 from evidence import scorers
-from evidence.rows import Unavailable
+from evidence.cards.base import Unavailable
+from evidence.judges.pairwise import JudgementFailed, PairwiseJudge
 from evidence.scorers.chat import Turn
-from evidence.scorers.digits import DIMENSIONS, DigitJudge, read_guideline, sum_all, sum_selected
-from evidence.scorers.pairwise import JudgementFailed, PairwiseJudge
+from evidence.scorers.digits import DIMENSIONS, DigitAnnotator, read_guideline, sum_all, sum_selected
 from ledger.problems import InputError
-from tests.evidence.golden.folders import MAKERS, PICTURES, ROWS
+from tests.evidence.golden.folders import CARDS, MAKERS, PICTURES
 from tests.evidence.tiny.service import Answer, Service, chat, cut, drips, echoes_the_key, html, says
 
 # ---------------------------------------------------------------------------------------------- eleven dimensions
 
 
 @pytest.fixture(scope="module")
-def judge(tmp_path_factory: pytest.TempPathFactory) -> DigitJudge:
+def judge(tmp_path_factory: pytest.TempPathFactory) -> DigitAnnotator:
     found = scorers.load(MAKERS["j-judge"](tmp_path_factory.mktemp("j")))
-    assert isinstance(found, DigitJudge)
+    assert isinstance(found, DigitAnnotator)
     return found
 
 
-def test_eleven_dimensions_in_alphabetical_order_each_between_0_and_2(judge: DigitJudge) -> None:
+def test_eleven_dimensions_in_alphabetical_order_each_between_0_and_2(judge: DigitAnnotator) -> None:
     (score,) = judge.score([PICTURES[1]], ["unread"])
     assert isinstance(score, dict) and tuple(score) == DIMENSIONS == tuple(sorted(DIMENSIONS)) and len(score) == 11
     assert all(0 < value < 2 for value in score.values()) and len(set(score.values())) == 11
 
 
-def test_the_prompt_is_not_read(judge: DigitJudge) -> None:
+def test_the_prompt_is_not_read(judge: DigitAnnotator) -> None:
     one, other = judge.score([PICTURES[0]] * 2, ["sharp and lovely", "blurred and grey"])
     assert one == other and judge.truncated(["word " * 9999]) == [False]
 
@@ -50,7 +50,7 @@ def test_sums_are_named_by_what_they_add() -> None:
     assert sum_all(scores) == 55 and sum_selected(scores, ["clarity", "richness"]) == 11
 
 
-def questions_alone(judge: DigitJudge, image: Image.Image) -> np.ndarray:
+def questions_alone(judge: DigitAnnotator, image: Image.Image) -> np.ndarray:
     """Each question in a batch of its own: no padding anywhere."""
     square = image.resize((judge.side, judge.side))
     texts = [f"<|im_start|>user\n{q}<|vision_start|><|image_pad|><|vision_end|><|im_end|>\n<|im_start|>assistant\n"
@@ -59,7 +59,7 @@ def questions_alone(judge: DigitJudge, image: Image.Image) -> np.ndarray:
         return np.concatenate([judge.probabilities(judge.chat.turns([square], [text])).numpy() for text in texts])
 
 
-def test_a_question_alone_answers_as_the_stock_class_does(judge: DigitJudge) -> None:
+def test_a_question_alone_answers_as_the_stock_class_does(judge: DigitAnnotator) -> None:
     """The logits of the whole forward pass at the last token, over the digits 0, 1 and 2 and nothing else."""
     square = PICTURES[0].resize((judge.side, judge.side))
     text = f"<|im_start|>user\n{judge.questions[3]}<|vision_start|><|image_pad|><|vision_end|><|im_end|>\n"
@@ -74,21 +74,21 @@ def test_a_question_alone_answers_as_the_stock_class_does(judge: DigitJudge) -> 
     assert score[DIMENSIONS[3]] == pytest.approx(zero_one_two[1] + 2 * zero_one_two[2], abs=2e-6)
 
 
-def test_padding_does_not_touch_the_answer(judge: DigitJudge) -> None:
+def test_padding_does_not_touch_the_answer(judge: DigitAnnotator) -> None:
     """Questions differ in length, so all but the longest are padded: each must read as it does alone."""
     with torch.inference_mode():
         together = judge.probabilities(judge.turns(PICTURES[0])).numpy()
     assert np.allclose(together, questions_alone(judge, PICTURES[0]), atol=2e-6)
 
 
-def test_padding_on_the_left_gives_the_same_answer(judge: DigitJudge) -> None:
+def test_padding_on_the_left_gives_the_same_answer(judge: DigitAnnotator) -> None:
     """The other remedy of the padding trap: then the last real token is at position -1."""
     right = judge.turns(PICTURES[0])
     length = right.ids.shape[1]
     shift = length - 1 - right.last
     left = Turn(
-        *(torch.stack([row.roll(int(s)) for row, s in zip(t, shift, strict=True)]) for t in (right.ids, right.mask)),
-        torch.stack([row.roll(int(s)) for row, s in zip(right.kinds, shift, strict=True)]),
+        *(torch.stack([card.roll(int(s)) for card, s in zip(t, shift, strict=True)]) for t in (right.ids, right.mask)),
+        torch.stack([card.roll(int(s)) for card, s in zip(right.kinds, shift, strict=True)]),
         right.patches,
         right.grid,
     )
@@ -98,7 +98,7 @@ def test_padding_on_the_left_gives_the_same_answer(judge: DigitJudge) -> None:
         assert np.allclose(judge.probabilities(right).numpy(), same, atol=2e-6)
 
 
-def test_reading_the_last_position_of_a_right_padded_batch_would_be_seen(judge: DigitJudge) -> None:
+def test_reading_the_last_position_of_a_right_padded_batch_would_be_seen(judge: DigitAnnotator) -> None:
     """The control of the two tests above: read at position -1, the padded questions answer something else."""
 
     class AtTheEnd(Turn):
@@ -114,23 +114,23 @@ def test_reading_the_last_position_of_a_right_padded_batch_would_be_seen(judge: 
     assert (off[longest.numpy()] == 0).all() and (off[~longest.numpy()] > 1e-3).all()
 
 
-def test_the_picture_is_a_square_whatever_its_proportions(judge: DigitJudge) -> None:
+def test_the_picture_is_a_square_whatever_its_proportions(judge: DigitAnnotator) -> None:
     for picture in PICTURES:
         grid = judge.turns(picture).grid
         assert grid.tolist() == [[1, judge.side // 16, judge.side // 16]] * 11
 
 
 def test_our_guideline_describes_every_digit_of_every_dimension() -> None:
-    guideline = read_guideline(Path(__file__).parents[2] / ROWS["j-judge"].guideline)  # type: ignore[attr-defined]
+    guideline = read_guideline(Path(__file__).parents[2] / CARDS["j-judge"].guideline)  # type: ignore[attr-defined]
     assert tuple(sorted(guideline.options)) == DIMENSIONS
     assert "clarity" in guideline.ask("clarity") and "sharp: 2" in guideline.ask("clarity")
 
 
-def test_other_words_are_another_judge(judge: DigitJudge, tmp_path: Path) -> None:
+def test_other_words_are_another_judge(judge: DigitAnnotator, tmp_path: Path) -> None:
     """Without the guideline in the revision, scores under changed words would pass for the same."""
     (tmp_path / "guideline.toml").write_text("question = 'changed'")
-    changed = judge.row.model_copy(update={"guideline": str(tmp_path / "guideline.toml")})
-    assert changed.revision != judge.row.revision and judge.row.revision.count("+") == 2
+    changed = judge.card.model_copy(update={"guideline": str(tmp_path / "guideline.toml")})
+    assert changed.revision != judge.card.revision and judge.card.revision.count("+") == 2
 
 
 CSV = (
@@ -178,10 +178,10 @@ def selects(content: str | None) -> Answer:
 
 @pytest.fixture
 def pairwise(service: Service, monkeypatch: pytest.MonkeyPatch) -> PairwiseJudge:
-    row = ROWS["llm-judge"]
+    card = CARDS["llm-judge"]
     monkeypatch.setenv("OPENROUTER_API_KEY", KEY)
     where = {"base_url": f"{service.url}/v1", "timeout": 60.0}
-    return scorers.load_judge(row.model_copy(update=where))
+    return scorers.load_judge(card.model_copy(update=where))
 
 
 A, B = Image.new("RGB", (5, 4), (200, 10, 10)), Image.new("RGB", (3, 6), (10, 10, 200))
@@ -193,7 +193,7 @@ def test_the_order_is_undone_and_a_tie_stays_a_tie(
     service: Service, pairwise: PairwiseJudge, bit: bool, said: int, meant: str
 ) -> None:
     """With the bit set `b` is shown first; the answer is about `a` and `b`, never about first and second."""
-    service.answers.append(selects(json.dumps({"selection": said})))
+    service.stored.append(selects(json.dumps({"selection": said})))
     expected = {"first": int(bit), "second": int(not bit), "tie": -1}[meant]
     assert pairwise.compare(A, B, "a faded barn", bit) == expected
     pictures = [part["image_url"]["url"] for part in service.received[0].body["messages"][0]["content"][1:]]
@@ -205,7 +205,7 @@ def test_the_order_is_undone_and_a_tie_stays_a_tie(
 def test_the_request_asks_for_one_integer_at_the_temperature_of_the_row(
     service: Service, pairwise: PairwiseJudge
 ) -> None:
-    service.answers.append(selects('{"selection": 1}'))
+    service.stored.append(selects('{"selection": 1}'))
     pairwise.compare(A, B, "a faded barn", False)
     (received,) = service.received
     asked = received.body
@@ -241,8 +241,8 @@ def test_a_misbehaving_service_is_a_failure_never_a_verdict(
 ) -> None:
     """It says whether another try can help, keeps quiet about the key, and asked exactly once."""
     answer, retryable = MISBEHAVIOURS[what]
-    service.answers.append(answer)
-    pairwise.row = pairwise.row.model_copy(update={"timeout": 1.0 if what == "a slow drip" else 60.0})
+    service.stored.append(answer)
+    pairwise.card = pairwise.card.model_copy(update={"timeout": 1.0 if what == "a slow drip" else 60.0})
     with pytest.raises(JudgementFailed) as failure:
         pairwise.compare(A, B, "a barn", True)
     assert failure.value.retryable is retryable and len(service.received) == 1
@@ -253,20 +253,20 @@ def test_a_misbehaving_service_is_a_failure_never_a_verdict(
 
 def test_a_refused_connection_can_be_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENROUTER_API_KEY", KEY)
-    row = ROWS["llm-judge"].model_copy(update={"base_url": "http://127.0.0.1:9/v1"})
+    card = CARDS["llm-judge"].model_copy(update={"base_url": "http://127.0.0.1:9/v1"})
     with pytest.raises(JudgementFailed) as failure:
-        scorers.load_judge(row).compare(A, B, "a barn", False)
+        scorers.load_judge(card).compare(A, B, "a barn", False)
     assert failure.value.retryable
 
 
 def test_without_a_key_the_judge_says_which_variable_it_wants(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENROUTER_API_KEY", raising=False)
     with pytest.raises(Unavailable, match="export OPENROUTER_API_KEY"):
-        scorers.load_judge(ROWS["gpt-5-chat"])
+        scorers.load_judge(CARDS["gpt-5-chat"])
 
 
 def test_a_judge_is_not_loaded_as_a_scorer_nor_a_scorer_as_a_judge() -> None:
     with pytest.raises(ValueError, match="use load_judge"):
-        scorers.load(ROWS["llm-judge"])
+        scorers.load(CARDS["llm-judge"])
     with pytest.raises(ValueError, match="use load"):
-        scorers.load_judge(ROWS["clip-l"])
+        scorers.load_judge(CARDS["clip-l"])

@@ -32,7 +32,7 @@ from evidence.scorers.base import rename
 from evidence.scorers.blip import _RULES, _UNUSED, ImageReward, towers
 from tests.evidence.golden.folders import golden
 
-ROWS = scorers.read()
+CARDS = scorers.read()
 HERE = Path("checkpoint")
 
 
@@ -119,13 +119,13 @@ TIED = {"j-judge": 151936 * 2560}  # the output head of the judge is its embeddi
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_rows_state_the_parameters_and_the_memory_of_what_is_built(name: str) -> None:
     parameters = count(on_meta(ARCHITECTURES[name])) - TIED.get(name, 0)
-    row = ROWS[name]
-    assert row.parameters == parameters
-    assert row.memory_gib == pytest.approx(parameters * 2 / 2**30, abs=0.01) and row.dtype != "float32"
+    card = CARDS[name]
+    assert card.parameters == parameters
+    assert card.memory_gib == pytest.approx(parameters * 2 / 2**30, abs=0.01) and card.dtype != "float32"
 
 
 def test_every_local_row_has_an_architecture_here() -> None:
-    published = {row.id for row in ROWS.values() if not row.remote and row.family != "miniature"}
+    published = {card.id for card in CARDS.values() if not card.remote and card.family != "miniature"}
     assert published - {"blip-l-logits"} == set(ARCHITECTURES)
 
 
@@ -218,13 +218,13 @@ def open_clip_tensors(vision: int, text: int, embedding: int, layers: tuple[int,
 )
 def test_the_published_checkpoint_gives_the_published_architecture(name: str, sizes: Any, expected: CLIPConfig) -> None:
     """Widths, depths and patches are read off the tensors; every one of these then has its place and its shape."""
-    row: Any = ROWS[name]
+    card: Any = CARDS[name]
     published = open_clip_tensors(*sizes)
-    found = clip.configuration(published, HERE, row.vision_heads, row.text_heads, row.activation, 49407)
+    found = clip.configuration(published, HERE, card.vision_heads, card.text_heads, card.activation, 49407)
     for part in ("text_config", "vision_config"):
         for field in ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"):
             assert getattr(getattr(found, part), field) == getattr(getattr(expected, part), field), field
-    assert found.vision_config.image_size == row.image_size and found.vision_config.patch_size == 14
+    assert found.vision_config.image_size == card.image_size and found.vision_config.patch_size == 14
     wanted = {key: t.shape for key, t in on_meta(lambda: CLIPModel(found)).state_dict().items()}
     assert {key: t.shape for key, t in clip.stock_state(published)[0].items()} == wanted
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from evidence.store import Store, atomic_write, canonical, key_of, pixel_digest, png_bytes, without_secrets
-from evidence.types import GenerationFailed
+from evidence.interfaces import GenerationFailed
+from evidence.samples.store import Store, atomic_write, canonical, key_of, pixel_digest, png_bytes, without_secrets
 
 ROOT = Path(__file__).resolve().parents[2]
 IDENTITY = {"prompt": "a cat", "seed": 7, "settings": {"steps": 4, "guidance": 3.5}}
@@ -109,7 +109,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from PIL import Image
-from evidence.store import Store, key_of
+from evidence.samples.store import Store, key_of
 store, first, last = Store(Path(sys.argv[1])), int(sys.argv[2]), int(sys.argv[3])
 ramp = Image.linear_gradient("L")
 print("ready", flush=True)

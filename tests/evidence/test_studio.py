@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from evidence import generators, run
-from evidence.engines import Options, local, studio
-from evidence.plan import Plan
-from evidence.report import Plain
-from evidence.run import Order, Rows
-from evidence.store import Record, Store
-from evidence.types import Request
+from evidence.engines import Options, local, pipeline
+from evidence.interfaces import Request
+from evidence.jobs.plan import Plan
+from evidence.progress import Plain
+from evidence.run import Cards, Order
+from evidence.samples.store import Record, Store
 from tests.evidence import small
 
 PATIENCE = 60.0  # seconds until a wait counts as one that would never end
@@ -60,15 +60,15 @@ class Staged(Watched):
 
 
 @pytest.fixture
-def plan(small_rows: Rows, tmp_path: Path) -> Plan:
+def plan(small_cards: Cards, tmp_path: Path) -> Plan:
     order = Order(
         models=("small",), prompt_set=str(small.prompt_file(tmp_path / "p.jsonl", 8)), scorers=("small-clip",)
     )
-    return run.plan_of(order, run.cast_of(order, small_rows), "t")
+    return run.plan_of(order, run.participants_of(order, small_cards), "t")
 
 
 def go(plan: Plan, store: Store, kind: type[Watched], before: Callable[[int], None]) -> Watched:
-    watched = kind(generators.load(plan.cast.members["small"].row), before)
+    watched = kind(generators.load(plan.participants.models["small"].card), before)
     local.run(plan, store, Options(), Plain({}, print), load=lambda *_, **__: watched)
     return watched
 
@@ -114,11 +114,11 @@ def test_a_stuck_disk_holds_the_sampler_back(plan: Plan, tmp_path: Path, kind: t
 
     def before(n: int) -> None:
         seen.append(n)
-        if n == studio.IN_FLIGHT - 1:  # the next picture has no room until one is written
+        if n == pipeline.IN_FLIGHT - 1:  # the next picture has no room until one is written
             threading.Timer(0.3, lambda: (seen.append(-1), disk.free.set())).start()
 
     go(plan, disk, kind, before)
-    assert seen.index(-1) == studio.IN_FLIGHT - 1 and seen[-1] == 15
+    assert seen.index(-1) == pipeline.IN_FLIGHT - 1 and seen[-1] == 15
 
 
 @pytest.mark.parametrize("kind", [Staged, Watched])
@@ -126,7 +126,7 @@ def test_a_full_disk_ends_the_run_at_once(plan: Plan, tmp_path: Path, kind: type
     sampled: list[int] = []
     with pytest.raises(OSError, match="No space left"):
         go(plan, Disk(tmp_path / "s", full=True), kind, sampled.append)
-    assert len(sampled) <= 2 * studio.IN_FLIGHT
+    assert len(sampled) <= 2 * pipeline.IN_FLIGHT
 
 
 class Illiterate(Staged):
@@ -141,13 +141,15 @@ def test_a_text_encoder_that_fails_leaves_the_pictures_to_be_drawn_one_by_one(pl
     assert stages(store).count("generate") == 16 and stages(store).count("score") == 32
 
 
-def test_arms_that_are_sampled_alike_share_one_loaded_generator(small_rows: Rows, tmp_path: Path) -> None:
+def test_arms_that_are_sampled_alike_share_one_loaded_generator(small_cards: Cards, tmp_path: Path) -> None:
     """Text encoders go and come once for both, and the sampler does not run dry between them."""
     order = Order(models=("small",), prompt_set=str(small.prompt_file(tmp_path / "p.jsonl")))
-    controlled = run.plan_of(order, run.cast_of(order, small_rows), "t")
-    assert [(model, arm, len(jobs)) for model, arm, jobs in controlled.groups()] == [("small", "plain", 6)]
-    row = small_rows.models["small"]
-    settings: Mapping[str, Any] = {"wide": row.profiles["controlled"].wide.model_copy(update={"steps": 3})}
-    apart = row.model_copy(update={"profiles": {"controlled": row.profiles["controlled"].model_copy(update=settings)}})
-    published = run.plan_of(order, run.cast_of(order, Rows({"small": apart}, small_rows.scorers)), "t")
-    assert [(arm, len(jobs)) for _, arm, jobs in published.groups()] == [("plain", 3), ("wide", 3)]
+    controlled = run.plan_of(order, run.participants_of(order, small_cards), "t")
+    assert [(model, kind, len(jobs)) for model, kind, jobs in controlled.groups()] == [("small", "plain", 6)]
+    card = small_cards.models["small"]
+    settings: Mapping[str, Any] = {"wide": card.profiles["controlled"].wide.model_copy(update={"steps": 3})}
+    apart = card.model_copy(
+        update={"profiles": {"controlled": card.profiles["controlled"].model_copy(update=settings)}}
+    )
+    published = run.plan_of(order, run.participants_of(order, Cards({"small": apart}, small_cards.scorers)), "t")
+    assert [(kind, len(jobs)) for _, kind, jobs in published.groups()] == [("plain", 3), ("wide", 3)]

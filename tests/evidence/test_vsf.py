@@ -11,12 +11,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from evidence import generators, vsf
-from evidence.attention import FluxStreams, JointStreams, Stream, Tokens, installed
-from evidence.types import GenerationFailed, Request
-from evidence.vsf import ValueSignFlip
+from evidence import generators
+from evidence.interfaces import GenerationFailed, Request
+from evidence.steering import vsf
+from evidence.steering.streams import FluxStreams, JointStreams, Stream, Tokens, installed
+from evidence.steering.vsf import ValueSignFlip
 from tests.evidence.tiny import repositories
-from tests.evidence.tiny.rows import row
+from tests.evidence.tiny.cards import card
 
 TOKENS = Tokens(positive=5, negative=3)
 IMAGE = 4
@@ -140,9 +141,9 @@ def naive(image: Stream, positive: Stream, negative: Stream, rule: ValueSignFlip
     p, n, i = (part.key.shape[2] for part in (positive, negative, image))
     kinds = ["P"] * p + ["0"] * n + ["I"] * i + ["1"] * n
     sees = {"I": "PI1", "P": "PI", "0": "0I"}
-    answers = []
+    stored = []
     for name, stream in (("I", image), ("P", positive), ("0", negative)):
-        rows = []
+        cards = []
         for at in range(stream.query.shape[2]):
             logits = (stream.query[:, :, at, None].double() * keys).sum(-1) / keys.shape[-1] ** 0.5
             for place, kind in enumerate(kinds):
@@ -150,14 +151,14 @@ def naive(image: Stream, positive: Stream, negative: Stream, rule: ValueSignFlip
                     logits[..., place] = -torch.inf
                 elif kind == "1":
                     logits[..., place] -= rule.offset
-            rows.append((logits.softmax(-1)[..., None] * values).sum(2))
-        answers.append(torch.stack(rows, 1).flatten(2))
-    return answers[0], answers[1], answers[2]
+            cards.append((logits.softmax(-1)[..., None] * values).sum(2))
+        stored.append(torch.stack(cards, 1).flatten(2))
+    return stored[0], stored[1], stored[2]
 
 
 @pytest.mark.parametrize(("scale", "offset"), [(0.5, 0.0), (2.0, 0.0), (3.0, 0.08), (8.0, 1.0)])
 def test_streams_agree_with_a_naive_masked_attention(scale: float, offset: float) -> None:
-    from evidence.attention import streams
+    from evidence.steering.streams import streams
 
     noise = torch.Generator().manual_seed(3)
     parts = [Stream(*torch.randn(3, 2, 3, count, 8, generator=noise)) for count in (6, 5, 3)]
@@ -222,7 +223,7 @@ def test_every_layer_that_sees_text_is_steered_and_then_put_back(kind: str, tran
 
 @pytest.mark.parametrize("settings", [{"vsf_scale": 0.0}, {"vsf_scale": 3.0}], ids=["scale 0", "no negative tokens"])
 def test_when_off_it_is_the_stock_flux_pipeline_to_the_byte(flux: Path, settings: Any) -> None:
-    ours = generators.load(row("flux", flux, method="vsf", max_sequence_length=24, **settings))
+    ours = generators.load(card("flux", flux, method="vsf", max_sequence_length=24, **settings))
     negative = "sharp" if settings["vsf_scale"] == 0 else ""
     pipe = diffusers.FluxPipeline.from_pretrained(flux)
     pipe.set_progress_bar_config(disable=True)
@@ -240,7 +241,7 @@ def test_when_off_it_is_the_stock_flux_pipeline_to_the_byte(flux: Path, settings
 
 @pytest.mark.parametrize("settings", [{"vsf_scale": 0.0}, {"vsf_scale": 3.0}], ids=["scale 0", "no negative tokens"])
 def test_when_off_it_is_the_stock_sd3_pipeline_to_the_byte(sd3: Path, settings: Any) -> None:
-    ours = generators.load(row("sd3", sd3, method="vsf", guidance=0.0, max_sequence_length=24, **settings))
+    ours = generators.load(card("sd3", sd3, method="vsf", guidance=0.0, max_sequence_length=24, **settings))
     negative = "sharp" if settings["vsf_scale"] == 0 else ""
     pipe = diffusers.StableDiffusion3Pipeline.from_pretrained(sd3)
     pipe.set_progress_bar_config(disable=True)
@@ -259,7 +260,7 @@ def test_when_off_it_is_the_stock_sd3_pipeline_to_the_byte(sd3: Path, settings: 
 @pytest.mark.parametrize("adapter", ["flux", "sd3"])
 def test_a_negative_prompt_reaches_the_picture(adapter: str, flux: Path, sd3: Path) -> None:
     folder = flux if adapter == "flux" else sd3
-    ours = generators.load(row(adapter, folder, method="vsf", vsf_scale=3.0, guidance=0.0, max_sequence_length=24))
+    ours = generators.load(card(adapter, folder, method="vsf", vsf_scale=3.0, guidance=0.0, max_sequence_length=24))
     pictures = [np.asarray(ours.generate([Request("a dim pond", 9, n)])[0], int) for n in ("", "sharp", "crisp")]
     assert np.abs(pictures[0] - pictures[1]).mean() > 1
     assert np.abs(pictures[1] - pictures[2]).mean() > 0.1
@@ -267,7 +268,7 @@ def test_a_negative_prompt_reaches_the_picture(adapter: str, flux: Path, sd3: Pa
 
 def test_flux_gets_rotary_ids_for_every_token_and_unpadded_negative_ones(flux: Path) -> None:
     """Both together fill the window, the positive ones padded, the negative ones as they are; text ids all zero."""
-    ours: Any = generators.load(row("flux", flux, method="vsf", vsf_scale=2.0, max_sequence_length=24))
+    ours: Any = generators.load(card("flux", flux, method="vsf", vsf_scale=2.0, max_sequence_length=24))
     received: list[Any] = []
     hook = ours.pipe.transformer.register_forward_pre_hook(
         lambda module, args, given: received.append(given), with_kwargs=True
@@ -285,7 +286,7 @@ def test_flux_gets_rotary_ids_for_every_token_and_unpadded_negative_ones(flux: P
 
 
 def test_sd3_gets_unpadded_negative_tokens_of_both_kinds(sd3: Path) -> None:
-    ours: Any = generators.load(row("sd3", sd3, method="vsf", vsf_scale=2.0, guidance=0.0, max_sequence_length=24))
+    ours: Any = generators.load(card("sd3", sd3, method="vsf", vsf_scale=2.0, guidance=0.0, max_sequence_length=24))
     received: list[Any] = []
     ours.pipe.transformer.register_forward_pre_hook(lambda m, a, given: received.append(given), with_kwargs=True)
     ours.generate([Request("a dim pond", 9, "sharp")])
@@ -309,6 +310,6 @@ def test_a_small_scale_is_not_the_plain_pipeline() -> None:
 
 
 def test_a_negative_prompt_that_would_do_nothing_is_refused(flux: Path) -> None:
-    plain = generators.load(row("flux", flux))
+    plain = generators.load(card("flux", flux))
     with pytest.raises(GenerationFailed, match="ignore the negative prompt"):
         plain.generate([Request("a dim pond", 9, "sharp")])

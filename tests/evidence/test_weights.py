@@ -11,7 +11,7 @@ import huggingface_hub.constants
 import pytest
 
 from evidence import weights
-from evidence.rows import Unavailable
+from evidence.cards.base import Unavailable
 from evidence.weights import WeightsChanged, fetch, pinned
 from tests.evidence.tiny.hub import Hub, commit_of
 
@@ -51,7 +51,7 @@ def test_the_first_run_pins_commit_and_files(hub: Hub, lock: Path) -> None:
     assert got.revision == commit_of(NAME) == pinned(ADDRESS, lock)
     assert (got.path / "vae/weights.safetensors").read_bytes() == b"first"
     assert sorted(json.loads(lock.read_text())[NAME]["files"]) == ["model_index.json", "vae/weights.safetensors"]
-    assert not (got.path / "vae/weights.bin").exists(), "only what the row names is fetched"
+    assert not (got.path / "vae/weights.bin").exists(), "only what the card names is fetched"
 
 
 def test_later_runs_ask_for_the_pinned_commit_though_the_hub_moved_on(hub: Hub, lock: Path, repository: Path) -> None:

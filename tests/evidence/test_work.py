@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from evidence import run
-from evidence.plan import PictureJob
-from evidence.run import Order, Rows
-from evidence.store import Store
-from evidence.types import GenerationFailed, Request
-from evidence.work import Patience, draw, finished, persist
+from evidence.interfaces import GenerationFailed, Request
+from evidence.jobs.plan import PictureJob
+from evidence.jobs.work import RetryPolicy, draw, finished, with_retries
+from evidence.run import Cards, Order
+from evidence.samples.store import Store
 from ledger.schema import Recipe
 from tests.evidence import small
 
@@ -53,19 +53,19 @@ class Clock:
     def __init__(self) -> None:
         self.waits: list[float] = []
 
-    def patience(self, attempts: int = 5) -> Patience:
-        return Patience(attempts=attempts, sleep=self.waits.append)
+    def retries(self, attempts: int = 5) -> RetryPolicy:
+        return RetryPolicy(attempts=attempts, sleep=self.waits.append)
 
 
 @pytest.fixture
-def jobs(small_rows: Rows, tmp_path: Path) -> list[PictureJob]:
+def jobs(small_cards: Cards, tmp_path: Path) -> list[PictureJob]:
     order = Order(models=("small",), prompt_set=str(small.prompt_file(tmp_path / "p.jsonl")))
-    return list(run.plan_of(order, run.cast_of(order, small_rows), "t").pictures.values())
+    return list(run.plan_of(order, run.participants_of(order, small_cards), "t").pictures.values())
 
 
 def test_what_time_may_mend_is_tried_again_with_growing_waits(jobs: list[PictureJob], tmp_path: Path) -> None:
     clock, store = Clock(), Store(tmp_path / "s")
-    draw(Scripted(*[failing("busy", retryable=True)] * 3), jobs[:1], store, clock.patience(), dict(MADE))
+    draw(Scripted(*[failing("busy", retryable=True)] * 3), jobs[:1], store, clock.retries(), dict(MADE))
     record = store.get(jobs[0].key)
     assert record is not None and record.status == "done" and record.made["attempts"] == 4
     assert clock.waits == [1.0, 2.0, 4.0]
@@ -76,13 +76,13 @@ def test_retry_after_is_honoured_and_never_shortened(jobs: list[PictureJob], tmp
     generator = Scripted(
         failing("429", retryable=True, retry_after=17.0), failing("429", retryable=True, retry_after=0.1)
     )
-    draw(generator, jobs[:1], Store(tmp_path / "s"), clock.patience(), dict(MADE))
+    draw(generator, jobs[:1], Store(tmp_path / "s"), clock.retries(), dict(MADE))
     assert clock.waits == [17.0, 2.0]
 
 
 def test_a_server_that_asks_for_an_hour_is_left_for_another_run(jobs: list[PictureJob], tmp_path: Path) -> None:
     clock, store = Clock(), Store(tmp_path / "s")
-    draw(Scripted(failing("429", retryable=True, retry_after=3600.0)), jobs[:1], store, clock.patience(), dict(MADE))
+    draw(Scripted(failing("429", retryable=True, retry_after=3600.0)), jobs[:1], store, clock.retries(), dict(MADE))
     record = store.get(jobs[0].key)
     assert clock.waits == [] and record is not None and record.retryable
     assert not finished(store, jobs[0].key, retry_failed=False)
@@ -90,7 +90,7 @@ def test_a_server_that_asks_for_an_hour_is_left_for_another_run(jobs: list[Pictu
 
 def test_what_is_refused_for_good_is_asked_once(jobs: list[PictureJob], tmp_path: Path) -> None:
     clock, store, generator = Clock(), Store(tmp_path / "s"), Scripted(failing("400 moderation"))
-    draw(generator, jobs[:1], store, clock.patience(), dict(MADE))
+    draw(generator, jobs[:1], store, clock.retries(), dict(MADE))
     record = store.get(jobs[0].key)
     assert generator.calls == [1] and record is not None and record.status == "failed" and not record.retryable
     assert finished(store, jobs[0].key, retry_failed=False) and not finished(store, jobs[0].key, retry_failed=True)
@@ -98,7 +98,7 @@ def test_what_is_refused_for_good_is_asked_once(jobs: list[PictureJob], tmp_path
 
 def test_patience_ends(jobs: list[PictureJob], tmp_path: Path) -> None:
     store = Store(tmp_path / "s")
-    draw(Scripted(*[failing("503", retryable=True)] * 9), jobs[:1], store, Clock().patience(3), dict(MADE))
+    draw(Scripted(*[failing("503", retryable=True)] * 9), jobs[:1], store, Clock().retries(3), dict(MADE))
     record = store.get(jobs[0].key)
     assert record is not None and record.status == "failed" and record.made["attempts"] == 3
 
@@ -107,7 +107,7 @@ def test_a_bug_is_not_tried_again() -> None:
     def bug() -> None:
         raise ZeroDivisionError
 
-    outcome, attempts = persist(bug, Patience())
+    outcome, attempts = with_retries(bug, RetryPolicy())
     assert isinstance(outcome, ZeroDivisionError) and attempts == 1
 
 
@@ -117,7 +117,7 @@ def test_a_blank_is_a_failure_and_never_a_picture(
 ) -> None:
     """Blue marks of failed calls, pictures blacked by a filter, blanks: counted as failed, with no file."""
     store = Store(tmp_path / "s")
-    draw(Scripted(lambda: [Image.new("RGB", (32, 32), colour)]), jobs[:1], store, Patience(), dict(MADE))
+    draw(Scripted(lambda: [Image.new("RGB", (32, 32), colour)]), jobs[:1], store, RetryPolicy(), dict(MADE))
     record = store.get(jobs[0].key)
     assert record is not None and record.status == "failed" and "the picture is" in record.result["reason"]
     assert not store.png_path(jobs[0].key).exists()
@@ -129,21 +129,21 @@ def test_dark_and_faded_pictures_are_pictures(jobs: list[PictureJob], tmp_path: 
     dark = Image.fromarray(np.random.default_rng(1).integers(0, 12, (32, 32, 3), dtype=np.uint8))
     grey = Image.fromarray(np.random.default_rng(2).integers(120, 130, (32, 32, 3), dtype=np.uint8))
     for job, image in zip(jobs, (dark, grey), strict=False):
-        draw(Scripted(lambda image=image: [image]), [job], store, Patience(), dict(MADE))  # type: ignore[misc]
+        draw(Scripted(lambda image=image: [image]), [job], store, RetryPolicy(), dict(MADE))  # type: ignore[misc]
         assert store.picture(job.key).tobytes() == image.tobytes()
 
 
 def test_one_failure_does_not_take_its_batch_with_it(jobs: list[PictureJob], tmp_path: Path) -> None:
     store = Store(tmp_path / "s")
     generator = Scripted(failing("out of memory"), failing("this prompt"))
-    draw(generator, jobs[:3], store, Patience(), dict(MADE))
+    draw(generator, jobs[:3], store, RetryPolicy(), dict(MADE))
     assert [store.get(job.key).status for job in jobs[:3]] == ["failed", "done", "done"]  # type: ignore[union-attr]
     assert generator.calls == [3, 1, 1, 1]
 
 
-def test_a_part_batch_is_filled_so_that_its_shape_stays(small_rows: Rows, tmp_path: Path) -> None:
+def test_a_part_batch_is_filled_so_that_its_shape_stays(small_cards: Cards, tmp_path: Path) -> None:
     order = Order(models=("small@batch=4",), prompt_set=str(small.prompt_file(tmp_path / "p.jsonl")))
-    jobs = list(run.plan_of(order, run.cast_of(order, small_rows), "t").pictures.values())
+    jobs = list(run.plan_of(order, run.participants_of(order, small_cards), "t").pictures.values())
     generator, store = Scripted(), Store(tmp_path / "s")
-    draw(generator, jobs[:3], store, Patience(), dict(MADE))
+    draw(generator, jobs[:3], store, RetryPolicy(), dict(MADE))
     assert generator.calls == [4] and len(list(store.records())) == 3

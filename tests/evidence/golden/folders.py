@@ -1,4 +1,4 @@
-"""Every scorer as a tiny folder in its published layout, and the row of scorers.toml pointed at it."""
+"""Every scorer as a tiny folder in its published layout, and the card of scorers.toml pointed at it."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from transformers import (
 )
 
 from evidence import scorers
-from evidence.scorers.rows import ClassifierRow, ScorerRow
+from evidence.cards.scorers import ClassifierCard, ScorerCard
 from tests.evidence.golden import layouts
 
 GOLDEN = Path(layouts.__file__).parent
-ROWS = scorers.read()
+CARDS = scorers.read()
 PICTURES = [Image.fromarray(layouts.picture(i)) for i in range(len(layouts.SIZES))]
 PROMPTS = layouts.PROMPTS
 LABELS = ("blur", "grain", "fade")
@@ -60,39 +60,39 @@ def fill(model: nn.Module) -> Any:
     return model.eval()
 
 
-def at(row: ScorerRow, folder: Path, **changes: object) -> ScorerRow:
-    """The row with weights and base in `folder`."""
-    where = {"weights": f"local-dir:{folder}", "base": f"local-dir:{folder}" if row.base else ""}
-    return row.model_copy(update=where | changes)
+def at(card: ScorerCard, folder: Path, **changes: object) -> ScorerCard:
+    """The card with weights and base in `folder`."""
+    where = {"weights": f"local-dir:{folder}", "base": f"local-dir:{folder}" if card.base else ""}
+    return card.model_copy(update=where | changes)
 
 
-def hpsv1(folder: Path) -> ScorerRow:
+def hpsv1(folder: Path) -> ScorerCard:
     torch.save({"state_dict": official_state("hpsv2"), "epoch": 3}, folder / "hpc.pth")
     layouts.clip_tokenizer(folder, 77)
-    return at(ROWS["hpsv1"], folder, vision_heads=2, text_heads=4)
+    return at(CARDS["hpsv1"], folder, vision_heads=2, text_heads=4)
 
 
-def hpsv21(folder: Path) -> ScorerRow:
+def hpsv21(folder: Path) -> ScorerCard:
     torch.save({"state_dict": official_state("hpsv2"), "epoch": 1}, folder / "HPS_v2.1_compressed.pt")
     layouts.clip_tokenizer(folder, 77)
-    return at(ROWS["hpsv21"], folder, vision_heads=2, text_heads=4)
+    return at(CARDS["hpsv21"], folder, vision_heads=2, text_heads=4)
 
 
-def hpsv3(folder: Path) -> ScorerRow:
+def hpsv3(folder: Path) -> ScorerCard:
     save_file(official_state("hpsv3"), folder / "HPSv3.safetensors")
     layouts.qwen_tokenizer(folder)
     layouts.write_json(folder / "config.json", layouts.QWEN2_VL)
     layouts.write_json(folder / "preprocessor_config.json", layouts.QWEN2_PATCHES)
     (folder / "instruction.txt").write_text(layouts.HPSV3_TEMPLATE, "utf-8")
     template = {"template": str(folder / "instruction.txt"), "template_sha256": ""}
-    return at(ROWS["hpsv3"], folder, pixels=layouts.HPSV3_PIXELS, **template)
+    return at(CARDS["hpsv3"], folder, pixels=layouts.HPSV3_PIXELS, **template)
 
 
-def imagereward(folder: Path) -> ScorerRow:
+def imagereward(folder: Path) -> ScorerCard:
     torch.save(official_state("imagereward"), folder / "ImageReward.pt")
     vocabulary = layouts.bert_tokenizer(folder, 512)
     layouts.write_json(folder / "med_config.json", layouts.MED | {"vocab_size": vocabulary + 2})
-    return at(ROWS["imagereward"], folder, vision_heads=4)
+    return at(CARDS["imagereward"], folder, vision_heads=4)
 
 
 def clip_config(folder: Path, window: int = 77) -> CLIPConfig:
@@ -109,20 +109,20 @@ def clip_config(folder: Path, window: int = 77) -> CLIPConfig:
     return config
 
 
-def _clip(row_id: str) -> Callable[[Path], ScorerRow]:
-    def make(folder: Path) -> ScorerRow:
+def _clip(row_id: str) -> Callable[[Path], ScorerCard]:
+    def make(folder: Path) -> ScorerCard:
         fill(CLIPModel(clip_config(folder))).save_pretrained(folder)
-        return at(ROWS[row_id], folder)
+        return at(CARDS[row_id], folder)
 
     return make
 
 
-def mps(folder: Path) -> ScorerRow:
+def mps(folder: Path) -> ScorerCard:
     clip_config(folder).save_pretrained(folder)
     turns = 10000 ** -(torch.arange(32) / 32)  # a buffer of rotary positions: constants, not weights
     rotary = {f"cross_model.layers.{i}.1.fn.rotary_emb.inv_freq": turns for i in range(4)}
     pickle_module(official_state("mps") | rotary, folder / "MPS_overall_checkpoint.pth")
-    return at(ROWS["mps"], folder, cross_heads=2, condition=layouts.CONDITION)
+    return at(CARDS["mps"], folder, cross_heads=2, condition=layouts.CONDITION)
 
 
 def pickle_module(state: Mapping[str, torch.Tensor], path: Path) -> None:
@@ -151,8 +151,8 @@ def pickle_module(state: Mapping[str, torch.Tensor], path: Path) -> None:
             del sys.modules[name]
 
 
-def blip(row_id: str) -> Callable[[Path], ScorerRow]:
-    def make(folder: Path) -> ScorerRow:
+def blip(row_id: str) -> Callable[[Path], ScorerCard]:
+    def make(folder: Path) -> ScorerCard:
         size = layouts.bert_tokenizer(folder, 512)
         text = {"vocab_size": size, "hidden_size": 32, "encoder_hidden_size": 32, "intermediate_size": 64}
         text |= {"num_hidden_layers": 2, "num_attention_heads": 4, "bos_token_id": 2, "sep_token_id": 3}
@@ -161,12 +161,12 @@ def blip(row_id: str) -> Callable[[Path], ScorerRow]:
         config = BlipConfig(text_config=text, vision_config=vision, image_text_hidden_size=16)
         fill(BlipForImageTextRetrieval(config)).save_pretrained(folder)
         BlipImageProcessorPil(size={"height": 48, "width": 48}).save_pretrained(folder)
-        return at(ROWS[row_id], folder)
+        return at(CARDS[row_id], folder)
 
     return make
 
 
-def j_judge(folder: Path) -> ScorerRow:
+def j_judge(folder: Path) -> ScorerCard:
     size = layouts.qwen_tokenizer(folder)
     text = {"vocab_size": size, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "head_dim": 8}
     text |= {"num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 32768}
@@ -180,10 +180,10 @@ def j_judge(folder: Path) -> ScorerRow:
     fill(Qwen3VLForConditionalGeneration(config)).save_pretrained(folder)
     cut = layouts.QWEN2_PATCHES | {"patch_size": 16, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
     layouts.write_json(folder / "preprocessor_config.json", cut | {"image_processor_type": "Qwen2VLImageProcessorFast"})
-    return at(ROWS["j-judge"], folder, image_size=64)
+    return at(CARDS["j-judge"], folder, image_size=64)
 
 
-def classifier(folder: Path) -> ScorerRow:
+def classifier(folder: Path) -> ScorerCard:
     torch.manual_seed(0)
     config = ResNetConfig(
         embedding_size=8,
@@ -196,17 +196,17 @@ def classifier(folder: Path) -> ScorerRow:
     )
     ResNetForImageClassification(config).save_pretrained(folder)
     ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
-    return ClassifierRow(
+    return ClassifierCard(
         id="treatments",
         label="which treatments a picture shows",
         adapter="image-classifier",
-        role="judge",
+        role="annotator",
         weights=f"local-dir:{folder}",
         output="probability of each label",
     )
 
 
-MAKERS: dict[str, Callable[[Path], ScorerRow]] = {
+MAKERS: dict[str, Callable[[Path], ScorerCard]] = {
     "hpsv1": hpsv1,
     "hpsv21": hpsv21,
     "hpsv3": hpsv3,

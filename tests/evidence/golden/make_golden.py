@@ -64,12 +64,12 @@ def clip_ids(prompts: list[str], window: int) -> torch.Tensor:
     """What a byte-level CLIP vocabulary without merges gives for lower-case words, zero-padded as open_clip does it."""
     symbols = {s: i for i, s in enumerate(layouts.byte_symbols())}
     ids = torch.zeros(len(prompts), window, dtype=torch.long)
-    for row, prompt in enumerate(prompts):
+    for card, prompt in enumerate(prompts):
         words = prompt.replace(",", " ,").split()
         tokens = [512, *(symbols[c] + 256 * (i == len(w) - 1) for w in words for i, c in enumerate(w)), 513]
         if len(tokens) > window:
             tokens = [*tokens[: window - 1], 513]
-        ids[row, : len(tokens)] = torch.tensor(tokens)
+        ids[card, : len(tokens)] = torch.tensor(tokens)
     return ids
 
 

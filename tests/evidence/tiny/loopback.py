@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 
 class Loopback:
-    """Answers by `handler`, whose `owner` is this object."""
+    """StoredResults by `handler`, whose `owner` is this object."""
 
     handler: ClassVar[type[QuietHandler]]
 

@@ -1,4 +1,4 @@
-"""Tiny repositories with random weights in the layout each row is published in: same files, same key names, same form.
+"""Tiny repositories with random weights in the layout each card is published in: same files, same key names, same form.
 
 Every builder writes into an empty folder and returns it. Weights are drawn from a fixed seed and scaled up a little, so
 that pictures are not blank.

@@ -1,45 +1,46 @@
-"""What the store knows of a plan's wants: scores and verdicts by what was asked, failures counted, nothing loaded."""
+"""What the store knows of a plan's requirements: scores and verdicts by what was asked, failures counted, nothing
+loaded."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
 
-from evidence.plan import Ask, Cast, Comparison, Given, Scoring, Source
-from evidence.store import Record, Store, key_of, pixel_digest
-from evidence.types import Score
-from evidence.work import open_rgb
+from evidence.interfaces import Score
+from evidence.jobs.plan import Comparison, Participants, PictureFile, PictureSpec, Scoring, Source
+from evidence.jobs.work import open_rgb
+from evidence.samples.store import Record, Store, key_of, pixel_digest
 
 
 @dataclass
-class Answers:
+class StoredResults:
     """Reads each record once. `truncated` counts, by scorer, prompts that were cut and all that were scored."""
 
-    cast: Cast
+    participants: Participants
     store: Store
     truncated: dict[str, Counter[bool]] = field(default_factory=dict)
-    _records: dict[Ask, Record | None] = field(default_factory=dict)
+    _records: dict[PictureSpec, Record | None] = field(default_factory=dict)
     _pixels: dict[Source, str | None] = field(default_factory=dict)
     _scores: dict[Scoring, Score | None] = field(default_factory=dict)
 
-    def record(self, ask: Ask) -> Record | None:
+    def record(self, spec: PictureSpec) -> Record | None:
         """The record of a picture, done or failed; None where it was not tried."""
-        if ask not in self._records:
-            self._records[ask] = self.store.get(self.cast.key(ask))
-        return self._records[ask]
+        if spec not in self._records:
+            self._records[spec] = self.store.get(self.participants.key(spec))
+        return self._records[spec]
 
     @property
     def cut(self) -> dict[str, Counter[bool]]:
         """For each generator, pictures whose prompt its text window cut, and the others, as far as they were read."""
         found: dict[str, Counter[bool]] = {}
-        for ask, record in self._records.items():
+        for spec, record in self._records.items():
             if record is not None and "truncated" in record.made:
-                found.setdefault(ask.model, Counter())[bool(record.made["truncated"])] += 1
+                found.setdefault(spec.model, Counter())[bool(record.made["truncated"])] += 1
         return found
 
     def pixels(self, source: Source) -> str | None:
         if source not in self._pixels:
-            if isinstance(source, Given):
+            if isinstance(source, PictureFile):
                 self._pixels[source] = pixel_digest(open_rgb(source))
             else:
                 record = self.record(source)
@@ -58,7 +59,7 @@ class Answers:
         pixels = self.pixels(scoring.picture)
         if pixels is None:
             return None
-        record = self.store.get(key_of("score", self.cast.score(scoring.scorer, pixels, scoring.prompt)))
+        record = self.store.get(key_of("score", self.participants.score(scoring.scorer, pixels, scoring.prompt)))
         if record is None or record.status != "done":
             return None
         self.truncated.setdefault(scoring.scorer, Counter())[bool(record.result["truncated"])] += 1
@@ -75,5 +76,5 @@ class Answers:
         a, b = self.pixels(comparison.a), self.pixels(comparison.b)
         if a is None or b is None:
             return None
-        record = self.store.get(key_of("judge", self.cast.verdict(comparison.judge, a, b, comparison.prompt)))
+        record = self.store.get(key_of("judge", self.participants.verdict(comparison.judge, a, b, comparison.prompt)))
         return int(record.result["verdict"]) if record is not None and record.status == "done" else None

@@ -17,10 +17,10 @@ import openai
 from openai.types.shared_params import ResponseFormatJSONSchema
 from PIL.Image import Image
 
-from evidence.generators.remote import blotted, classified, within
-from evidence.rows import Unavailable
-from evidence.scorers.rows import PairwiseRow
-from evidence.types import GenerationFailed
+from evidence.cards.base import Unavailable
+from evidence.cards.scorers import PairwiseCard
+from evidence.generators.http_base import blotted, classified, within
+from evidence.interfaces import GenerationFailed
 
 FIRST, SECOND, TIE = 0, 1, -1
 QUESTION = (
@@ -44,21 +44,21 @@ ANSWER: ResponseFormatJSONSchema = {
 
 
 class JudgementFailed(GenerationFailed):
-    """No judgement. Retryable for 429, 5xx, time-outs, cut connections and answers that are not of the asked form."""
+    """No judgement. Retryable for 429, 5xx, time-outs, cut connections and stored that are not of the asked form."""
 
 
 class PairwiseJudge:
     """`compare` gives 1 where `b` fits the prompt better, 0 where `a` does, -1 for a tie."""
 
-    def __init__(self, row: PairwiseRow) -> None:
-        self.row = row
+    def __init__(self, card: PairwiseCard) -> None:
+        self.card = card
         self._key()
 
     def compare(self, a: Image, b: Image, prompt: str, order_bit: bool) -> int:
-        """`order_bit` True shows `b` first. Takes at most the row's `timeout`. Raises JudgementFailed."""
+        """`order_bit` True shows `b` first. Takes at most the card's `timeout`. Raises JudgementFailed."""
         key, failure, said = self._key(), None, ""
         try:
-            said = str(within(self.row.timeout, lambda: self._ask((b, a) if order_bit else (a, b), prompt, key)))
+            said = str(within(self.card.timeout, lambda: self._ask((b, a) if order_bit else (a, b), prompt, key)))
         except GenerationFailed as error:
             failure = error
         except openai.APIStatusError as error:
@@ -66,7 +66,7 @@ class PairwiseJudge:
         except Exception as error:  # of the client, which quotes servers: told outside of this block, by its class
             failure = classified(type(error).__name__, None, {}, key)
         if failure is not None:
-            reason = f"{self.row.id}: {failure.reason}"
+            reason = f"{self.card.id}: {failure.reason}"
             raise JudgementFailed(reason, retryable=failure.retryable, retry_after=failure.retry_after)
         selection = self._selection(said, key)
         return TIE if selection == TIE else int((selection == SECOND) != order_bit)
@@ -76,18 +76,18 @@ class PairwiseJudge:
         return [False] * len(prompts)
 
     def _key(self) -> str:
-        if key := os.environ.get(self.row.key_env, "").strip():
+        if key := os.environ.get(self.card.key_env, "").strip():
             return key
-        raise Unavailable(f"{self.row.label} needs a key in {self.row.key_env}", f"export {self.row.key_env}=…")
+        raise Unavailable(f"{self.card.label} needs a key in {self.card.key_env}", f"export {self.card.key_env}=…")
 
     def _ask(self, shown: tuple[Image, Image], prompt: str, key: str) -> str:
-        client = openai.OpenAI(api_key=key, base_url=self.row.base_url, timeout=self.row.timeout, max_retries=0)
+        client = openai.OpenAI(api_key=key, base_url=self.card.base_url, timeout=self.card.timeout, max_retries=0)
         content: list[Any] = [{"type": "text", "text": QUESTION + prompt}]
         content += [{"type": "image_url", "image_url": {"url": data_url(image)}} for image in shown]
         reply = client.chat.completions.create(
-            model=self.row.model,
+            model=self.card.model,
             messages=[{"role": "user", "content": content}],
-            temperature=self.row.temperature,
+            temperature=self.card.temperature,
             response_format=ANSWER,
         )
         return reply.choices[0].message.content or ""
@@ -98,7 +98,7 @@ class PairwiseJudge:
         except (ValueError, KeyError, TypeError):
             selection = None
         if selection not in (FIRST, SECOND, TIE) or isinstance(selection, bool):
-            raise JudgementFailed(f"{self.row.id}: no selection in {blotted(text, key)[:80]!r}", retryable=True)
+            raise JudgementFailed(f"{self.card.id}: no selection in {blotted(text, key)[:80]!r}", retryable=True)
         return int(selection)
 
 

@@ -11,11 +11,11 @@ import hashlib
 from functools import lru_cache
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @lru_cache(maxsize=256)
-def version(module: str) -> str:
+def source_digest(module: str) -> str:
     """Twelve hex digits for `evidence.generators.flux` and every module below `evidence/` that it imports, directly or
     not. Raises FileNotFoundError for a module that is not ours."""
     digest = hashlib.sha256()
@@ -25,16 +25,18 @@ def version(module: str) -> str:
 
 
 # what every adapter imports but no pixel depends on
-_NEUTRAL: tuple[str, ...] = (
-    "evidence.types",
-    "evidence.models",
-    "evidence.rows",
-    "evidence.weights",
-    "evidence.adapters",
-    "evidence.generators",
+_NEUTRAL = {
     "evidence",
-)
-_NEUTRAL += ("evidence.scorers", "evidence.scorers.rows")
+    "evidence.cards",
+    "evidence.cards.base",
+    "evidence.cards.models",
+    "evidence.cards.scorers",
+    "evidence.generators",
+    "evidence.interfaces",
+    "evidence.registry",
+    "evidence.scorers",
+    "evidence.weights",
+}
 
 
 def _closure(module: str) -> dict[str, ast.Module]:

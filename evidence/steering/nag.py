@@ -5,7 +5,7 @@ times the L1 norm of the first, and blended with it:
 
     Z = scale · Z+ - (scale - 1) · Z-;   Z' = Z · min(|Z| / |Z+|, tau) / (|Z| / |Z+|);   alpha · Z' + (1 - alpha) · Z+
 
-`scale` 1 is the plain pipeline. Streams are those of evidence.attention; norms run over all heads of a token.
+`scale` 1 is the plain pipeline. Streams are those of evidence.steering.streams; norms run over all heads of a token.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from evidence.attention import Stream, read
+from evidence.steering.streams import Stream, read
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,13 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from evidence import generators
-from evidence.adapters import ADAPTERS, Arm
 from evidence.engines import Options
-from evidence.plan import Cast, PictureJob
-from evidence.provenance import made_here
-from evidence.store import Store
-from evidence.types import Generator, Staged
-from evidence.work import STILL, batched, draw, keep, request_of, requests_of
+from evidence.interfaces import Generator, Staged
+from evidence.jobs.plan import Participants, PictureJob
+from evidence.jobs.work import LOADING, batched, draw, keep, request_of, requests_of
+from evidence.registry import ADAPTERS, PictureKind
+from evidence.samples.provenance import made_here
+from evidence.samples.store import Store
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -35,22 +35,27 @@ ENCODERS = 2  # threads that write PNG: one takes 0.2 s for a megapixel
 Made = dict[str, Any]  # where and with what
 
 
-class Studio:
+class GeneratorLoader:
     """The generator at hand. One that differs only in settings or in a LoRA's scale takes over the weights."""
 
-    def __init__(self, cast: Cast, options: Options, load: Callable[..., Generator] = generators.load) -> None:
-        self.cast, self.options, self._load = cast, options, load
+    def __init__(
+        self, participants: Participants, options: Options, load: Callable[..., Generator] = generators.load
+    ) -> None:
+        self.participants, self.options, self._load = participants, options, load
         self.weights: dict[str, Any] = {}
         self.generator: Generator | None = None
 
-    def load(self, model: str, arm: Arm) -> Generator:
-        weights = {**self.cast.weights(model), "lora_scale": None}  # the adapter sets the scale before each sampling
+    def load(self, model: str, kind: PictureKind) -> Generator:
+        weights = {
+            **self.participants.weights(model),
+            "lora_scale": None,
+        }  # the adapter sets the scale before each sampling
         if weights != self.weights:
             self.generator = None
             free()
-        row, profile = self.cast.members[model].row, self.cast.profile
-        with STILL:
-            made = self._load(row, profile, self.options.device, arm=arm, sharing=self.generator)
+        card, profile = self.participants.models[model].card, self.participants.profile
+        with LOADING:
+            made = self._load(card, profile, self.options.device, kind=kind, sharing=self.generator)
         self.weights, self.generator = weights, made
         return made
 
@@ -62,7 +67,7 @@ def free() -> None:
         torch.cuda.empty_cache()
 
 
-def lane(device: str) -> Callable[[], AbstractContextManager[None]]:
+def side_stream(device: str) -> Callable[[], AbstractContextManager[None]]:
     """Where one thread works beside the sampler: on a GPU, on a stream of its own whose kernels go first. Work begins
     after what the sampler has queued until then, and is done when the block ends."""
     if not device.startswith("cuda"):
@@ -83,7 +88,7 @@ def lane(device: str) -> Callable[[], AbstractContextManager[None]]:
     return beside
 
 
-class Desk:
+class PictureWriter:
     """Threads that encode pictures and write them to the store. At most `room` pictures are between the sampler and the
     disk; `done` is called from a thread of the desk when a picture, or its failure, is in the store. `cut` says which
     prompts the text window of the generator cuts, where that is known."""
@@ -95,7 +100,7 @@ class Desk:
         self.pool = ThreadPoolExecutor(ENCODERS, "encode")
         self.under_way: deque[Future[None]] = deque()
 
-    def __enter__(self) -> Desk:
+    def __enter__(self) -> PictureWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -118,7 +123,7 @@ class Desk:
         self.under_way.append(self.pool.submit(self._write, job, outcome, made, started, shared))
 
     def _write(self, job: PictureJob, outcome: Image | Exception, made: Made, started: float, shared: int) -> None:
-        known = {"truncated": self.cut[job.ask.prompt]} if job.ask.prompt in self.cut else {}
+        known = {"truncated": self.cut[job.spec.prompt]} if job.spec.prompt in self.cut else {}
         try:
             keep(job, outcome, self.store, {**made, **known}, started, shared)
         finally:
@@ -126,23 +131,23 @@ class Desk:
         self.done(job)
 
 
-def paint(
+def make_pictures(
     generator: Generator, jobs: Sequence[PictureJob], store: Store, options: Options, done: Callable[[PictureJob], None]
 ) -> None:
     """Makes the pictures of jobs that share this generator. Remote ones run `parallel` calls at a time."""
     batches = list(batched(jobs, jobs[0].batch))
     remote = ADAPTERS[jobs[0].identity["adapter"]].remote
     made = made_here("remote" if remote else options.device)
-    prompts = [] if remote else list(dict.fromkeys(job.ask.prompt for job in jobs))
+    prompts = [] if remote else list(dict.fromkeys(job.spec.prompt for job in jobs))
     cut = dict(zip(prompts, generator.truncated(prompts), strict=True)) if prompts else {}
-    with Desk(store, done, max(IN_FLIGHT * jobs[0].batch, options.parallel), cut) as desk:
+    with PictureWriter(store, done, max(IN_FLIGHT * jobs[0].batch, options.parallel), cut) as desk:
 
         def one(batch: Sequence[PictureJob]) -> None:
             desk.reserve(len(batch))
-            draw(generator, batch, store, options.patience, made, desk.write)
+            draw(generator, batch, store, options.retries, made, desk.write)
 
         if isinstance(generator, Staged):
-            failed = _staged(generator, batches, desk, made, lane(options.device))
+            failed = _staged(generator, batches, desk, made, side_stream(options.device))
             batches = [[job] for job in failed]  # each failure is its own
         if remote:
             with ThreadPoolExecutor(options.parallel, "call") as calls:
@@ -155,7 +160,7 @@ def paint(
 def _staged(
     generator: Staged,
     batches: list[Sequence[PictureJob]],
-    desk: Desk,
+    desk: PictureWriter,
     made: Made,
     beside: Callable[[], AbstractContextManager[None]],
 ) -> list[PictureJob]:

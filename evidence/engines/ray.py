@@ -22,13 +22,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evidence import scorers
-from evidence.adapters import Arm
 from evidence.engines import Options, Reporter, Tally
-from evidence.engines.studio import Studio, paint
-from evidence.plan import Plan
-from evidence.store import Store, key_of, without_secrets
-from evidence.types import Generator, Staged
-from evidence.work import Bench, finished, pixels_of, request_of, settle, sources
+from evidence.engines.pipeline import GeneratorLoader, make_pictures
+from evidence.interfaces import Generator, Staged
+from evidence.jobs.plan import Plan
+from evidence.jobs.work import ScorerPool, compare, finished, pixels_of, request_of, sources
+from evidence.registry import PictureKind
+from evidence.samples.store import Store, key_of, without_secrets
 from ledger.problems import InputError, Problem
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     Batch = dict[str, np.ndarray[Any, Any]]
 
 ROOT = Path(__file__).resolve().parents[2]
-TOGETHER = 8  # rows that go to an actor in one call
+TOGETHER = 8  # cards that go to an actor in one call
 READING = 1.0  # CPUs that reading and writing tasks need
 
 
@@ -153,7 +153,7 @@ def _due(plan: Plan, keys: Sequence[str], store: Store, options: Options) -> lis
             return False
         pixels = pixels_of(whereabouts[key], key, store)
         wanted = plan.scorings.get(key, ()) if pixels else ()
-        names = (key_of("score", plan.cast.score(scorer, str(pixels), prompt)) for scorer, prompt in wanted)
+        names = (key_of("score", plan.participants.score(scorer, str(pixels), prompt)) for scorer, prompt in wanted)
         return all(finished(store, name, options.retry_failed) for name in names)
 
     return [key for key in keys if not settled(key)]
@@ -169,7 +169,7 @@ def _stream(
     tally: Tally,
     report: Reporter,
 ) -> None:
-    """One pipeline: read -> map ... -> write. What actors report comes back with the written rows."""
+    """One pipeline: read -> map ... -> write. What actors report comes back with the written cards."""
     import pyarrow
     import pyarrow.parquet as parquet
     import ray
@@ -192,14 +192,14 @@ def _stream(
                 num_gpus=pool.gpus,
             )
         data.write_parquet(str(folder / "done"))
-    for row in parquet.read_table(folder / "done").to_pylist():
-        for line in filter(None, row["note"].split("\n")):
+    for card in parquet.read_table(folder / "done").to_pylist():
+        for line in filter(None, card["note"].split("\n")):
             name, _, why = line.partition("\t")
             if name not in tally.unavailable:
                 tally.unavailable[name] = why
                 report.say(f"{name}: skipped: {why}")
         for stage, _ in stages:
-            report.advance(stage, len(plan.scorings.get(row["key"], ())) if stage == "score" else 1)
+            report.advance(stage, len(plan.scorings.get(card["key"], ())) if stage == "score" else 1)
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -222,7 +222,7 @@ def _context(checkpoint: Path) -> Iterator[None]:
 
 
 class Actor:
-    """What the three stages share. `notes` are lines `row<TAB>why it cannot run`."""
+    """What the three stages share. `notes` are lines `card<TAB>why it cannot run`."""
 
     def __init__(self, plan: str, root: str, options: Options, threads: int) -> None:
         import torch
@@ -255,8 +255,8 @@ class Draw(Actor):
     """Makes pictures; holds one generator at a time, with the texts of its whole group embedded."""
 
     def prepare(self) -> None:
-        self.studio = Studio(self.plan.cast, self.options)
-        self.held: tuple[tuple[int, str, Arm], Generator] | None = None
+        self.loader = GeneratorLoader(self.plan.participants, self.options)
+        self.held: tuple[tuple[int, str, PictureKind], Generator] | None = None
 
     def work(self, keys: list[str]) -> None:
         jobs = [self.plan.pictures[key] for key in keys if key in self.plan.pictures]
@@ -269,12 +269,12 @@ class Draw(Actor):
             except Exception as error:
                 self.unavailable(group[1], error)
                 continue
-            paint(generator, list(together), self.store, self.options, lambda _: None)
+            make_pictures(generator, list(together), self.store, self.options, lambda _: None)
 
-    def _generator(self, group: tuple[int, str, Arm]) -> Generator:
+    def _generator(self, group: tuple[int, str, PictureKind]) -> Generator:
         if self.held is None or self.held[0] != group:
             self.held = None
-            generator = self.studio.load(*group[1:])
+            generator = self.loader.load(*group[1:])
             if isinstance(generator, Staged):
                 jobs = self.plan.pictures.values()
                 generator.encode([request_of(job, None) for job in jobs if self.plan.group(job) == group])
@@ -286,8 +286,8 @@ class Score(Actor):
     """Scores pictures; holds every scorer of the run."""
 
     def prepare(self) -> None:
-        names = list(self.plan.cast.scorers)
-        self.bench = Bench(
+        names = list(self.plan.participants.scorers)
+        self.bench = ScorerPool(
             self.plan, self.store, self.options.device, self.options.retry_failed, names, self.unavailable
         )
 
@@ -307,9 +307,9 @@ class Compare(Actor):
             name = comparison.judge
             if name not in self.judges and name not in self.notes:
                 try:
-                    self.judges[name] = scorers.load_judge(self.plan.cast.judges[name])
+                    self.judges[name] = scorers.load_judge(self.plan.participants.judges[name])
                 except Exception as error:
                     self.unavailable(name, error)
             if name in self.judges:
                 options = self.options
-                settle(self.plan, comparison, self.judges[name], self.store, options.patience, options.retry_failed)
+                compare(self.plan, comparison, self.judges[name], self.store, options.retries, options.retry_failed)

@@ -1,8 +1,8 @@
 """What a run has to do, before anything is loaded: which pictures, which scores, which verdicts, and the key of each.
 
-A protocol says what it wants as `Wants`; `build` merges the wants of all protocols, so that a picture that two of them
-need is made once. Keys follow from rows, profiles, prompts and code alone (`Cast`), so that a plan, its price and what
-is missing can be printed on a machine without torch.
+A protocol says what it wants as `Requirements`; `build` merges the wants of all protocols, so that a picture that two
+of them need is made once. Keys follow from cards, profiles, prompts and code alone (`Participants`), so that a plan,
+its price and what is missing can be printed on a machine without torch.
 """
 
 from __future__ import annotations
@@ -14,37 +14,38 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from evidence import code, models
 from evidence import scorers as scoring
-from evidence.adapters import ADAPTERS, Arm
-from evidence.overrides import overridden
-from evidence.scorers import ScorerRow
-from evidence.store import key_of
+from evidence.cards import models
+from evidence.order.overrides import overridden
+from evidence.registry import ADAPTERS, PictureKind
+from evidence.samples import source_digest
+from evidence.samples.store import key_of
+from evidence.scorers import ScorerCard
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
-class Given:
+class PictureFile:
     """A picture that exists already: a photograph, a painting, a rendered face."""
 
     path: Path
 
 
 @dataclass(frozen=True)
-class Ask:
-    """A picture to make. `model` is the name of a row, with overrides if any (see `Cast`); `arm` chooses between the
-    settings for the plain and the wide-spectrum picture; `source` is what image-to-image starts from."""
+class PictureSpec:
+    """A picture to make. `model` is the name of a card, with overrides if any (see `Participants`); `kind` chooses
+    between the settings for the plain and the wide-spectrum picture; `source` is what image-to-image starts from."""
 
     model: str
     prompt: str
-    arm: Arm
+    kind: PictureKind
     seed: int | None
     negative: str = ""
-    source: Ask | Given | None = None
+    source: PictureSpec | PictureFile | None = None
 
 
-Source = Ask | Given
+Source = PictureSpec | PictureFile
 
 
 @dataclass(frozen=True)
@@ -65,21 +66,21 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Wants:
+class Requirements:
     """Order carries no meaning beyond that of the work; repeats are done once."""
 
-    pictures: tuple[Ask, ...] = ()
+    pictures: tuple[PictureSpec, ...] = ()
     scorings: tuple[Scoring, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
 
 
 @dataclass(frozen=True)
-class Member:
-    """A generator of a run: a row of models.toml under overrides. `negative` says whether the words of polish that come
-    with a prompt are passed to it."""
+class ConfiguredModel:
+    """A generator of a run: a card of models.toml under overrides. `negative` says whether the words of polish that
+    come with a prompt are passed to it."""
 
     name: str
-    row: models.Row
+    card: models.ModelCard
     negative: bool
 
     @property
@@ -93,48 +94,48 @@ def ledger_id(name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Cast:
+class Participants:
     """Who takes part: generators, scorers and judges by name, and the sampling profile.
 
-    A generator's name may carry overrides of its settings (evidence.overrides). Words of polish that come with a prompt
-    are passed as its negative prompt to rows whose method is vsf or nag, unless an override says otherwise.
+    A generator's name may carry overrides of its settings (evidence.order.overrides). Words of polish that come with a
+    prompt are passed as its negative prompt to cards whose method is vsf or nag, unless an override says otherwise.
     """
 
-    members: Mapping[str, Member]
-    scorers: Mapping[str, ScorerRow]
-    judges: Mapping[str, ScorerRow]
+    models: Mapping[str, ConfiguredModel]
+    scorers: Mapping[str, ScorerCard]
+    judges: Mapping[str, ScorerCard]
     profile: str
 
-    def settings(self, model: str, arm: Arm) -> dict[str, Any]:
-        return dict(self.members[model].row.settings(self.profile, arm))
+    def settings(self, model: str, kind: PictureKind) -> dict[str, Any]:
+        return dict(self.models[model].card.settings(self.profile, kind))
 
     def weights(self, model: str) -> dict[str, Any]:
-        """What of a row determines its pictures, the settings left aside."""
-        return _weights(self.members[model].row)
+        """What of a card determines its pictures, the settings left aside."""
+        return _weights(self.models[model].card)
 
-    def picture(self, ask: Ask) -> dict[str, Any]:
+    def picture(self, spec: PictureSpec) -> dict[str, Any]:
         """The identity of a picture: everything that determines it."""
         return {
-            **self.weights(ask.model),
-            "settings": self.settings(ask.model, ask.arm),
-            "prompt": ask.prompt,
-            "negative": ask.negative,
-            "seed": ask.seed,
-            "source": self.reference(ask.source),
+            **self.weights(spec.model),
+            "settings": self.settings(spec.model, spec.kind),
+            "prompt": spec.prompt,
+            "negative": spec.negative,
+            "seed": spec.seed,
+            "source": self.reference(spec.source),
         }
 
-    def key(self, ask: Ask) -> str:
-        return key_of("generate", self.picture(ask))
+    def key(self, spec: PictureSpec) -> str:
+        return key_of("generate", self.picture(spec))
 
     def reference(self, source: Source | None) -> str | None:
         if source is None:
             return None
-        return self.key(source) if isinstance(source, Ask) else f"sha256:{file_digest(source.path)}"
+        return self.key(source) if isinstance(source, PictureSpec) else f"sha256:{file_digest(source.path)}"
 
     def score(self, scorer: str, pixels: str, prompt: str) -> dict[str, Any]:
         """The identity of a score. A scorer that never reads the prompt scores a picture once."""
-        row = self.scorers[scorer]
-        return {**_scorer(row), "picture": pixels, "prompt": prompt if reads_prompt(row) else ""}
+        card = self.scorers[scorer]
+        return {**_scorer(card), "picture": pixels, "prompt": prompt if reads_prompt(card) else ""}
 
     def verdict(self, judge: str, a: str, b: str, prompt: str) -> dict[str, Any]:
         """The identity of a verdict; `order` is a fair coin fixed by what is compared: True shows `b` first."""
@@ -142,21 +143,21 @@ class Cast:
         return {**_scorer(self.judges[judge]), "a": a, "b": b, "prompt": prompt, "order": bool(coin)}
 
 
-def _weights(row: models.Row) -> dict[str, Any]:
-    """What of a row determines its pictures: not its label, licence or family."""
-    adapter = ADAPTERS[row.adapter]
+def _weights(card: models.ModelCard) -> dict[str, Any]:
+    """What of a card determines its pictures: not its label, licence or family."""
+    adapter = ADAPTERS[card.adapter]
     return {
-        "adapter": row.adapter,
-        "weights": row.weights,
-        "transformer": row.transformer,
-        "lora": row.lora,
-        "lora_scale": row.lora_scale,
-        "revision": row.revision,
-        "code": code.version(f"evidence.generators.{adapter.module}"),
+        "adapter": card.adapter,
+        "weights": card.weights,
+        "transformer": card.transformer,
+        "lora": card.lora,
+        "lora_scale": card.lora_scale,
+        "revision": card.revision,
+        "code": source_digest.source_digest(f"evidence.generators.{adapter.module}"),
     }
 
 
-# what a row says of a scorer that no score depends on; `batch` because a batch always has one shape (scorers/base.py)
+# what a card says of a scorer that no score depends on; `batch` because a batch always has one shape (scorers/base.py)
 _ABOUT = {
     "id", "label", "role", "family", "files", "base_files", "prepare", "batch", "output", "range", "aligned",
     "base_encoder", "licence", "gated", "parameters", "memory_gib", "tflop", "unknown", "note", "usd_per_comparison",
@@ -164,20 +165,20 @@ _ABOUT = {
 }  # fmt: skip
 
 
-def _scorer(row: ScorerRow) -> dict[str, Any]:
-    module = scoring.ADAPTERS[row.adapter].partition(":")[0]
-    told = row.model_dump(mode="json", exclude=_ABOUT)
-    return {**told, "revision": row.revision, "code": code.version(module)}
+def _scorer(card: ScorerCard) -> dict[str, Any]:
+    module = scoring.ADAPTERS[card.adapter].partition(":")[0]
+    told = card.model_dump(mode="json", exclude=_ABOUT)
+    return {**told, "revision": card.revision, "code": source_digest.source_digest(module)}
 
 
-def reads_prompt(row: ScorerRow) -> bool:
+def reads_prompt(card: ScorerCard) -> bool:
     """Whether a score depends on the prompt at all."""
-    return row.role != "judge" and row.text_window != 0
+    return card.role != "annotator" and card.text_window != 0
 
 
-def names_labels(row: ScorerRow) -> bool:
+def names_labels(card: ScorerCard) -> bool:
     """Whether it says what a picture shows instead of how good it is: such scores are counted, never summed."""
-    return row.adapter == "image-classifier"
+    return card.adapter == "image-classifier"
 
 
 @lru_cache(maxsize=65536)
@@ -191,11 +192,11 @@ def file_digest(path: Path) -> str:
     return _digest(path, stat.st_size, stat.st_mtime_ns)
 
 
-def member(name: str, rows: Mapping[str, models.Row]) -> Member:
+def configured(name: str, cards: Mapping[str, models.ModelCard]) -> ConfiguredModel:
     """The generator that `name` names, under its overrides."""
-    row, negative = overridden(name, rows)
-    steered = any(profile.method in ("vsf", "nag") for profile in row.profiles.values())
-    return Member(name, row, steered if negative is None else negative)
+    card, negative = overridden(name, cards)
+    steered = any(profile.method in ("vsf", "nag") for profile in card.profiles.values())
+    return ConfiguredModel(name, card, steered if negative is None else negative)
 
 
 @dataclass(frozen=True)
@@ -204,7 +205,7 @@ class PictureJob:
 
     key: str
     identity: Mapping[str, Any]
-    ask: Ask
+    spec: PictureSpec
     wave: int
 
     @property
@@ -217,35 +218,36 @@ class PictureJob:
 class Plan:
     """Everything a run does, each thing once, in the order of the work."""
 
-    cast: Cast
+    participants: Participants
     pictures: Mapping[str, PictureJob]
     scorings: Mapping[str, tuple[tuple[str, str], ...]]  # reference of the picture -> (scorer, prompt)
     given: Mapping[str, Path]  # reference -> file
     comparisons: tuple[Comparison, ...] = field(default=())
 
-    def group(self, job: PictureJob) -> tuple[int, str, Arm]:
-        """Wave, model and arm of a job: those that agree in it share one loaded generator. Arms that are sampled alike
+    def group(self, job: PictureJob) -> tuple[int, str, PictureKind]:
+        """Wave, model and kind of a job: those that agree in it share one loaded generator. Arms that are sampled alike
         are one."""
-        ask, settings = job.ask, self.cast.settings
-        alike = settings(ask.model, "plain") == settings(ask.model, ask.arm)
-        return job.wave, ask.model, "plain" if alike else ask.arm
+        spec, settings = job.spec, self.participants.settings
+        alike = settings(spec.model, "plain") == settings(spec.model, spec.kind)
+        return job.wave, spec.model, "plain" if alike else spec.kind
 
-    def groups(self) -> list[tuple[str, Arm, list[PictureJob]]]:
+    def groups(self) -> list[tuple[str, PictureKind, list[PictureJob]]]:
         """All jobs by group: wave by wave, model by model."""
-        order: dict[tuple[int, str, Arm], list[PictureJob]] = {}
+        order: dict[tuple[int, str, PictureKind], list[PictureJob]] = {}
         for job in self.pictures.values():
             order.setdefault(self.group(job), []).append(job)
-        names = list(self.cast.members)
+        names = list(self.participants.models)
         ranked = sorted(order, key=lambda k: (k[0], names.index(k[1]), k[2]))
-        return [(model, arm, order[wave, model, arm]) for wave, model, arm in ranked]
+        return [(model, kind, order[wave, model, kind]) for wave, model, kind in ranked]
 
     @property
     def n_scorings(self) -> int:
         return sum(map(len, self.scorings.values()))
 
 
-def build(cast: Cast, wants: Wants) -> Plan:
-    """The plan of all wants. Pictures that scorings, comparisons or image-to-image need are added by themselves."""
+def build(participants: Participants, requirements: Requirements) -> Plan:
+    """The plan of all requirements. Pictures that scorings, comparisons or image-to-image need are added by
+    themselves."""
     pictures: dict[str, PictureJob] = {}
     given: dict[str, Path] = {}
     keys: dict[Source, str] = {}
@@ -253,7 +255,7 @@ def build(cast: Cast, wants: Wants) -> Plan:
     def add(source: Source) -> str:
         if source in keys:
             return keys[source]
-        if isinstance(source, Given):
+        if isinstance(source, PictureFile):
             keys[source] = reference = f"sha256:{file_digest(source.path)}"
             given[reference] = source.path
             return reference
@@ -261,32 +263,32 @@ def build(cast: Cast, wants: Wants) -> Plan:
         if source.source is not None:
             before = add(source.source)
             wave = pictures[before].wave + 1 if before in pictures else 0
-        identity = cast.picture(source)
+        identity = participants.picture(source)
         keys[source] = key = key_of("generate", identity)
         pictures.setdefault(key, PictureJob(key, identity, source, wave))
         return key
 
-    for ask in wants.pictures:
-        add(ask)
+    for spec in requirements.pictures:
+        add(spec)
     scorings: dict[str, dict[tuple[str, str], None]] = {}
-    for one in wants.scorings:
-        prompt = one.prompt if reads_prompt(cast.scorers[one.scorer]) else ""
+    for one in requirements.scorings:
+        prompt = one.prompt if reads_prompt(participants.scorers[one.scorer]) else ""
         scorings.setdefault(add(one.picture), {})[one.scorer, prompt] = None
-    for comparison in wants.comparisons:
+    for comparison in requirements.comparisons:
         add(comparison.a), add(comparison.b)
     return Plan(
-        cast,
+        participants,
         pictures,
         {reference: tuple(pairs) for reference, pairs in scorings.items()},
         given,
-        tuple(dict.fromkeys(wants.comparisons)),
+        tuple(dict.fromkeys(requirements.comparisons)),
     )
 
 
-def merge(wants: Iterable[Wants]) -> Wants:
+def merge(requirements: Iterable[Requirements]) -> Requirements:
     """All of them as one."""
-    every = list(wants)
-    return Wants(
+    every = list(requirements)
+    return Requirements(
         tuple(picture for one in every for picture in one.pictures),
         tuple(scoring for one in every for scoring in one.scorings),
         tuple(comparison for one in every for comparison in one.comparisons),

@@ -2,7 +2,7 @@
 
 A setting that an adapter does not read is an error in `models.toml`, not a silent no-op: that is how a negative prompt,
 a guidance scale or a prompt rewriter spoils evidence. Data only: modules below `evidence.generators` are imported when
-a row is loaded.
+a card is loaded.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Setting = str | int | float | bool | None
-Arm = Literal["plain", "wide"]
+PictureKind = Literal["plain", "wide"]
 
 REQUIRED: Any = ...
 

@@ -1,7 +1,7 @@
-"""Rows of TOML, and where weights lie: what models.toml and scorers.toml share.
+"""Cards of TOML, and where weights lie: what models.toml and scorers.toml share.
 
-One top-level table per row; its id is the key; `like = "other"` takes from another row what it does not say itself. A
-row is validated by a pydantic model that refuses unknown keys; every problem is reported with file, line and the
+One top-level table per card; its id is the key; `like = "other"` takes from another card what it does not say itself. A
+card is validated by a pydantic model that refuses unknown keys; every problem is reported with file, line and the
 nearest known name. Weights are addressed as `hf-hub:owner/name[@revision][:file]` or `local-dir:path` (prefixes as in
 open_clip). Nothing here imports torch.
 """
@@ -19,11 +19,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ledger.problems import InputError, Problem, did_you_mean, relative, spell, toml_line
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
-class Row(BaseModel):
-    """Base of all rows. `id` is the name of the table that holds it."""
+class Card(BaseModel):
+    """Base of all cards. `id` is the name of the table that holds it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     not_inherited: ClassVar[frozenset[str]] = frozenset({"label", "note", "unknown"})  # what `like` leaves behind
@@ -33,35 +33,35 @@ class Row(BaseModel):
 
     @classmethod
     def keys(cls, at: tuple[str | int, ...]) -> Iterable[str]:
-        """Names that may stand where `at` (path below the row) is an unknown one."""
+        """Names that may stand where `at` (path below the card) is an unknown one."""
         return [*cls.model_fields, "like"] if len(at) == 1 else cls.model_fields
 
 
-RowType = TypeVar("RowType", bound=Row)
+CardType = TypeVar("CardType", bound=Card)
 
 
-def read_rows(
-    path: Path, row_type: type[RowType] | Mapping[str, type[RowType]], root: Path = ROOT
-) -> dict[str, RowType]:
-    """All rows of `path` in file order. Raises InputError with every problem of the file.
+def read_cards(
+    path: Path, card_type: type[CardType] | Mapping[str, type[CardType]], root: Path = ROOT
+) -> dict[str, CardType]:
+    """All cards of `path` in file order. Raises InputError with every problem of the file.
 
-    `row_type` is one type for all, or types by `adapter`: then each adapter has keys of its own."""
+    `card_type` is one type for all, or types by `adapter`: then each adapter has keys of its own."""
     name, text = relative(path, root), path.read_text(encoding="utf-8")
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"line (\d+)", str(error))
         raise InputError([Problem(name, int(line[1]) if line else 0, "", f"not TOML: {error}")]) from None
-    rows, problems = dict[str, RowType](), list[Problem]()
+    cards, problems = dict[str, CardType](), list[Problem]()
     for row_id, table in tables.items():
         if not isinstance(table, dict):
-            problems.append(Problem(name, toml_line(text, (row_id,)), row_id, "belongs into the table of a row"))
+            problems.append(Problem(name, toml_line(text, (row_id,)), row_id, "belongs into the table of a card"))
             continue
         try:
-            any_type = row_type if isinstance(row_type, type) else next(iter(row_type.values()))
+            any_type = card_type if isinstance(card_type, type) else next(iter(card_type.values()))
             whole = _inherited(row_id, tables, any_type)
-            chosen = _type_of(whole, row_type)
-            rows[row_id] = chosen.model_validate({"id": row_id, **whole})
+            chosen = _type_of(whole, card_type)
+            cards[row_id] = chosen.model_validate({"id": row_id, **whole})
         except LookupError as error:
             message, key = error.args
             problems.append(Problem(name, toml_line(text, (row_id, key)), f"{row_id}.{key}", message))
@@ -69,28 +69,30 @@ def read_rows(
             problems += [_problem(name, text, row_id, chosen, detail) for detail in error.errors()]  # type: ignore[arg-type]
     if problems:
         raise InputError(problems)
-    return rows
+    return cards
 
 
-def _type_of(table: dict[str, Any], row_type: type[RowType] | Mapping[str, type[RowType]]) -> type[RowType]:
-    if isinstance(row_type, type):
-        return row_type
+def _type_of(table: dict[str, Any], card_type: type[CardType] | Mapping[str, type[CardType]]) -> type[CardType]:
+    if isinstance(card_type, type):
+        return card_type
     adapter = str(table.get("adapter"))
-    if adapter not in row_type:
-        near = did_you_mean(adapter, row_type)
-        raise LookupError(f"no adapter '{adapter}'{near}; known: {', '.join(row_type)}", "adapter")
-    return row_type[adapter]
+    if adapter not in card_type:
+        near = did_you_mean(adapter, card_type)
+        raise LookupError(f"no adapter '{adapter}'{near}; known: {', '.join(card_type)}", "adapter")
+    return card_type[adapter]
 
 
-def _inherited(row_id: str, tables: dict[str, Any], row_type: type[Row], below: tuple[str, ...] = ()) -> dict[str, Any]:
+def _inherited(
+    row_id: str, tables: dict[str, Any], card_type: type[Card], below: tuple[str, ...] = ()
+) -> dict[str, Any]:
     table = dict(tables[row_id])
     model = table.pop("like", "")
     if not model:
         return table
     if not isinstance(tables.get(model), dict) or model in (row_id, *below):
-        raise LookupError(f"no other row '{model}'{did_you_mean(str(model), tables)}", "like")
-    parent = _inherited(model, tables, row_type, (*below, row_id))
-    return _merged({k: v for k, v in parent.items() if k not in row_type.not_inherited}, table)
+        raise LookupError(f"no other card '{model}'{did_you_mean(str(model), tables)}", "like")
+    parent = _inherited(model, tables, card_type, (*below, row_id))
+    return _merged({k: v for k, v in parent.items() if k not in card_type.not_inherited}, table)
 
 
 def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
@@ -98,28 +100,28 @@ def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     return old | new | both
 
 
-def _problem(file: str, text: str, row_id: str, row_type: type[Row], detail: dict[str, object]) -> Problem:
+def _problem(file: str, text: str, row_id: str, card_type: type[Card], detail: dict[str, object]) -> Problem:
     at: tuple[str | int, ...] = tuple(detail["loc"])  # type: ignore[arg-type]
     message = str(detail["msg"]).removeprefix("Value error, ")
     if detail["type"] == "extra_forbidden":
-        message = f"unknown key{did_you_mean(str(at[-1]), row_type.keys(at))}"
+        message = f"unknown key{did_you_mean(str(at[-1]), card_type.keys(at))}"
     return Problem(file, toml_line(text, (row_id, *at)), spell((row_id, *at)), message)
 
 
-def pick(rows: dict[str, RowType], wanted: list[str], file: str) -> list[RowType]:
-    """The wanted rows in the wanted order; InputError with the nearest name for each unknown one."""
+def pick(cards: dict[str, CardType], wanted: list[str], file: str) -> list[CardType]:
+    """The wanted cards in the wanted order; InputError with the nearest name for each unknown one."""
     problems = [
-        Problem(file, 0, name, f"no such row{did_you_mean(name, rows)}; known: {', '.join(rows)}")
+        Problem(file, 0, name, f"no such card{did_you_mean(name, cards)}; known: {', '.join(cards)}")
         for name in wanted
-        if name not in rows
+        if name not in cards
     ]
     if problems:
         raise InputError(problems)
-    return [rows[name] for name in wanted]
+    return [cards[name] for name in wanted]
 
 
 class Unavailable(Exception):
-    """A row cannot run here. `reason` is one line, `mend` the command or step that would help, if any."""
+    """A card cannot run here. `reason` is one line, `mend` the command or step that would help, if any."""
 
     def __init__(self, reason: str, mend: str = "") -> None:
         super().__init__(f"{reason}; mend: {mend}" if mend else reason)

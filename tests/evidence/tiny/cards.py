@@ -1,25 +1,25 @@
-"""Rows for the tiny repositories, small enough to sample in milliseconds."""
+"""Cards for the tiny repositories, small enough to sample in milliseconds."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from evidence.models import Row
+from evidence.cards.models import ModelCard
 from tests.evidence.tiny.repositories import SIDE
 
 
-def row(
+def card(
     adapter: str, folder: Path, *, lora: Path | None = None, transformer: Path | None = None, **settings: Any
-) -> Row:
-    """A row of one `controlled` profile. A setting of None is left out."""
+) -> ModelCard:
+    """A card of one `controlled` profile. A setting of None is left out."""
     profile = {"dtype": "float32", "steps": 2, "guidance": 3.5, "size": SIDE} | settings
-    return Row.model_validate(
+    return ModelCard.model_validate(
         {
             "id": "tiny",
             "label": "Tiny",
             "family": "Tiny",
-            "kind": "base",
+            "alignment": "base",
             "adapter": adapter,
             "weights": f"local-dir:{folder}",
             "lora": f"local-dir:{lora}" if lora else "",

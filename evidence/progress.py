@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from evidence.store import without_secrets
+from evidence.samples.store import without_secrets
 
 EVERY = 10.0  # seconds between plain lines
 VERBS = {"generate": "pictures", "score": "scores", "judge": "verdicts"}

@@ -14,12 +14,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from evidence import scorers
-from evidence.adapters import ADAPTERS
 from evidence.generators.refuse import reason_to_refuse
-from evidence.plan import Comparison, Given, PictureJob, Plan, Source, reads_prompt
-from evidence.provenance import made_here
-from evidence.store import Record, Store, key_of, pixel_digest, png_bytes
-from evidence.types import GenerationFailed, Generator, Judge, Request, Scorer
+from evidence.interfaces import GenerationFailed, Generator, Judge, Request, Scorer
+from evidence.jobs.plan import Comparison, PictureFile, PictureJob, Plan, Source, reads_prompt
+from evidence.registry import ADAPTERS
+from evidence.samples.provenance import made_here
+from evidence.samples.store import Record, Store, key_of, pixel_digest, png_bytes
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -33,7 +33,7 @@ def rest(seconds: float) -> None:
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How often something retryable is tried, and how long is waited: 1, 2, 4, ... seconds, or what the server says."""
 
     attempts: int = 5
@@ -48,7 +48,7 @@ class Patience:
         return max(asked or 0.0, min(self.longest, self.first * 2.0 ** (attempt - 1)))
 
 
-def persist(action: Callable[[], Result], patience: Patience) -> tuple[Result | Exception, int]:
+def with_retries(action: Callable[[], Result], retries: RetryPolicy) -> tuple[Result | Exception, int]:
     """The result or the last error of `action`, and the number of attempts. Only GenerationFailed that says it is
     retryable is tried again: never a 4xx, never a bug."""
     attempt = 0
@@ -57,10 +57,10 @@ def persist(action: Callable[[], Result], patience: Patience) -> tuple[Result | 
         try:
             return action(), attempt
         except GenerationFailed as failure:
-            wait = patience.wait(attempt, failure.retry_after) if failure.retryable else None
+            wait = retries.wait(attempt, failure.retry_after) if failure.retryable else None
             if wait is None:
                 return failure, attempt
-            patience.sleep(wait)
+            retries.sleep(wait)
         except Exception as error:
             return error, attempt
 
@@ -70,15 +70,15 @@ def batched(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
 
 
 def request_of(job: PictureJob, source: Image | None) -> Request:
-    return Request(job.ask.prompt, job.ask.seed, job.ask.negative, source)
+    return Request(job.spec.prompt, job.spec.seed, job.spec.negative, source)
 
 
 def source_of(job: PictureJob, store: Store) -> Image | None:
     """The picture that image-to-image starts from. GenerationFailed where it was never made."""
-    source = job.ask.source
+    source = job.spec.source
     if source is None:
         return None
-    if isinstance(source, Given):
+    if isinstance(source, PictureFile):
         return open_rgb(source)
     try:
         return store.picture(str(job.identity["source"]))
@@ -86,7 +86,7 @@ def source_of(job: PictureJob, store: Store) -> Image | None:
         raise GenerationFailed("the picture to start from was not made", retryable=False) from None
 
 
-def open_rgb(given: Given) -> Image:
+def open_rgb(given: PictureFile) -> Image:
     from PIL import Image as images
 
     with images.open(given.path) as file:
@@ -112,7 +112,7 @@ def draw(
     generator: Generator,
     jobs: Sequence[PictureJob],
     store: Store,
-    patience: Patience,
+    retries: RetryPolicy,
     made: dict[str, Any],
     write: Callable[..., object] | None = None,
 ) -> None:
@@ -130,7 +130,7 @@ def draw(
             raise GenerationFailed(f"the picture is {why}", retryable=ADAPTERS[jobs[0].identity["adapter"]].remote)
         return images
 
-    images, attempts = persist(once, patience)
+    images, attempts = with_retries(once, retries)
     if not isinstance(images, Exception):
         for job, image in zip(jobs, images, strict=True):
             put(job, image, {**made, "attempts": attempts, "batch": full}, started, len(jobs))
@@ -138,7 +138,7 @@ def draw(
         put(jobs[0], images, {**made, "attempts": attempts}, started)
     else:
         for job in jobs:
-            draw(generator, [job], store, patience, made, write)
+            draw(generator, [job], store, retries, made, write)
 
 
 def keep(
@@ -147,7 +147,7 @@ def keep(
     """Writes a picture, or the failure to make it. `shared`: how many pictures the time was spent on."""
     said = {
         **made,
-        "model": job.ask.model,
+        "model": job.spec.model,
         "seconds": round((time.perf_counter() - started) / shared, 3),
         "date": today(),
     }
@@ -160,7 +160,7 @@ def keep(
 
 def pixels_of(source: Source, key: str, store: Store) -> str | None:
     """Digest of a picture's pixels, or None where it was not made."""
-    if isinstance(source, Given):
+    if isinstance(source, PictureFile):
         return pixel_digest(open_rgb(source))
     record = store.get(key)
     return str(record.result["pixels"]) if record and record.status == "done" else None
@@ -200,10 +200,10 @@ def score(name: str, scorer: Scorer, jobs: Sequence[ScoreJob], reads: bool, stor
 
 # Loading a model changes defaults of the whole process (dtype, device, initialisers), so nothing may compute meanwhile:
 # whoever loads and whoever scores on another thread takes this lock.
-STILL = threading.RLock()
+LOADING = threading.RLock()
 
 
-class Bench:
+class ScorerPool:
     """Scorers that are loaded. `prepare` loads those that will be needed; one thread at a time may `score`.
 
     `unavailable` is called once for a scorer that cannot be loaded; its scores are then missing."""
@@ -229,13 +229,13 @@ class Bench:
             pixels = pixels_of(self.sources[reference], reference, self.store)
             for name, prompt in wanted:
                 if name in self.names and name not in self.loaded:
-                    key = key_of("score", self.plan.cast.score(name, pixels, prompt)) if pixels else None
+                    key = key_of("score", self.plan.participants.score(name, pixels, prompt)) if pixels else None
                     if key is None or not finished(self.store, key, self.retry_failed):
                         self._scorer(name)
 
     def score(self, references: Sequence[str]) -> int:
         """All scores that are due for some pictures, none where a picture was not made; how many were asked for."""
-        with STILL:
+        with LOADING:
             return self._score(references)
 
     def _score(self, references: Sequence[str]) -> int:
@@ -248,7 +248,7 @@ class Bench:
                 due.setdefault(name, []).append(job)
         for name, jobs in due.items():
             if (scorer := self._scorer(name)) is not None:
-                reads = reads_prompt(self.plan.cast.scorers[name])
+                reads = reads_prompt(self.plan.participants.scorers[name])
                 score(name, scorer, jobs, reads, self.store, made_here(self.device))
         return asked
 
@@ -257,7 +257,7 @@ class Bench:
         pixels = pixels_of(source, reference, self.store) if wanted else None
         image: Image | None = None
         for name, prompt in wanted if pixels else ():
-            identity = self.plan.cast.score(name, str(pixels), prompt)
+            identity = self.plan.participants.score(name, str(pixels), prompt)
             key = key_of("score", identity)
             if self.loaded.get(name, ...) is not None and not finished(self.store, key, self.retry_failed):
                 image = image or open_picture(source, reference, self.store)
@@ -266,31 +266,31 @@ class Bench:
     def _scorer(self, name: str) -> Scorer | None:
         if name not in self.loaded:
             try:
-                with STILL:
-                    self.loaded[name] = self._load(self.plan.cast.scorers[name], self.device)
+                with LOADING:
+                    self.loaded[name] = self._load(self.plan.participants.scorers[name], self.device)
             except Exception as error:
                 self.loaded[name] = None
                 self.unavailable(name, error)
         return self.loaded[name]
 
 
-def settle(
-    plan: Plan, comparison: Comparison, judge: Judge, store: Store, patience: Patience, retry_failed: bool
+def compare(
+    plan: Plan, comparison: Comparison, judge: Judge, store: Store, retries: RetryPolicy, retry_failed: bool
 ) -> None:
     """One verdict, where both pictures were made: 1 for `b`, 0 for `a`, -1 for a tie, kept as a tie."""
-    cast, both = plan.cast, (comparison.a, comparison.b)
-    references = [cast.reference(source) or "" for source in both]
+    participants, both = plan.participants, (comparison.a, comparison.b)
+    references = [participants.reference(source) or "" for source in both]
     first, second = (pixels_of(source, key, store) for source, key in zip(both, references, strict=True))
     if first is None or second is None:
         return
-    identity = cast.verdict(comparison.judge, first, second, comparison.prompt)
+    identity = participants.verdict(comparison.judge, first, second, comparison.prompt)
     key = key_of("judge", identity)
     if finished(store, key, retry_failed):
         return
     a, b = (open_picture(source, reference, store) for source, reference in zip(both, references, strict=True))
     order = bool(identity["order"])
     started = time.perf_counter()
-    verdict, attempts = persist(lambda: judge.compare(a, b, comparison.prompt, order), patience)
+    verdict, attempts = with_retries(lambda: judge.compare(a, b, comparison.prompt, order), retries)
     seconds = round(time.perf_counter() - started, 3)
     told = {**made_here("remote"), "judge": comparison.judge, "attempts": attempts, "seconds": seconds, "date": today()}
     if isinstance(verdict, Exception):
@@ -304,10 +304,10 @@ def today() -> str:
 
 
 def open_picture(source: Source, key: str, store: Store) -> Image:
-    return open_rgb(source) if isinstance(source, Given) else store.picture(key)
+    return open_rgb(source) if isinstance(source, PictureFile) else store.picture(key)
 
 
 def sources(plan: Plan) -> dict[str, Source]:
     """Every picture that is scored or compared, by its reference."""
-    found: dict[str, Source] = {key: job.ask for key, job in plan.pictures.items()}
-    return found | {reference: Given(path) for reference, path in plan.given.items()}
+    found: dict[str, Source] = {key: job.spec for key, job in plan.pictures.items()}
+    return found | {reference: PictureFile(path) for reference, path in plan.given.items()}

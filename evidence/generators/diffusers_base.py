@@ -20,11 +20,11 @@ import transformers
 from PIL.Image import Image
 from torch import Tensor
 
-from evidence.adapters import Setting
+from evidence.cards.base import Unavailable
+from evidence.cards.models import ModelCard
 from evidence.generators.refuse import reason_to_refuse
-from evidence.models import Row
-from evidence.rows import Unavailable
-from evidence.types import GenerationFailed, Request
+from evidence.interfaces import GenerationFailed, Request
+from evidence.registry import Setting
 from evidence.weights import fetch
 from ledger.schema import Recipe
 
@@ -42,19 +42,19 @@ class Local(ABC):
     denoiser: ClassVar[str] = "transformer"
     takes_images: ClassVar[bool] = False
 
-    def __init__(self, row: Row, settings: dict[str, Setting], device: str) -> None:
-        self.row, self.device = row, device
+    def __init__(self, card: ModelCard, settings: dict[str, Setting], device: str) -> None:
+        self.card, self.device = card, device
         self._revisions: list[str] = []
         self.pipe = self._placed(self._load(settings), settings)
         self._arrange(settings)
 
-    def under(self, settings: dict[str, Setting], row: Row | None = None) -> Self:
-        """The same weights under other settings, or for a row that differs in the strength of its LoRA; loaded again
+    def under(self, settings: dict[str, Setting], card: ModelCard | None = None) -> Self:
+        """The same weights under other settings, or for a card that differs in the strength of its LoRA; loaded again
         only where the settings say which weights."""
         if any(self.settings.get(k) != settings.get(k) for k in ("dtype", "variant", "compile")):
-            return type(self)(row or self.row, settings, self.device)
+            return type(self)(card or self.card, settings, self.device)
         other = copy.copy(self)
-        other.row = row or self.row
+        other.card = card or self.card
         other._arrange(settings)
         return other
 
@@ -80,16 +80,16 @@ class Local(ABC):
 
     def _load(self, settings: dict[str, Setting]) -> Any:
         dtype = getattr(torch, str(settings["dtype"]))
-        folder = self._fetch(self.row.weights, self.row.files)
+        folder = self._fetch(self.card.weights, self.card.files)
         parts: dict[str, Any] = dict.fromkeys(self.omitted) | dict(self.options)
-        if self.row.transformer:
+        if self.card.transformer:
             parts["transformer"] = self._swapped(folder, dtype)
         if settings.get("variant"):
             parts["variant"] = settings["variant"]
         made = getattr(diffusers, self.pipeline)
         pipe = made.from_pretrained(folder, dtype=dtype, local_files_only=True, **parts)
-        if self.row.lora:
-            add_lora(pipe, self._fetch(self.row.lora))
+        if self.card.lora:
+            add_lora(pipe, self._fetch(self.card.lora))
         return pipe
 
     def _placed(self, pipe: Any, settings: dict[str, Setting]) -> Any:
@@ -101,27 +101,27 @@ class Local(ABC):
         return pipe
 
     def _fetch(self, address: str, files: Sequence[str] = ()) -> Path:
-        weights = fetch(address, files, prepare=self.row.prepare)
+        weights = fetch(address, files, prepare=self.card.prepare)
         self._revisions.append(weights.revision)
         return weights.path
 
     def _swapped(self, folder: Path, dtype: torch.dtype) -> Any:
-        raise Unavailable(f"{self.row.id}: adapter '{self.row.adapter}' cannot replace a transformer")
+        raise Unavailable(f"{self.card.id}: adapter '{self.card.adapter}' cannot replace a transformer")
 
     def _arrange(self, settings: dict[str, Setting]) -> None:
         self.settings = settings
         apart = {"dtype", "steps", "guidance"}
         weights: dict[str, Setting] = {
-            "transformer": self.row.transformer,
-            "lora": self.row.lora,
-            "lora_scale": self.row.lora_scale if self.row.lora else None,
+            "transformer": self.card.transformer,
+            "lora": self.card.lora,
+            "lora_scale": self.card.lora_scale if self.card.lora else None,
         }
         told = {k: v for k, v in settings.items() if k not in apart}
         told |= {k: v for k, v in weights.items() if v not in ("", None)}
         self.recipe = Recipe(
-            model=self.row.weights,
+            model=self.card.weights,
             revision="+".join(self._revisions),
-            adapter=self.row.adapter,
+            adapter=self.card.adapter,
             steps=settings.get("steps"),  # type: ignore[arg-type]
             guidance=settings.get("guidance"),  # type: ignore[arg-type]
             settings=told | dict(self.always),
@@ -132,17 +132,17 @@ class Local(ABC):
     def _batches(self, requests: list[Request]) -> Iterator[list[Request]]:
         for request in requests:
             self._check(request)
-        if self.row.lora:  # before each sampling, since the weights may be shared with a row of another strength
-            self.pipe.set_adapters(["lora"], [self.row.lora_scale])
+        if self.card.lora:  # before each sampling, since the weights may be shared with a card of another strength
+            self.pipe.set_adapters(["lora"], [self.card.lora_scale])
         size = int(self.settings.get("batch") or 1)
         yield from (requests[start : start + size] for start in range(0, len(requests), size))
 
     def _check(self, request: Request) -> None:
         """Refuses what the pipeline would ignore without a word."""
         if request.image is not None and not self.takes_images:
-            raise GenerationFailed(f"{self.row.label} takes no picture as input")
+            raise GenerationFailed(f"{self.card.label} takes no picture as input")
         if request.negative_prompt and not self._reads_negative():
-            raise GenerationFailed(f"{self.row.label} would ignore the negative prompt under these settings")
+            raise GenerationFailed(f"{self.card.label} would ignore the negative prompt under these settings")
 
     def _reads_negative(self) -> bool:
         """Whether a negative prompt does anything under these settings."""

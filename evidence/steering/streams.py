@@ -2,9 +2,9 @@
 
 The negative tokens are appended to the prompt's. They evolve as a prompt of their own: they read themselves and the
 image, never the positive tokens; the positive tokens and the image do not read them as they are. What image queries
-make of them is a `Rule` (evidence.vsf, evidence.nag). Each stream attends over keys of its own, so there is no mask to
-get wrong. Text tokens of FLUX all have the rotary position 0, and so have the negative ones. Processors are put in for
-one sampling and taken out again; without negative tokens they are not put in at all.
+make of them is a `Rule` (evidence.steering.vsf, evidence.steering.nag). Each stream attends over keys of its own, so
+there is no mask to get wrong. Text tokens of FLUX all have the rotary position 0, and so have the negative ones.
+Processors are put in for one sampling and taken out again; without negative tokens they are not put in at all.
 """
 
 from __future__ import annotations

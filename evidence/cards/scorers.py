@@ -1,7 +1,7 @@
-"""The rows of `scorers.toml`: one scorer each, with its weights, windows, range, licence and needs.
+"""The cards of `scorers.toml`: one scorer each, with its weights, windows, range, licence and needs.
 
 An adapter names the fields it reads beyond the common ones, so unknown keys are errors with file, line and the nearest
-known name. A fact that no source gives stays out of the row and is named in its `unknown` list. torch is not needed.
+known name. A fact that no source gives stays out of the card and is named in its `unknown` list. torch is not needed.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints, field_validator
 
-from evidence.rows import ROOT, Row, address, read_rows
+from evidence.cards.base import ROOT, Card, address, read_cards
 from evidence.weights import UNPINNED, digest, pinned
 
-ROWS = Path(__file__).resolve().parents[1] / "scorers.toml"
+CARDS = Path(__file__).resolve().with_name("scorers.toml")
 
-Role = Literal["reward", "encoder", "judge", "pairwise-judge"]
+Role = Literal["reward", "encoder", "annotator", "pairwise-judge"]
 Import = Annotated[str, StringConstraints(pattern=r"^[\w.]+:\w+$")]
 
 
-class ScorerRow(Row):
+class ScorerCard(Card):
     """What every scorer says of itself. `base` holds architecture, tokenizer and processor where `weights` do not."""
 
-    not_inherited: ClassVar[frozenset[str]] = Row.not_inherited | {"range"}
+    not_inherited: ClassVar[frozenset[str]] = Card.not_inherited | {"range"}
 
     family: str = ""  # "miniature" for the scorers of the miniature, which alone are run on it by default
     adapter: str
@@ -78,14 +78,14 @@ class ScorerRow(Row):
         return UNPINNED if not revisions or UNPINNED in revisions else "+".join(revisions)
 
 
-class ClipRow(ScorerRow):
+class ClipCard(ScorerCard):
     """A CLIPModel directory. `scaled` multiplies the cosine by exp(logit_scale)."""
 
     adapter: Literal["clip"]
     scaled: bool = False
 
 
-class ClipCheckpointRow(ScorerRow):
+class ClipCheckpointCard(ScorerCard):
     """One file in the layout of OpenAI's clip package or of open_clip. Widths come from the file, heads cannot."""
 
     adapter: Literal["clip-checkpoint"]
@@ -97,7 +97,7 @@ class ClipCheckpointRow(ScorerRow):
     framing: Literal["crop", "pad"]  # shortest side and centre crop, or longest side and black bars
 
 
-class MpsRow(ScorerRow):
+class MpsCard(ScorerCard):
     """A pickled module. Text tokens whose similarity to `condition` is below `threshold` of the largest are masked."""
 
     adapter: Literal["mps"]
@@ -107,7 +107,7 @@ class MpsRow(ScorerRow):
     cross_heads: int = Field(ge=1)
 
 
-class ImageRewardRow(ScorerRow):
+class ImageRewardCard(ScorerCard):
     """BLIP with an MLP. The score is (x - mean) / deviation."""
 
     adapter: Literal["image-reward"]
@@ -118,14 +118,14 @@ class ImageRewardRow(ScorerRow):
     deviation: float = Field(gt=0)
 
 
-class ItmRow(ScorerRow):
+class ItmCard(ScorerCard):
     """A BlipForImageTextRetrieval directory. `logits` gives the raw logit of a match instead of its probability."""
 
     adapter: Literal["blip-itm"]
     logits: bool = False
 
 
-class Hpsv3Row(ScorerRow):
+class Hpsv3Card(ScorerCard):
     """Qwen2-VL with a reward head. `template` is the file that holds the instruction, `template_sha256` its hash."""
 
     adapter: Literal["hpsv3"]
@@ -137,7 +137,7 @@ class Hpsv3Row(ScorerRow):
 
     @property
     def revision(self) -> str:
-        """That of the weights; where the row does not say which instruction it expects, a digest of the one it has."""
+        """That of the weights; where the card does not say which instruction it expects, a digest of the one it has."""
         return super().revision if self.template_sha256 else with_words(super().revision, self.template)
 
     @property
@@ -155,11 +155,11 @@ def with_words(revision: str, file: str) -> str:
     return UNPINNED if revision == UNPINNED or not path.exists() else f"{revision}+{digest(path)}"
 
 
-class JudgeRow(ScorerRow):
+class AnnotatorCard(ScorerCard):
     """A vision-language model read at the digits 0, 1, 2. `guideline`: our TOML, or a CSV as VisionReward has it."""
 
-    adapter: Literal["digit-judge"]
-    role: Role = "judge"
+    adapter: Literal["digit-annotator"]
+    role: Role = "annotator"
     guideline: str
     question: str = ""  # with {dimension} and {guideline}; empty: the one in the TOML
 
@@ -176,14 +176,14 @@ class JudgeRow(ScorerRow):
         return with_words(super().revision, self.guideline)
 
 
-class ClassifierRow(ScorerRow):
+class ClassifierCard(ScorerCard):
     """A transformers image classifier; independent (sigmoid) probabilities by label. The prompt is not read."""
 
     adapter: Literal["image-classifier"]
-    role: Role = "judge"
+    role: Role = "annotator"
 
 
-class PairwiseRow(ScorerRow):
+class PairwiseCard(ScorerCard):
     """A chat service with pictures. `model` is its name there, `key_env` the variable that holds the key."""
 
     adapter: Literal["llm-judge"]
@@ -196,19 +196,19 @@ class PairwiseRow(ScorerRow):
     usd_per_comparison: float | None = Field(default=None, ge=0)
 
 
-ROW_TYPES: Mapping[str, type[ScorerRow]] = {
-    "clip": ClipRow,
-    "clip-checkpoint": ClipCheckpointRow,
-    "mps": MpsRow,
-    "image-reward": ImageRewardRow,
-    "blip-itm": ItmRow,
-    "hpsv3": Hpsv3Row,
-    "digit-judge": JudgeRow,
-    "image-classifier": ClassifierRow,
-    "llm-judge": PairwiseRow,
+CARD_TYPES: Mapping[str, type[ScorerCard]] = {
+    "clip": ClipCard,
+    "clip-checkpoint": ClipCheckpointCard,
+    "mps": MpsCard,
+    "image-reward": ImageRewardCard,
+    "blip-itm": ItmCard,
+    "hpsv3": Hpsv3Card,
+    "digit-annotator": AnnotatorCard,
+    "image-classifier": ClassifierCard,
+    "llm-judge": PairwiseCard,
 }
 
 
-def read(path: Path = ROWS) -> dict[str, ScorerRow]:
-    """All rows by id, in file order. Raises InputError with every defect of the file."""
-    return read_rows(path, ROW_TYPES)
+def read(path: Path = CARDS) -> dict[str, ScorerCard]:
+    """All cards by id, in file order. Raises InputError with every defect of the file."""
+    return read_cards(path, CARD_TYPES)

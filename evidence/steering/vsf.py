@@ -1,7 +1,7 @@
 """Value sign flip: a negative prompt for models without classifier-free guidance (Guo and Du, arXiv 2508.10931).
 
-The negative tokens stand in the sequence twice. N0 evolves as a prompt of its own (evidence.attention). N1 is a copy of
-N0's keys whose values are multiplied by minus `scale`; image queries alone read it:
+The negative tokens stand in the sequence twice. N0 evolves as a prompt of its own (evidence.steering.streams). N1 is a
+copy of N0's keys whose values are multiplied by minus `scale`; image queries alone read it:
 
     softmax([Q·K_img, Q·K_pos, Q·K_neg] / sqrt(d) - [0, 0, offset]) · [V_img; V_pos; -scale · V_neg]
 
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention as attend
 
-from evidence.attention import Stream, flat
+from evidence.steering.streams import Stream, flat
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Sampling under a rule of attention (VSF, NAG), where the settings ask for one and there is a negative prompt."""
+"""Sampling under a rule of attention (VSF, NAG), where the settings spec for one and there is a negative prompt."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 from torch import Tensor
 
-from evidence.adapters import Setting
-from evidence.attention import Rule, Tokens, installed
-from evidence.nag import NormalizedAttentionGuidance
-from evidence.vsf import ValueSignFlip
+from evidence.registry import Setting
+from evidence.steering.nag import NormalizedAttentionGuidance
+from evidence.steering.streams import Rule, Tokens, installed
+from evidence.steering.vsf import ValueSignFlip
 
 
 def rule(settings: Mapping[str, Setting]) -> Rule | None:

@@ -1,4 +1,4 @@
-"""Which rows can run on this machine, what each of the others lacks, and the command that would mend it.
+"""Which cards can run on this machine, what each of the others lacks, and the command that would mend it.
 
 Looks at files, environment and packages only: nothing is downloaded, no server is asked, no weights are loaded, and of
 a key it is told whether it is set.
@@ -14,13 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evidence.adapters import ADAPTERS
-from evidence.models import Row as ModelRow
-from evidence.run import Rows
-from evidence.scorers import ScorerRow
+from evidence.cards.models import ModelCard
+from evidence.registry import ADAPTERS
+from evidence.run import Cards
+from evidence.scorers import ScorerCard
 from evidence.weights import LOCK
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SCORER_PACKAGES = ("torch", "transformers")
 
 
@@ -32,15 +32,15 @@ class Lack:
     mend: str
 
 
-def examine(rows: Rows, device_gib: float | None = None) -> Iterator[tuple[str, list[Lack]]]:
+def examine(cards: Cards, device_gib: float | None = None) -> Iterator[tuple[str, list[Lack]]]:
     """Every generator and scorer with what it lacks; an empty list means that it can run."""
     memory = memory_gib() if device_gib is None else device_gib
-    for name, row in rows.models.items():
-        adapter = ADAPTERS[row.adapter]
+    for name, card in cards.models.items():
+        adapter = ADAPTERS[card.adapter]
         found = list(_packages(adapter.packages))
-        found += _key(adapter.key) if adapter.remote else _weights(row, row.files, row.gated)
-        yield name, found + ([] if adapter.remote else list(_memory(row.memory_gib, memory)))
-    for name, scorer in rows.scorers.items():
+        found += _key(adapter.key) if adapter.remote else _weights(card, card.files, card.gated)
+        yield name, found + ([] if adapter.remote else list(_memory(card.memory_gib, memory)))
+    for name, scorer in cards.scorers.items():
         if scorer.remote:
             yield name, [*_packages(("openai",)), *_key(str(getattr(scorer, "key_env", "")))]
         else:
@@ -61,19 +61,19 @@ def _key(variable: str, environment: Mapping[str, str] = os.environ) -> list[Lac
     return []
 
 
-def _weights(row: ModelRow | ScorerRow, files: Sequence[str], gated: bool | None) -> list[Lack]:
+def _weights(card: ModelCard | ScorerCard, files: Sequence[str], gated: bool | None) -> list[Lack]:
     found = []
-    for place, address in enumerate(row.addresses):
+    for place, address in enumerate(card.addresses):
         if address.startswith("local-dir:"):
-            if row.prepare or (ROOT / address.removeprefix("local-dir:").split(":")[0]).exists():
+            if card.prepare or (ROOT / address.removeprefix("local-dir:").split(":")[0]).exists():
                 continue
-            found.append(Lack(f"weights: {address} is not there", _by_hand(row, address, files)))
+            found.append(Lack(f"weights: {address} is not there", _by_hand(card, address, files)))
         else:
             repository, _, rest = address.removeprefix("hf-hub:").partition(":")
             name, _, revision = repository.partition("@")
             if _cached(name):
                 continue
-            wanted = [rest] if rest else list(files if place == 0 else getattr(row, "base_files", ()))
+            wanted = [rest] if rest else list(files if place == 0 else getattr(card, "base_files", ()))
             found.append(Lack(f"weights: {name} is not in the cache", _download(name, revision, wanted)))
             if gated and place == 0 and not signed_in():
                 page = f"https://huggingface.co/{name}"
@@ -81,9 +81,9 @@ def _weights(row: ModelRow | ScorerRow, files: Sequence[str], gated: bool | None
     return found
 
 
-def _by_hand(row: ModelRow | ScorerRow, address: str, files: Sequence[str]) -> str:
+def _by_hand(card: ModelCard | ScorerCard, address: str, files: Sequence[str]) -> str:
     what = ", ".join(files) or "the weights"
-    return f"put {what} into {address.removeprefix('local-dir:')}" + (f" ({row.note})" if row.note else "")
+    return f"put {what} into {address.removeprefix('local-dir:')}" + (f" ({card.note})" if card.note else "")
 
 
 def _cached(repository: str) -> bool:
@@ -129,8 +129,8 @@ def memory_gib() -> float:
     return gpu_gib() or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
 
 
-def lock_note(rows: Rows) -> str:
-    """How many of the rows with weights are pinned."""
-    local = [row for row in rows.models.values() if not row.remote]
-    pinned = sum(row.revision != "unpinned" for row in local)
+def lock_note(cards: Cards) -> str:
+    """How many of the cards with weights are pinned."""
+    local = [card for card in cards.models.values() if not card.remote]
+    pinned = sum(card.revision != "unpinned" for card in local)
     return f"{pinned} of {len(local)} generators with weights are pinned in {LOCK.name}"

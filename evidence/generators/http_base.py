@@ -20,15 +20,15 @@ from typing import Any, ClassVar, Self
 
 from PIL import Image, UnidentifiedImageError
 
-from evidence.adapters import ADAPTERS, Setting
+from evidence.cards.base import Unavailable
+from evidence.cards.models import ModelCard
 from evidence.generators.refuse import reason_to_refuse
-from evidence.models import Row
-from evidence.rows import Unavailable
-from evidence.types import GenerationFailed, Request
+from evidence.interfaces import GenerationFailed, Request
+from evidence.registry import ADAPTERS, Setting
 from evidence.weights import UNPINNED
 from ledger.schema import Recipe
 
-STRETCH = 6  # characters of a key that may not be shown in a row
+STRETCH = 6  # characters of a key that may not be shown in a card
 SAID = 160  # characters of a server's answer that an error quotes
 
 
@@ -38,20 +38,20 @@ class Remote(ABC):
     endpoint: ClassVar[str]  # used unless the environment variable of `endpoint_variable` names another
     endpoint_variable: ClassVar[str]
 
-    def __init__(self, row: Row, settings: dict[str, Setting], device: str = "service") -> None:
-        self.row = row
+    def __init__(self, card: ModelCard, settings: dict[str, Setting], device: str = "service") -> None:
+        self.card = card
         self._arrange(settings)
         self._key()
 
-    def under(self, settings: dict[str, Setting], row: Row | None = None) -> Self:
-        return type(self)(row or self.row, settings)
+    def under(self, settings: dict[str, Setting], card: ModelCard | None = None) -> Self:
+        return type(self)(card or self.card, settings)
 
     def generate(self, requests: list[Request]) -> list[Image.Image]:
         """One RGB picture for each request, in order. Raises GenerationFailed."""
         return [self._one(request) for request in requests]
 
     def truncated(self, prompts: list[str]) -> list[bool]:
-        raise NotImplementedError(f"what {self.row.label} reads of a prompt is not known")
+        raise NotImplementedError(f"what {self.card.label} reads of a prompt is not known")
 
     @abstractmethod
     def _ask(self, request: Request, key: str, base_url: str) -> bytes | str:
@@ -67,9 +67,9 @@ class Remote(ABC):
             k: v for k, v in settings.items() if k not in ("steps", "guidance", "timeout") and v is not None
         }
         self.recipe = Recipe(
-            model=self.row.weights,
+            model=self.card.weights,
             revision=UNPINNED,
-            adapter=self.row.adapter,
+            adapter=self.card.adapter,
             steps=settings.get("steps"),  # type: ignore[arg-type]
             guidance=settings.get("guidance"),  # type: ignore[arg-type]
             settings=told,
@@ -77,14 +77,14 @@ class Remote(ABC):
         )
 
     def _key(self) -> str:
-        variable = ADAPTERS[self.row.adapter].key
+        variable = ADAPTERS[self.card.adapter].key
         if key := os.environ.get(variable, "").strip():
             return key
-        raise Unavailable(f"{self.row.label} needs a key in {variable}", f"export {variable}=…")
+        raise Unavailable(f"{self.card.label} needs a key in {variable}", f"export {variable}=…")
 
     def _one(self, request: Request) -> Image.Image:
         if request.image is not None or request.negative_prompt:
-            raise GenerationFailed(f"{self.row.label} takes neither a picture nor a negative prompt")
+            raise GenerationFailed(f"{self.card.label} takes neither a picture nor a negative prompt")
         key, failure = self._key(), None
         base_url = os.environ.get(self.endpoint_variable) or self.endpoint
         try:

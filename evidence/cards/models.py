@@ -1,7 +1,7 @@
-"""The rows of `models.toml`: one generator each, with its weights, licence, needs and sampling profiles.
+"""The cards of `models.toml`: one generator each, with its weights, licence, needs and sampling profiles.
 
 Unknown keys, unread settings and missing ones are errors with file and line. A fact nobody published stays out of the
-row and is named in its `unknown` list; nothing is guessed. torch is not needed here.
+card and is named in its `unknown` list; nothing is guessed. torch is not needed here.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StringConstraints, field_validator
 
-from evidence import rows
-from evidence.adapters import ADAPTERS, REQUIRED, Arm, Setting
+from evidence.cards import base
+from evidence.registry import ADAPTERS, REQUIRED, PictureKind, Setting
 from evidence.weights import UNPINNED, pinned
 from ledger.problems import InputError, Problem, did_you_mean, relative, toml_line
 from ledger.schema import Strict
 
-ROWS = Path(__file__).resolve().with_name("models.toml")
+CARDS = Path(__file__).resolve().with_name("models.toml")
 CONTROLLED, AS_PUBLISHED = "controlled", "as-published"
 
-Kind = Literal["base", "aligned", "prompt-aligned", "narrowly-aligned", "unknown"]
+Alignment = Literal["base", "aligned", "prompt-aligned", "narrowly-aligned", "unknown"]
 Import = Annotated[str, StringConstraints(pattern=r"^[\w.]+:\w+$")]
 
 
 class Settings(Strict):
-    """What a sampler may be told. Which of them a row may use depends on its adapter (`evidence.adapters`)."""
+    """What a sampler may be told. Which of them a card may use depends on its adapter (`evidence.registry`)."""
 
     dtype: Literal["float32", "float16", "bfloat16"] | None = None
     steps: int | None = Field(default=None, ge=1)
@@ -39,7 +39,7 @@ class Settings(Strict):
     max_sequence_length: int | None = Field(default=None, ge=1)
     strength: float | None = Field(default=None, gt=0, le=1)  # of image-to-image
     batch: int | None = Field(default=None, ge=1)  # pictures sampled together
-    compile: bool | None = None  # moves pictures by some grey levels: the same for both arms, and recorded
+    compile: bool | None = None  # moves pictures by some grey levels: the same for both kinds, and recorded
     variant: str | None = None  # "fp16": which files of a hub repository
     long_prompts: Literal["chunked", "truncated"] | None = None
     cfg_renorm: bool | None = None
@@ -71,13 +71,13 @@ class Profile(Settings):
     note: str = ""
 
 
-class Row(rows.Row):
+class ModelCard(base.Card):
     """One generator. See `models.toml` for what each field looks like."""
 
-    not_inherited: ClassVar[frozenset[str]] = rows.Row.not_inherited | {"alternative_to", "licence", "gated"}
+    not_inherited: ClassVar[frozenset[str]] = base.Card.not_inherited | {"alternative_to", "licence", "gated"}
 
-    family: str = ""  # of rows that are compared with one another; empty: none
-    kind: Kind = "unknown"
+    family: str = ""  # of cards that are compared with one another; empty: none
+    alignment: Alignment = "unknown"
     adapter: str
     weights: str = Field(min_length=1)  # address, or the name of a service's model
     files: tuple[str, ...] = ()  # patterns of the hub repository that the adapter needs
@@ -93,7 +93,7 @@ class Row(rows.Row):
     alternative_to: str = ""
     distilled: bool = False  # of its guidance: sampled without one
     profiles: dict[str, Profile]
-    unknown: tuple[str, ...] = ()  # facts about this row that no source gives
+    unknown: tuple[str, ...] = ()  # facts about this card that no source gives
     note: str = ""
 
     @classmethod
@@ -118,7 +118,7 @@ class Row(rows.Row):
 
     @property
     def needs(self) -> tuple[object, ...]:
-        """What must be loaded for it: rows that need the same may share it."""
+        """What must be loaded for it: cards that need the same may share it."""
         return self.adapter, self.weights, self.transformer, self.lora, self.files
 
     @property
@@ -129,16 +129,16 @@ class Row(rows.Row):
         revisions = [pinned(text) for text in self.addresses]
         return UNPINNED if UNPINNED in revisions else "+".join(revisions)
 
-    def settings(self, profile: str = CONTROLLED, arm: Arm = "plain") -> dict[str, Setting]:
-        """Everything the sampler is told for one arm, defaults resolved. KeyError names the profiles there are."""
+    def settings(self, profile: str = CONTROLLED, kind: PictureKind = "plain") -> dict[str, Setting]:
+        """Everything the sampler is told for one kind, defaults resolved. KeyError names the profiles there are."""
         if profile not in self.profiles:
             raise KeyError(f"{self.id} has no profile '{profile}', only {', '.join(self.profiles)}")
-        said = self._said(profile, arm)
+        said = self._said(profile, kind)
         return {name: said.get(name, default) for name, default in ADAPTERS[self.adapter].settings.items()}
 
-    def _said(self, profile: str, arm: Arm) -> dict[str, Any]:
+    def _said(self, profile: str, kind: PictureKind) -> dict[str, Any]:
         chosen = self.profiles[profile]
-        own: Settings = getattr(chosen, arm)
+        own: Settings = getattr(chosen, kind)
         said = chosen.model_dump(exclude_none=True, exclude={"plain", "wide", "note"}) | own.model_dump(
             exclude_none=True
         )
@@ -148,61 +148,65 @@ class Row(rows.Row):
         return said
 
 
-def load(path: Path = ROWS, root: Path = rows.ROOT) -> dict[str, Row]:
-    """All rows by id. Raises InputError with every defect of the file."""
-    found = rows.read_rows(path, Row, root)
+def load(path: Path = CARDS, root: Path = base.ROOT) -> dict[str, ModelCard]:
+    """All cards by id. Raises InputError with every defect of the file."""
+    found = base.read_cards(path, ModelCard, root)
     text = path.read_text("utf-8")
     problems = [
-        Problem(relative(path, root), toml_line(text, (row.id, *where)), ".".join((row.id, *where)), message)
-        for row in found.values()
-        for where, message in _defects(row, found)
+        Problem(relative(path, root), toml_line(text, (card.id, *where)), ".".join((card.id, *where)), message)
+        for card in found.values()
+        for where, message in _defects(card, found)
     ]
     if problems:
         raise InputError(problems)
     return found
 
 
-def _defects(row: Row, known: dict[str, Row]) -> list[tuple[tuple[str, ...], str]]:
+def _defects(card: ModelCard, known: dict[str, ModelCard]) -> list[tuple[tuple[str, ...], str]]:
     """What the types cannot say: addresses, profiles, settings that the adapter does not read or must have."""
     found: list[tuple[tuple[str, ...], str]] = []
-    for field in () if row.remote else ("weights", "transformer", "lora"):
-        if text := getattr(row, field):
+    for field in () if card.remote else ("weights", "transformer", "lora"):
+        if text := getattr(card, field):
             try:
-                rows.address(text)
+                base.address(text)
             except ValueError as error:
                 found.append(((field,), str(error)))
-    if row.alternative_to and row.alternative_to not in known:
-        found.append((("alternative_to",), f"no row '{row.alternative_to}'{did_you_mean(row.alternative_to, known)}"))
-    if CONTROLLED not in row.profiles:
+    if card.alternative_to and card.alternative_to not in known:
+        found.append(
+            (("alternative_to",), f"no card '{card.alternative_to}'{did_you_mean(card.alternative_to, known)}")
+        )
+    if CONTROLLED not in card.profiles:
         found.append((("profiles",), f"there is no profile '{CONTROLLED}', the default"))
-    for name, profile in row.profiles.items():
+    for name, profile in card.profiles.items():
         if name == CONTROLLED and profile.plain != profile.wide:
             found.append((("profiles", name), "a controlled profile has the same settings for both pictures"))
-        found += [(("profiles", name, *where), message) for where, message in profile_defects(row, name)]
+        found += [(("profiles", name, *where), message) for where, message in profile_defects(card, name)]
     return found
 
 
-def profile_defects(row: Row, profile: str) -> list[tuple[tuple[str, ...], str]]:
-    reads = ADAPTERS[row.adapter].settings
-    arms: tuple[Arm, ...] = ("plain", "wide")
-    said = row._said(profile, arms[0]) | row._said(profile, arms[1])
+def profile_defects(card: ModelCard, profile: str) -> list[tuple[tuple[str, ...], str]]:
+    reads = ADAPTERS[card.adapter].settings
+    kinds: tuple[PictureKind, ...] = ("plain", "wide")
+    said = card._said(profile, kinds[0]) | card._said(profile, kinds[1])
     found: list[tuple[tuple[str, ...], str]] = [
-        ((key,), f"adapter '{row.adapter}' does not read it{did_you_mean(key, reads)}")
+        ((key,), f"adapter '{card.adapter}' does not read it{did_you_mean(key, reads)}")
         for key in said
         if key not in reads
     ]
-    for arm in arms:
-        lacking = [key for key, default in reads.items() if default is REQUIRED and key not in row._said(profile, arm)]
-        found += [(tuple[str, ...](), f"adapter '{row.adapter}' needs '{key}'") for key in lacking]
+    for kind in kinds:
+        lacking = [
+            key for key, default in reads.items() if default is REQUIRED and key not in card._said(profile, kind)
+        ]
+        found += [(tuple[str, ...](), f"adapter '{card.adapter}' needs '{key}'") for key in lacking]
     steered = said.get("method", "none") != "none" or said.get("true_cfg_scale", 1.0) > 1
     if said.get("negative_prompt", "").strip() and "true_cfg_scale" in reads and not steered:
         found.append((("negative_prompt",), "is ignored unless true_cfg_scale is above 1"))
     if said.get("method", "none") != "none":
-        guidance = ADAPTERS[row.adapter].second_branch
+        guidance = ADAPTERS[card.adapter].second_branch
         if said.get(guidance, 0.0) > 1:
             found.append(
                 (("method",), f"'{said['method']}' replaces classifier-free guidance: {guidance} must be at most 1")
             )
-    if row.distilled and profile == CONTROLLED and said.get("guidance", 0.0) > 0 and row.adapter == "z-image":
+    if card.distilled and profile == CONTROLLED and said.get("guidance", 0.0) > 0 and card.adapter == "z-image":
         found.append((("guidance",), "a distilled Z-Image is sampled with guidance 0.0: anything above turns CFG on"))
     return list(dict.fromkeys(found))

@@ -1,6 +1,6 @@
-"""Rows under overrides of their settings, as a name carries them: `flux-dev-vsf@vsf_scale=3,steps=20`.
+"""Cards under overrides of their settings, as a name carries them: `flux-dev-vsf@vsf_scale=3,steps=20`.
 
-Besides settings that the adapter of the row reads there are `lora_scale`, and `negative` (true or false): whether the
+Besides settings that the adapter of the card reads there are `lora_scale`, and `negative` (true or false): whether the
 words of polish of a prompt are passed as its negative prompt. What nobody reads, or what would be ignored, is an error.
 """
 
@@ -12,38 +12,38 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from evidence import models
-from evidence.adapters import ADAPTERS
+from evidence.cards import models
+from evidence.registry import ADAPTERS
 from ledger.problems import InputError, Problem, did_you_mean
 
 
-def overridden(name: str, rows: Mapping[str, models.Row]) -> tuple[models.Row, bool | None]:
-    """The row that `name` names, under its overrides, and `negative` where it is among them. Raises InputError with the
-    nearest known name or setting, or with what is wrong with a value."""
+def overridden(name: str, cards: Mapping[str, models.ModelCard]) -> tuple[models.ModelCard, bool | None]:
+    """The card that `name` names, under its overrides, and `negative` where it is among them. Raises InputError with
+    the nearest known name or setting, or with what is wrong with a value."""
     base, _, text = name.partition("@")
-    if base not in rows:
-        raise InputError([Problem("evidence/models.toml", 0, base, f"no such row{did_you_mean(base, rows)}")])
+    if base not in cards:
+        raise InputError([Problem("evidence/cards/models.toml", 0, base, f"no such card{did_you_mean(base, cards)}")])
     said = dict(_setting(name, part) for part in text.split(",") if part)
     negative, scale = said.pop("negative", None), said.pop("lora_scale", None)
-    row = rows[base]
-    known = ADAPTERS[row.adapter].settings
+    card = cards[base]
+    known = ADAPTERS[card.adapter].settings
     wrong = [
-        f"adapter '{row.adapter}' reads no '{key}'{did_you_mean(key, [*known, 'lora_scale', 'negative'])}"
+        f"adapter '{card.adapter}' reads no '{key}'{did_you_mean(key, [*known, 'lora_scale', 'negative'])}"
         for key in said
         if key not in known
     ]
     if negative not in (None, True, False):
         wrong.append("negative: neither true nor false")
-    if scale is not None and not (row.lora and isinstance(scale, int | float)):
-        wrong.append("lora_scale: not a number" if row.lora else "lora_scale: the row has no LoRA")
+    if scale is not None and not (card.lora and isinstance(scale, int | float)):
+        wrong.append("lora_scale: not a number" if card.lora else "lora_scale: the card has no LoRA")
     _refuse(name, wrong)
     try:
-        profiles = {key: _profile(profile, said) for key, profile in row.profiles.items()}
+        profiles = {key: _profile(profile, said) for key, profile in card.profiles.items()}
     except ValidationError as errors:
         _refuse(name, (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in errors.errors()))
         raise
     scales = {} if scale is None else {"lora_scale": float(scale)}
-    changed = row.model_copy(update={"profiles": profiles, **scales})
+    changed = card.model_copy(update={"profiles": profiles, **scales})
     if said:
         defects = (defect for profile in profiles for defect in models.profile_defects(changed, profile))
         _refuse(name, (f"{'.'.join(where)}: {message}" for where, message in defects))
@@ -70,5 +70,7 @@ def _profile(profile: models.Profile, said: Mapping[str, Any]) -> models.Profile
     if said.keys() & {"width", "height"}:
         side = merged.pop("size", None)
         merged = {"width": side, "height": side} | merged if side else merged
-    arms = {arm: {k: v for k, v in merged[arm].items() if v is not None and k not in said} for arm in ("plain", "wide")}
-    return models.Profile.model_validate(merged | arms)
+    kinds = {
+        kind: {k: v for k, v in merged[kind].items() if v is not None and k not in said} for kind in ("plain", "wide")
+    }
+    return models.Profile.model_validate(merged | kinds)
