@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ledger.book import Ledger as Ledger
     from ledger.book import UnknownValue as UnknownValue
+    from ledger.book import percent as percent
     from ledger.book import show as show
     from ledger.reading import load as load
 
@@ -19,6 +20,7 @@ _HOME = {
     "Ledger": "ledger.book",
     "UnknownValue": "ledger.book",
     "load": "ledger.reading",
+    "percent": "ledger.book",
     "show": "ledger.book",
 }
 

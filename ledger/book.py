@@ -116,6 +116,18 @@ def show(value: Value) -> str:
     return f"{value.qualifier} {text}".strip().replace("-", MINUS)
 
 
+SHARES = {"share", "probability"}  # units that `percent` prints
+
+
+def percent(value: Value) -> str:
+    """A share in per cent, without the sign: whole, with one decimal where whole would read 0 or 100."""
+    if value.value is None:
+        return show(value)
+    per_cent = 100 * value.value
+    digits = 1 if round(abs(per_cent)) in (0, 100) and per_cent not in (0, 100) else 0
+    return show(value.model_copy(update={"value": per_cent, "digits": digits, "unit": "%"}))
+
+
 def _scientific(number: float) -> str:
     mantissa, exponent = f"{number:.1e}".split("e")
     power = "10" + str(int(exponent)).translate(_SUPERSCRIPT)

@@ -18,7 +18,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, ValidationError
 
-from ledger.book import show
+from ledger.book import percent, show
 from ledger.findings import Finding, Ref, in_words, lowered, pairs_of
 from ledger.problems import InputError, Problem, did_you_mean, relative, spell, toml_line
 from ledger.rules import AT_LEAST, PAIRED, RULES, VALUE_OPTIONS, WITHOUT_VALUES
@@ -132,7 +132,7 @@ def _row_defects(row: ClaimRow, values: Mapping[str, Value], tables: Mapping[str
         if not _matching(id, values):
             yield "rests_on" if id in row.rests_on else "options", f"no such value {id!r}" + did_you_mean(id, values)
     for key in ("sentence", "where", "note"):
-        for id in _MARK.findall(getattr(row, key)):
+        for id, _ in _MARK.findall(getattr(row, key)):
             if id not in values:
                 yield key, f"no such value {id!r}" + did_you_mean(id, values)
     found = _in_order(row.rule, row.rests_on, values)
@@ -162,7 +162,7 @@ def _rule_defects(
 
 # -- judging ----------------------------------------------------------------------------------------------------------
 
-_MARK = re.compile(r"\{([a-z0-9][a-z0-9_.-]*)\}")
+_MARK = re.compile(r"\{([a-z0-9][a-z0-9_.-]*)( %)?\}")  # `{value id}`, or `{value id %}` for a share in per cent
 
 
 def judge(rows: Iterable[ClaimRow], values: Mapping[str, Value], tables: Mapping[str, Table]) -> dict[str, Claim]:
@@ -288,7 +288,11 @@ def _listed(items: Sequence[str], most: int) -> str:
 
 
 def _filled(text: str, values: Mapping[str, Value]) -> str:
-    return _MARK.sub(lambda mark: show(values[mark[1]]), text)
+    def printed(mark: re.Match[str]) -> str:
+        value = values[mark[1]]
+        return f"{percent(value)} %" if mark[2] else show(value)
+
+    return _MARK.sub(printed, text)
 
 
 def _in_order(rule: str, patterns: Iterable[str], values: Mapping[str, Value]) -> list[str]:

@@ -28,7 +28,8 @@ numbers, data/values.html) and `group`, `entries` [(id, value)] (the pages of th
 Authors' functions - each renders templates/parts/NAME.html, or templates/VARIANT/parts/NAME.html where that exists -
 also work in templates. Inside a part their arguments are variables, and `section` is the section being rendered:
 
-  value(id)                    id, value, text          inline
+  value(id)                    id, value, text, sign    inline; `sign` is " %" after a percentage
+  percent(id)                  the same in part "value": a share in per cent
   link(key)                    no part: the address
   table(id, columns=None)      id, table, columns, rows
   chart(id)                    id, chart (title, description, svg)     nothing when the ledger lacks its values
@@ -52,6 +53,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup, escape
 
 import ledger
+from ledger.book import SHARES
 from ledger.problems import did_you_mean
 from pages.cache.fragments import Trace
 from pages.cache.recording import Read, RecordingLedger, digest
@@ -65,7 +67,7 @@ from pages.source.settings import Variant
 
 if TYPE_CHECKING:
     from effects.taxonomy import SubCategory
-    from ledger.schema import Exhibit
+    from ledger.schema import Exhibit, Value
     from pages.rendering.engine import Renderer
     from pages.source.settings import Catalogue
 
@@ -178,14 +180,24 @@ class TemplateContext:
         return Markup(markdown.token(len(self.kept) - 1))
 
     def value(self, name: str) -> Markup:
+        return self._number(name, ledger.show)
+
+    def percent(self, name: str) -> Markup:
+        return self._number(name, ledger.percent)
+
+    def _number(self, name: str, printed: Callable[[Value], str]) -> Markup:
         try:
             value = self.ledger.value(name)
         except KeyError as error:
             self.r.wrong(str(error.args[0]))
             return Markup("?")
-        place = (self.at.folder, self.at.variant, name)
+        in_percent = printed is ledger.percent
+        if in_percent and value.unit not in SHARES:
+            self.r.wrong(f"value '{name}' is no share but has the unit '{value.unit}': use value('{name}')")
+        place = (self.at.folder, self.at.variant, name, in_percent)
         if place not in self.r.value_html:  # this part sees what is the same for all pages of a folder, nothing else
-            names = {"id": name, "value": value, "text": ledger.show(value), "value_url": self.at.value_url}
+            names = {"id": name, "value": value, "text": printed(value), "value_url": self.at.value_url}
+            names["sign"] = " %" if (in_percent or value.unit == "%") and value.value is not None else ""
             names |= {"show": ledger.show, "variant": self.at.variant, "page": self.site.page}
             self.r.value_html[place] = Markup(self.r.render("parts/value.html", names).strip())
         return self._keep(self.r.value_html[place])
@@ -198,10 +210,12 @@ class TemplateContext:
         return True
 
     def marked(self, text: str) -> Markup:
-        """A claim's `*_marked` text: every `{value id}` in it becomes that value, the rest is escaped."""
-        parts = re.split(r"\{([a-z0-9][a-z0-9_.-]*)\}", text)
+        """A claim's `*_marked` text: every `{value id}` and `{share %}` becomes that value, the rest is escaped."""
+        parts = re.split(r"\{([a-z0-9][a-z0-9_.-]*(?: %)?)\}", text)
         return Markup("").join(
-            self.value(part) if number % 2 else escape(typeset(part, "0" * (number > 0)))
+            self._number(part.removesuffix(" %"), ledger.percent if part.endswith(" %") else ledger.show)
+            if number % 2
+            else escape(typeset(part, "0" * (number > 0)))
             for number, part in enumerate(parts)
         )
 
@@ -391,8 +405,9 @@ class TemplateContext:
             at.url, at.absolute, at.exhibit_url, at.value_url, at.claim_url, self.asset, self.link,
             self.card, self.meta, self.social, self.json_ld, self.label, self.has, self.marked,
             self.picture, self.treated, self.plate,
-            self.value, self.table, self.chart, self.exhibit, self.exhibits, self.claim, self.claims, self.audit,
-            self.knob, self.wall, self.catalogue, self.downloads, self.bibtex, self.runs, self.announcements,
+            self.value, self.percent, self.table, self.chart, self.exhibit, self.exhibits,
+            self.claim, self.claims, self.audit, self.knob, self.wall, self.catalogue,
+            self.downloads, self.bibtex, self.runs, self.announcements,
         )  # fmt: skip
         return {
             **{function.__name__: function for function in functions},

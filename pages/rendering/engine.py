@@ -60,7 +60,7 @@ class Renderer:
         self.hanging = ImageResolver(self.site, self.book, self.plates, self.problems)
         give = Digests(self.site.ledger, self.hanging.fingerprint)
         self.memory = FragmentCache(root / ".cache/rendered", self.frame, self.tree, give, self.hanging.want)
-        self.value_html: dict[tuple[str, str, str], Markup] = {}
+        self.value_html: dict[tuple[str, str, str, bool], Markup] = {}
 
     def _written(self, name: str) -> tuple[str, str, Callable[[], bool]] | None:
         """Loader of section texts, `content/sections/...`."""

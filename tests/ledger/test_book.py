@@ -35,6 +35,14 @@ def test_numbers_are_printed_as_the_source_prints_them(value: dict[str, object],
     assert book.show(Value.model_validate(value)) == printed
 
 
+@pytest.mark.parametrize(
+    ("value", "printed"),
+    [(0.381, "38"), (0.19, "19"), (0.997, "99.7"), (0.0034, "0.3"), (1.0, "100"), (0.0, "0"), (-0.182, "−18")],
+)
+def test_a_share_is_printed_in_whole_per_cent_that_never_pass_for_all_or_none(value: float, printed: str) -> None:
+    assert book.percent(Value.model_validate(number(value, unit="share"))) == printed
+
+
 def small(project: Project) -> ledger.Ledger:
     table = {
         "title": "Models",

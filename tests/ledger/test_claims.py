@@ -170,6 +170,12 @@ def test_a_claim_prints_its_numbers_and_keeps_their_ids(project: Project) -> Non
     assert "{" not in claim.because
 
 
+def test_a_claim_may_print_a_share_in_per_cent(project: Project) -> None:
+    text = row("positive", ["page.right"]).replace("It is so.", "It is right in {page.right %} of cases.")
+    claim = ledger.load(project(text, one={"values": {"page.right": number(0.381, unit="share")}})).claims["it"]
+    assert claim.sentence == "It is right in 38 % of cases."
+
+
 def test_a_pattern_takes_all_values_it_fits_in_the_order_of_the_ledger(project: Project) -> None:
     values = {"dose.s0.follow": number(3), "dose.s1.follow": number(2), "dose.s1.other": number(9)}
     claim = ledger.load(project(row("positive", ["dose.*.follow"]), one={"values": values})).claims["it"]

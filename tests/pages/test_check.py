@@ -21,6 +21,21 @@ def _edit(small, address: str, old: str, new: str, count: int = 1) -> int:
     return text[: text.index(old)].count("\n") + 1
 
 
+def test_a_share_may_stand_in_per_cent_and_no_other_number_may(small):
+    """`check` knows both printed forms of a share, and still finds a percentage that the ledger does not have."""
+    for variant in ("clean", "distorted"):
+        small.replace(
+            f"content/sections/01-first/{variant}.md",
+            "points",
+            'points, {{ percent("emotion_choice.alpha.anger") }} right',
+        )
+    assert not small.build().problems
+    page = small.read("clean/index.html")
+    assert '<data value="0.19" data-ref="emotion_choice.alpha.anger">19</data> %</a>' in page
+    small.write("site/clean/index.html", page.replace(">19</data> %", ">91</data> %"))
+    assert any("reads 91 (0.19), the ledger has 0.19" in line for line in _found(small))
+
+
 def test_the_built_site_is_sound(small):
     assert _found(small) == []
 

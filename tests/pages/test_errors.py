@@ -48,6 +48,7 @@ def test_an_unknown_value_is_named_at_its_line_of_markdown(small):
         ('table("models")', 'tabel("models")', "UndefinedError: 'tabel' is undefined"),
         ('table("models") }}', 'table("models") }', "unexpected '}'"),
         ('table("models")', "claim(3)", "no claim '3'"),
+        ('value("models.alpha.delta")', 'percent("models.alpha.delta")', "'models.alpha.delta' is no share"),
     ],
 )
 def test_a_wrong_name_in_a_text_is_named_at_its_line(small, old, new, said):

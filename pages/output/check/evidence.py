@@ -47,6 +47,7 @@ def _alike(site: Built, page: str, twin: str, clean: Facts, other: Facts) -> Ite
 def values(site: Built) -> Iterator[Problem]:
     """Pages show nothing that the ledger lacks or prints otherwise."""
     import ledger
+    from ledger.book import SHARES
 
     try:
         published = site.publication
@@ -58,6 +59,7 @@ def values(site: Built) -> Iterator[Problem]:
         for name, value in known.items()
     }
     right = {*printed.values()}
+    right |= {(name, printed[name][1], ledger.percent(value)) for name, value in known.items() if value.unit in SHARES}
     for page, facts in site.pages.items():
         for name, raw, text in (one for one in facts.values if one not in right):
             if name not in known:
