@@ -2,7 +2,7 @@
 
 The wide drawing keeps labels beside the marks; the narrow one, for phones and half columns, puts them above, so that
 nothing scrolls sideways and no letter is under eleven pixels. Style sheets show the one that fits its place. Marks
-carry classes (`mark`, `interval`, `base`, `aligned`, ...), never colours, so that one drawing serves both variants,
+carry classes (`mark`, `interval`, `base`, `highlight`, ...), never colours, so that one drawing serves both variants,
 dark mode and print.
 """
 
@@ -42,12 +42,13 @@ class Dot:
 
 @dataclass(frozen=True)
 class Line:
-    """One row of a dot chart; `link` joins the first dot with the second by a bar with a head."""
+    """One row of a dot chart; `link` joins the first dot with the second, `bar` the first dot with the axis' start."""
 
     label: str
     dots: tuple[Dot, ...]
     group: str = ""
     link: bool = False
+    bar: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,16 +105,27 @@ def dots(
     heads: bool = False,
 ) -> Chart:
     """Rows of marks on one axis, labelled directly; `heads` names every group above its rows."""
-    ends = [end for line in lines for dot in line.dots for end in dot.ends]
+    ends = [end for line in lines for dot in line.dots for end in (*dot.ends, *([0.0] if line.bar else []))]
     draw = partial(_dots, lines=lines, unit=unit, domain=domain or _domain(ends), rules=rules, heads=heads)
-    return _chart(name, title, description, draw)
+    data = [f"{line.label}: {', '.join(map(_said, line.dots))}" for line in lines]
+    return _chart(name, title, description, data, draw)
+
+
+def _said(dot: Dot) -> str:
+    spread = f" ({_plain(dot.interval[0])} to {_plain(dot.interval[1])})" if dot.interval else ""
+    return f"{dot.text or _plain(dot.value)}{spread}"
 
 
 def curves(
     name: str, title: str, description: str, series: Mapping[str, Sequence[Point]], units: tuple[str, str]
 ) -> Chart:
     """One line a series over a common plane of shares, named where there is room beside it."""
-    return _chart(name, title, description, partial(_curves, series=series, units=units))
+
+    def said(line: Sequence[Point]) -> str:
+        return ", ".join(f"{_plain(point.y)} at {_plain(point.x)}" for point in line)
+
+    data = [f"{name}: {said(line)}" for name, line in series.items()]
+    return _chart(name, title, description, data, partial(_curves, series=series, units=units))
 
 
 def histograms(
@@ -125,17 +137,24 @@ def histograms(
     unit: str,
 ) -> Chart:
     """One histogram a row on a common axis; `edges` are the bins' lower ends."""
-    return _chart(name, title, description, partial(_histograms, strips=strips, edges=edges, unit=unit))
+    data = [
+        f"{label}: most in the bin from {_plain(edges[shares.index(max(shares))])}, {_plain(max(shares))}"
+        for label, shares in strips
+    ]
+    return _chart(name, title, description, data, partial(_histograms, strips=strips, edges=edges, unit=unit))
 
 
-def _chart(name: str, title: str, description: str, draw: Callable[[ChartLayout], Drawn]) -> Chart:
+def _chart(name: str, title: str, description: str, data: Sequence[str], draw: Callable[[ChartLayout], Drawn]) -> Chart:
+    """Both drawings; what they say in words is the description and the data, row by row."""
+    words = f"{description} {'; '.join(data)}."
+
     def svg(sheet: ChartLayout) -> Markup:
         height, body = draw(sheet)
         told = f"chart-{name}-{sheet.name}"
         return Markup(
             f'<svg class="chart {sheet.name} chart-{name}" viewBox="0 0 {sheet.width} {height}" width="{sheet.width}" '
             f'height="{height}" role="img" aria-labelledby="{told}-title {told}-text" font-size="13">'
-            f'<title id="{told}-title">{escape(title)}</title><desc id="{told}-text">{escape(description)}</desc>'
+            f'<title id="{told}-title">{escape(title)}</title><desc id="{told}-text">{escape(words)}</desc>'
             f"{''.join(body)}</svg>"
         )
 
@@ -184,6 +203,9 @@ def _row(sheet: ChartLayout, line: Line, y: float, scale: Scale) -> str:
         parts.append(
             f'<line class="link {line.dots[1].kind}" x1="{one:.1f}" x2="{two:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
         )
+    if line.bar:
+        zero, end = scale(0.0), scale(line.dots[0].value)
+        parts.append(f'<path class="bars" d="M{zero:.1f} {y - 7:.1f}H{end:.1f}V{y + 7:.1f}H{zero:.1f}Z"/>')
     for dot in line.dots:
         if dot.interval:
             low, high = map(scale, dot.interval)
@@ -191,7 +213,7 @@ def _row(sheet: ChartLayout, line: Line, y: float, scale: Scale) -> str:
                 f'<path class="interval" d="M{low:.1f} {y:.1f}H{high:.1f}M{low:.1f} {y - 4:.1f}V{y + 4:.1f}'
                 f'M{high:.1f} {y - 4:.1f}V{y + 4:.1f}"/>'
             )
-        radius = 4 if dot.kind == "implied" else 5.5
+        radius = 4 if dot.kind == "beside" else 5.5
         parts.append(f'<circle class="mark {dot.kind}" cx="{scale(dot.value):.1f}" cy="{y:.1f}" r="{radius}"/>')
     parts += [_figure(sheet, line, dot, y, scale) for dot in line.dots if dot.text]
     return f'<g class="row">{"".join(parts)}</g>'
@@ -342,4 +364,4 @@ def _ticks(low: float, high: float, most: int) -> list[float]:
 
 
 def _plain(number: float) -> str:
-    return f"{number:g}".replace("-", "\u2212")
+    return f"{number:.4g}".replace("-", "\u2212")

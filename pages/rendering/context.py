@@ -32,7 +32,7 @@ also work in templates. Inside a part their arguments are variables, and `sectio
   percent(id)                  the same in part "value": a share in per cent
   link(key)                    no part: the address
   table(id, columns=None)      id, table, columns, rows
-  chart(id)                    id, chart (title, description, svg)     nothing when the ledger lacks its values
+  chart(id)                    id, chart (title, description, svg, narrow), layout, tables     nothing without values
   exhibit(id)                  exhibit_id, exhibit
   exhibits(set)                set, members [(id, exhibit)]
   claim(id) / claims(section)  claim_id, claim / section_id, members [(id, claim)]
@@ -236,15 +236,18 @@ class TemplateContext:
     def chart(self, name: str) -> Markup:
         from pages.charts import figures
 
-        if name not in figures.CHARTS:
-            self.r.wrong(f"no chart '{name}'{did_you_mean(name, figures.CHARTS)}")
+        spec = self.site.charts.get(name)
+        if spec is None:
+            known = did_you_mean(name, self.site.charts) or ": declare it in content/charts.toml"
+            self.r.wrong(f"no chart '{name}'{known}")
             return Markup("")
 
         def make() -> str:
-            chart = figures.draw(name, self.ledger)
+            chart = figures.draw(name, spec, self.ledger, self.site.page.highlight)
             if chart is None:
                 return self._nothing(f"chart '{name}' is not drawn: the ledger has none of its values")
-            return self.part("chart", id=name, chart=chart)
+            tables = dict.fromkeys(pattern.partition(".")[0] for pattern in spec.cells.values())
+            return self.part("chart", id=name, chart=chart, layout=spec.layout, tables=list(tables))
 
         return self._block("chart", name, make)
 

@@ -7,32 +7,17 @@ every file is reported in one InputError, with its line.
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from ledger.problems import InputError, Problem, did_you_mean, relative, spell, toml_line
 from ledger.text import read_text, read_toml
 from pages.source import validate
-from pages.source.settings import (
-    VARIANTS,
-    Announcement,
-    Author,
-    Catalogue,
-    Checks,
-    Credit,
-    Link,
-    Page,
-    Pictures,
-    SectionHeader,
-    Variant,
-    VoiceHeader,
-    Written,
-)
+from pages.source.settings import VARIANTS, Charts, ChartSpec, Page, SectionHeader, Variant
 
 if TYPE_CHECKING:
     from effects.taxonomy import Taxonomy
@@ -71,6 +56,7 @@ class Site:
     sections: list[Section]
     taxonomy: Taxonomy
     ledger: Ledger
+    charts: Mapping[str, ChartSpec] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -84,6 +70,7 @@ def load(root: Path) -> Site:
     if page is not None and (address := os.environ.get("SITE_URL")):
         page = page.model_copy(update={"address": address.rstrip("/") + "/"})
     sections = _sections(root, problems)
+    charts = _charts(root, problems)
     names: Taxonomy | None = None
     published: Ledger | None = None
     try:
@@ -94,14 +81,23 @@ def load(root: Path) -> Site:
         published = ledger.load(root)
     except InputError as error:
         problems += error.problems
-    if page is None or names is None or published is None:
+    if page is None or names is None or published is None or charts is None:
         raise InputError(problems)
-    site = Site(root, page, sections, names, published, problems)
+    site = Site(root, page, sections, names, published, charts, problems)
     problems += validate.validate(site)
     return site
 
 
-M = TypeVar("M", bound=Written)
+M = TypeVar("M", bound=BaseModel)
+
+
+def _charts(root: Path, problems: list[Problem]) -> Mapping[str, ChartSpec] | None:
+    """content/charts.toml; a page without charts has no such file."""
+    file = root / "content/charts.toml"
+    if not file.exists():
+        return {}
+    found = _written(Charts, file, root, problems)
+    return found.root if found else None
 
 
 def _written(model: type[M], path: Path, root: Path, problems: list[Problem]) -> M | None:
@@ -128,7 +124,8 @@ def explain(error: ValidationError, model: type[BaseModel], file: str, line_of: 
         path = item["loc"]
         message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
-            message = f"no such field{did_you_mean(str(path[-1]), _fields_at(model, path[:-1]))}"
+            known = _fields_at(model, path[:-1])
+            message = f"no such field{did_you_mean(str(path[-1]), known) or ': there are ' + ', '.join(known)}"
         found.append(Problem(file, line_of(path), spell(path), message))
     return found
 
@@ -136,14 +133,19 @@ def explain(error: ValidationError, model: type[BaseModel], file: str, line_of: 
 def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
     """Names of the fields that the table at `path` may have."""
     for step in path:
-        if isinstance(step, str) and step in model.model_fields:
-            inner = re.findall(r"\w+", str(model.model_fields[step].annotation))
-            model = next((known for known in _models() if known.__name__ in inner), model)
+        known = model.model_fields
+        field = known.get(str(step)) or known.get("root")
+        if field is not None:
+            model = next(_models_in(field.annotation), model)
     return [*model.model_fields]
 
 
-def _models() -> list[type[BaseModel]]:
-    return [Author, Link, Announcement, Credit, Checks, Catalogue, Pictures, VoiceHeader, SectionHeader, Page]
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models that a type speaks of: `Link` in `list[Link] | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models_in(inner)
 
 
 def _sections(root: Path, problems: list[Problem]) -> list[Section]:

@@ -1,11 +1,13 @@
-"""What people write about a page, as models: content/page.toml and section.toml. Unknown keys are errors, and links are
-http(s) or mailto."""
+"""What people write about a page, as models: content/page.toml, section.toml and charts.toml.
+
+Unknown keys are errors; links are http(s) or mailto.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, RootModel, StringConstraints, field_validator, model_validator
 
 Variant = Literal["clean", "distorted"]
 VARIANTS: tuple[Variant, Variant] = ("clean", "distorted")
@@ -94,6 +96,7 @@ class Page(Written):
     description: str = Field(min_length=1)
     language: str = "en"
     address: str = ""
+    highlight: list[str] = []  # kinds of rows that tables and charts set off
     citation_key: str = Field(default="paper", pattern=r"^[A-Za-z0-9:_-]+$")
     booktitle: str = ""
     year: int = Field(ge=1900, le=2200)
@@ -134,3 +137,66 @@ class SectionHeader(Written):
     note: str = ""
     clean: VoiceHeader
     distorted: VoiceHeader
+
+
+Cells = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]+\.[^\s]+\.(\*|[a-z0-9_]+)$")]
+
+
+class Rule(Written):
+    """A line across a chart, such as chance."""
+
+    at: float
+    label: str = Field(min_length=1)
+
+
+class ChartSpec(Written):
+    """One entry of content/charts.toml. Cells are named `table.row.column`; `*` stands for every row or column."""
+
+    type: Literal["dots", "bars", "dumbbells", "curves", "histograms"]
+    title: str = Field(min_length=1)
+    description: str = Field(min_length=1)
+    values: Cells
+    beside: Cells | None = None  # dots: a second, open mark on the same row
+    change: Cells | None = None  # dumbbells: `values` less this is where a row starts
+    start: Cells | None = None  # dumbbells: where a row starts, where no change is known
+    interval: Cells | None = None  # dumbbells: the cell whose interval the change has
+    across: Cells | None = None  # curves: the position of a point; without it the number in its row's label
+    axis: str = ""
+    up: str = ""  # curves: name of the upright axis
+    domain: tuple[float, float] | None = None
+    rules: list[Rule] = []
+    group: Literal["", "group", "kind", "row"] = "group"  # rows that stand together
+    heads: bool = False  # name each group above its rows
+    order: Literal["table", "groups", "descending", "ascending"] = "table"
+    highlight: list[str] | None = None  # kinds or ids of rows; without it page.toml's `highlight`
+    layout: Literal["", "beside"] = ""  # beside: next to the table that follows
+
+    @model_validator(mode="after")
+    def _fits_its_type(self) -> ChartSpec:
+        if self.type == "dumbbells" and (self.change is None) == (self.start is None):
+            raise ValueError("dumbbells need either change or start")
+        for name, types in CHART_OPTIONS.items():
+            if getattr(self, name) and self.type not in types:
+                raise ValueError(f"{name} is for {' and '.join(types)}, not for {self.type}")
+        return self
+
+    @property
+    def cells(self) -> dict[str, str]:
+        """Field -> pattern of every field that names cells."""
+        named = {name: getattr(self, name) for name in ("values", "beside", "change", "start", "interval", "across")}
+        return {name: pattern for name, pattern in named.items() if pattern}
+
+
+CHART_OPTIONS = {
+    "beside": ("dots",),
+    "change": ("dumbbells",),
+    "start": ("dumbbells",),
+    "interval": ("dumbbells",),
+    "across": ("curves",),
+    "up": ("curves",),
+    "heads": ("dots", "bars", "dumbbells"),
+}
+
+
+class Charts(RootModel[dict[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")], ChartSpec]]):
+    """content/charts.toml."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ElementTree
+from typing import Any
 
 import pytest
 
 from ledger.book import Ledger
+from ledger.problems import InputError
 from ledger.schema import Column, Row, Source, Table, Value
-from pages.charts.figures import CHARTS, draw
+from pages.charts.figures import draw
+from pages.source.settings import ChartSpec
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -24,98 +27,125 @@ def _ledger(table: str, columns: dict[str, str], rows: list[Row], cells: dict[st
     return Ledger(values={f"{table}.{name}": value for name, value in cells.items()}, tables={table: shelf})
 
 
-FULL = {
-    "dumbbell": _ledger(
-        "generators",
-        {"delta_hpsv3": "Δ", "hpsv3_after": "after"},
-        [Row(id="a", label="Base & co", group="f"), Row(id="b", label="Tuned", group="f", kind="aesthetic-aligned")],
+STEPS = (0.0, 0.5, 1.0)
+CURVES = _ledger(
+    "steps",
+    {"share": "s", "cost": "c"},
+    [Row(id=f"{arm}-{n}", label=str(n), group=arm) for arm in ("one", "two") for n in STEPS],
+    {
+        f"{arm}-{n}.{column}": _value(0.9 - 0.4 * n, (0.8 - 0.4 * n, 1.0 - 0.4 * n))
+        for arm in ("one", "two")
+        for n in STEPS
+        for column in ("share", "cost")
+    },
+)
+FULL: dict[str, tuple[dict[str, Any], Ledger]] = {
+    "dumbbells": (
         {
-            "a.delta_hpsv3": _value(-5.0, (-5.5, -4.5)), "a.hpsv3_after": _value(4.0),
-            "b.delta_hpsv3": _value(-1.0), "b.hpsv3_after": _value(9.0),
+            "type": "dumbbells", "values": "models.*.after", "change": "models.*.change",
+            "order": "groups", "highlight": ["tuned"],
         },
-    ),
-    "reward_chance": _ledger(
-        "reward_models",
-        {"accuracy": "acc", "implied_tn": "tn"},
-        [Row(id="a", label="A", kind="aligned")],
-        {"a.accuracy": _value(0.4, (0.3, 0.5)), "a.implied_tn": _value(0.1)},
-    ),
-    "emotion": _ledger(
-        "emotion_choice", {"anger": "anger"}, [Row(id="a", label="A")], {"a.anger": _value(0.2, (0.1, 0.3))}
-    ),
-    "leaderboard": _ledger(
-        "leaderboard",
-        {"hpsv3": "HPSv3"},
-        [Row(id="gen", label="G"), Row(id="lapis", label="LAPIS")],
-        {"gen.hpsv3": _value(9.0), "lapis.hpsv3": _value(5.0)},
-    ),
-    "distribution": _ledger(
-        "distribution",
-        {"b0": "-4", "b1": "-2", "b2": "0"},
-        [Row(id="a", label="A")],
-        {"a.b0": _value(0.5), "a.b1": _value(0.3), "a.b2": _value(0.2)},
-    ),
-    **{
-        name: _ledger(
-            "miniature_dose",
-            {"follow": "f", "reward": "r"},
-            [Row(id=f"{arm}-{n}", label=str(n), group=arm) for arm in ("draft", "dpo") for n in (0.0, 0.5, 1.0)],
+        _ledger(
+            "models",
+            {"change": "Δ", "after": "after"},
+            [Row(id="a", label="Base & co", group="f"), Row(id="b", label="Tuned", group="f", kind="tuned")],
             {
-                f"{arm}-{n}.{column}": _value(0.9 - 0.4 * n, (0.8 - 0.4 * n, 1.0 - 0.4 * n))
-                for arm in ("draft", "dpo") for n in (0.0, 0.5, 1.0) for column in ("follow", "reward")
+                "a.change": _value(-5.0, (-5.5, -4.5)), "a.after": _value(4.0),
+                "b.change": _value(-1.0), "b.after": _value(9.0),
             },
-        )
-        for name in ("dose_response", "trade_off")
-    },
-    **{
-        name: _ledger(table, {"picks": "p", "follow": "f"}, [Row(id="a", label="A", group="g")], {
-            "a.picks": _value(0.3, (0.2, 0.4)), "a.follow": _value(0.3, (0.2, 0.4)),
-        })
-        for name, table in (
-            ("reward_vs_encoder", "miniature_rewards"), ("sweep", "miniature_sweep"),
-            ("countermeasures", "miniature_countermeasures"),
-        )
-    },
+        ),
+    ),
+    "before_after": (
+        {"type": "dumbbells", "values": "t.*.after", "start": "t.*.before"},
+        _ledger(
+            "t",
+            {"before": "b", "after": "a"},
+            [Row(id="a", label="A")],
+            {"a.before": _value(0.2), "a.after": _value(0.6, (0.5, 0.7))},
+        ),
+    ),
+    "dots": (
+        {
+            "type": "dots", "values": "scorers.*.accuracy", "beside": "scorers.*.other",
+            "domain": (0, 1), "rules": [{"at": 0.5, "label": "chance"}], "highlight": ["tuned"],
+        },
+        _ledger(
+            "scorers",
+            {"accuracy": "acc", "other": "o"},
+            [Row(id="a", label="A", kind="tuned")],
+            {"a.accuracy": _value(0.4, (0.3, 0.5)), "a.other": _value(0.1)},
+        ),
+    ),
+    "cells": (
+        {"type": "dots", "values": "choice.*.*", "group": "row"},
+        _ledger("choice", {"anger": "anger"}, [Row(id="a", label="A")], {"a.anger": _value(0.2, (0.1, 0.3))}),
+    ),
+    "bars": (
+        {"type": "bars", "values": "ranks.*.points", "order": "descending", "highlight": ["art"]},
+        _ledger(
+            "ranks",
+            {"points": "P"},
+            [Row(id="art", label="Art"), Row(id="gen", label="G")],
+            {"gen.points": _value(9.0, (8.0, 9.5)), "art.points": _value(5.0)},
+        ),
+    ),
+    "histograms": (
+        {"type": "histograms", "values": "bins.*.*"},
+        _ledger(
+            "bins",
+            {"b0": "-4", "b1": "-2", "b2": "0"},
+            [Row(id="a", label="A")],
+            {"a.b0": _value(0.5), "a.b1": _value(0.3), "a.b2": _value(0.2)},
+        ),
+    ),
+    "curves": ({"type": "curves", "values": "steps.*.share"}, CURVES),
+    "across": ({"type": "curves", "values": "steps.*.share", "across": "steps.*.cost"}, CURVES),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", CHARTS)
+def _draw(name: str, ledger: Ledger | None = None, **changed: Any) -> Any:
+    written, full = FULL[name]
+    spec = ChartSpec.model_validate({"title": "A title", "description": "What it shows.", **written, **changed})
+    return draw(name, spec, full if ledger is None else ledger)
+
+
+@pytest.mark.parametrize("name", FULL)
 def test_a_chart_without_values_is_not_drawn(name):
     """An empty frame would look like a result."""
-    assert draw(name, Ledger()) is None
+    assert _draw(name, Ledger()) is None
 
 
 @pytest.mark.parametrize("sheet", ["svg", "narrow"])
-@pytest.mark.parametrize("name", CHARTS)
+@pytest.mark.parametrize("name", FULL)
 def test_a_chart_is_valid_svg_with_a_name_and_a_description(name, sheet):
-    chart = draw(name, FULL[name])
+    chart = _draw(name)
     assert chart is not None
     drawing = str(getattr(chart, sheet))
     root = ElementTree.fromstring(drawing.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1))
     assert root.get("role") == "img"
     ids = {element.get("id") for element in root.iter()}
     assert set(root.get("aria-labelledby", "").split()) <= ids
-    assert root.find(f"{SVG}title").text == chart.title and root.find(f"{SVG}desc").text == chart.description
+    assert root.find(f"{SVG}title").text == chart.title and root.find(f"{SVG}desc").text.startswith(chart.description)
     assert "style=" not in drawing, "the content policy forbids inline style"
 
 
-@pytest.mark.parametrize("name", sorted(set(CHARTS) - {"leaderboard", "distribution"}))
+@pytest.mark.parametrize("name", sorted(set(FULL) - {"histograms"}))
 def test_intervals_are_drawn_where_they_are_known(name):
-    chart = draw(name, FULL[name])
+    chart = _draw(name)
     assert 'class="interval"' in chart.svg and 'class="interval"' in chart.narrow
 
 
 @pytest.mark.parametrize("sheet", ["svg", "narrow"])
-@pytest.mark.parametrize("name", CHARTS)
+@pytest.mark.parametrize("name", FULL)
 def test_no_mark_and_no_text_stands_outside_the_frame(name, sheet):
-    svg = str(getattr(draw(name, FULL[name]), sheet))
+    svg = str(getattr(_draw(name), sheet))
     width, height = map(float, re.search(r'viewBox="0 0 (\d+) (\d+)"', svg).groups())
     for axis, limit in (("x", width), ("cx", width), ("x1", width), ("y", height), ("cy", height), ("y1", height)):
         for number in re.findall(rf'\s{axis}="(-?[\d.]+)"', svg):
             assert 0 <= float(number) <= limit, f"{axis}={number}"
 
 
-@pytest.mark.parametrize("name", CHARTS)
+@pytest.mark.parametrize("name", FULL)
 def test_the_narrow_drawing_says_what_the_wide_one_says(name):
     """Labels, figures and marks; ticks may be fewer. Its letters are 13 units of 340."""
 
@@ -123,19 +153,26 @@ def test_the_narrow_drawing_says_what_the_wide_one_says(name):
         texts = re.findall(r'<text class="(label|figure|group|unit|rule-label)"[^>]*>([^<]*)<', str(svg))
         return sorted(texts), len(re.findall('class="mark', str(svg))), len(re.findall('class="interval"', str(svg)))
 
-    chart = draw(name, FULL[name])
+    chart = _draw(name)
     assert said(chart.svg) == said(chart.narrow)
     assert int(re.search(r'viewBox="0 0 (\d+)', str(chart.narrow))[1]) <= 340
+
+
+def test_the_words_of_a_chart_carry_its_numbers():
+    """Who cannot see the marks reads every row with its value and interval."""
+    desc = re.search("<desc[^>]*>(.*)</desc>", str(_draw("dumbbells").svg))[1]
+    assert desc == "What it shows. Base &amp; co: 9, \u22125.00 (3.5 to 4.5); Tuned: 10, \u22121.00."
+    assert "one: 0.9 at 0, 0.7 at 0.5, 0.5 at 1; two:" in str(_draw("curves").svg)
 
 
 def test_the_name_of_a_curve_stands_beside_it_and_not_on_another():
     """Where two curves end close together, the names part."""
     rows, cells = [], {}
     for arm, fall in (("back-propagation", 0.3), ("preference pairs", 0.29)):
-        for strength in (0.0, 0.5, 1.0):
+        for strength in STEPS:
             rows.append(Row(id=f"{arm[0]}-{strength}", label=str(strength), group=arm))
-            cells[f"{arm[0]}-{strength}.follow"] = _value(0.9 - fall * strength)
-    chart = draw("dose_response", _ledger("miniature_dose", {"follow": "f"}, rows, cells))
+            cells[f"{arm[0]}-{strength}.share"] = _value(0.9 - fall * strength)
+    chart = _draw("curves", _ledger("steps", {"share": "f"}, rows, cells))
     for svg in (chart.svg, chart.narrow):
         places = re.findall(r'class="label" x="([\d.]+)" y="([\d.]+)"', str(svg))
         (x1, y1), (x2, y2) = [tuple(map(float, place)) for place in places]
@@ -144,47 +181,94 @@ def test_the_name_of_a_curve_stands_beside_it_and_not_on_another():
 
 def test_marks_stand_where_their_values_say():
     """The mark is in the middle of its interval, the interval ends at chance, as the numbers do."""
-    svg = str(draw("reward_chance", FULL["reward_chance"]).svg)
-    at = float(re.search(r'class="mark aligned" cx="([\d.]+)"', svg)[1])
+    svg = str(_draw("dots").svg)
+    at = float(re.search(r'class="mark highlight" cx="([\d.]+)"', svg)[1])
     rule = float(re.search(r'class="rule" x1="([\d.]+)"', svg)[1])
     low, high = map(float, re.search(r'class="interval" d="M([\d.]+) [\d.]+H([\d.]+)', svg).groups())
     assert low < at < high == pytest.approx(rule)
     assert at == pytest.approx((low + high) / 2, abs=0.2)
 
 
+def test_a_bar_ends_at_its_value_and_begins_at_zero():
+    svg = str(_draw("bars").svg)
+    bars = re.findall(r'class="bars" d="M([\d.]+) [\d.]+H([\d.]+)', svg)
+    ends = re.findall(r'class="mark \w+" cx="([\d.]+)"', svg)
+    assert [end for _, end in bars] == ends and len({start for start, _ in bars}) == 1
+    lengths = [float(end) - float(start) for start, end in bars]
+    assert lengths[0] / lengths[1] == pytest.approx(9 / 5, rel=0.01)
+
+
 def test_groups_are_named_where_rows_repeat_their_labels():
     """Three pools with three gates each: nine rows of which three are called the same."""
     rows = [Row(id=f"{g}{n}", label=f"gate {n}", group=f"weight {g}") for g in "ab" for n in range(2)]
-    cells = {f"{row.id}.picks": _value(0.3) for row in rows}
-    svg = str(draw("sweep", _ledger("miniature_sweep", {"picks": "p"}, rows, cells)).svg)
+    cells = {f"{row.id}.accuracy": _value(0.3) for row in rows}
+    known = _ledger("scorers", {"accuracy": "p"}, rows, cells)
+    svg = str(_draw("dots", known, heads=True, beside=None).svg).partition("</desc>")[2]
     assert svg.index("weight a") < svg.index("gate 0") < svg.index("weight b")
 
 
 def test_a_narrow_axis_still_has_ticks():
-    full = FULL["trade_off"]
-    values = {name: _value(0.28 + 0.001 * index) for index, name in enumerate(full.values)}
-    svg = str(draw("trade_off", Ledger(values=values, tables=full.tables)).svg)
+    values = {name: _value(0.28 + 0.001 * index) for index, name in enumerate(CURVES.values)}
+    svg = str(_draw("across", Ledger(values=values, tables=CURVES.tables)).svg)
     assert svg.count('class="tick"') >= 5 + 3
 
 
 def test_labels_from_the_ledger_are_escaped():
-    assert "Base &amp; co" in draw("dumbbell", FULL["dumbbell"]).svg
+    assert "Base &amp; co" in _draw("dumbbells").svg
 
 
-def test_the_works_of_art_have_a_mark_of_their_own():
-    svg = draw("leaderboard", FULL["leaderboard"]).svg
-    assert svg.index("G</text>") < svg.index("LAPIS</text>") and "mark art" in svg
+def test_highest_first_and_one_row_set_off():
+    svg = _draw("bars").svg
+    assert svg.index("G</text>") < svg.index("Art</text>") < svg.index("mark highlight")
+
+
+def test_a_kind_of_the_page_is_set_off_unless_the_chart_says_otherwise():
+    written, known = FULL["cells"]
+    spec = ChartSpec.model_validate({"title": "t", "description": "d", **written})
+    assert "mark base" in draw("cells", spec, known).svg
+    assert "mark highlight" in draw("cells", spec, known, ["a"]).svg
 
 
 def test_pending_values_are_left_out():
-    full = FULL["reward_chance"]
+    known = FULL["dots"][1]
     pending = Value(label="x", value=None, unit="", digits=2, source=Source(kind="pending", where="not run"))
-    values = {**full.values, "reward_models.a.accuracy": pending}
-    assert draw("reward_chance", Ledger(values=values, tables=full.tables)) is None
+    values = {**known.values, "scorers.a.accuracy": pending}
+    assert _draw("dots", Ledger(values=values, tables=known.tables)) is None
 
 
 def test_unknown_rows_do_not_stop_a_chart():
-    full = FULL["emotion"]
-    table = full.tables["emotion_choice"].model_copy(update={"rows": [Row(id="a", label="A"), Row(id="z", label="Z")]})
-    chart = draw("emotion", Ledger(values=full.values, tables={"emotion_choice": table}))
-    assert ">Z" not in chart.svg
+    known = FULL["cells"][1]
+    table = known.tables["choice"].model_copy(update={"rows": [Row(id="a", label="A"), Row(id="z", label="Z")]})
+    assert ">Z" not in _draw("cells", Ledger(values=known.values, tables={"choice": table})).svg
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("emotion_choice.*.*", "emotion_choise.*.*", "no table 'emotion_choise', did you mean 'emotion_choice'?"),
+        (
+            "emotion_choice.*.*",
+            "emotion_choice.alfa.*",
+            "table 'emotion_choice' has no row 'alfa', did you mean 'alpha'?",
+        ),
+        (
+            "emotion_choice.*.*",
+            "emotion_choice.*.angr",
+            "table 'emotion_choice' has no column 'angr', did you mean 'anger'?",
+        ),
+        ("emotion_choice.*.*", "emotion_choice", "String should match pattern"),
+        ('group = "row"', 'up = "share"', "up is for curves, not for dots"),
+        ('type = "dots"', 'type = "pie"', "Input should be 'dots', 'bars', 'dumbbells', 'curves' or 'histograms'"),
+        ("axis =", "axes =", "no such field, did you mean 'axis'?"),
+    ],
+)
+def test_a_chart_that_cannot_be_drawn_is_refused_at_its_line(small, old, new, said):
+    """A pattern that fits nothing would silently leave the chart out."""
+    small.replace("content/charts.toml", old, new, 1)
+    with pytest.raises(InputError) as caught:
+        small.build()
+    line = next(
+        n for n, text in enumerate((small.root / "content/charts.toml").read_text().splitlines(), 1) if new in text
+    )
+    (problem,) = [str(one) for one in caught.value.problems]
+    assert problem.startswith(("content/charts.toml:1 ", f"content/charts.toml:{line} ")) and said in problem
