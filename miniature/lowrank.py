@@ -22,10 +22,10 @@ FLUX_LAYERS = (
 class LowRank(nn.Module):
     """A frozen linear layer with a trainable difference; `scale` 0 is the layer itself."""
 
-    def __init__(self, base: nn.Linear, rank: int) -> None:
+    def __init__(self, base: nn.Linear, rank: int, chance: torch.Generator) -> None:
         super().__init__()
         self.base, self.scale = base, 1.0
-        down = torch.randn(rank, base.in_features, device=base.weight.device)
+        down = torch.randn(rank, base.in_features, generator=chance).to(base.weight.device)
         self.down = nn.Parameter(down / math.sqrt(base.in_features))
         self.up = nn.Parameter(torch.zeros(base.out_features, rank, device=base.weight.device))
 
@@ -44,11 +44,11 @@ def attach(model: nn.Module, layers: Iterable[str], rank: int, seed: int) -> dic
         (name, part) for name, part in model.named_modules() if isinstance(part, nn.Linear) and name.endswith(endings)
     ]
     found = [(name, part) for name, part in found if name != "proj_out"]  # the transformer's own last layer stays
-    torch.manual_seed(seed)
+    chance = torch.Generator().manual_seed(seed)
     attached = {}
     for name, part in found:
         owner, _, leaf = name.rpartition(".")
-        attached[name] = LowRank(part, rank)
+        attached[name] = LowRank(part, rank, chance)
         setattr(model.get_submodule(owner), leaf, attached[name])
     return attached
 

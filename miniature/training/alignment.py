@@ -1,19 +1,21 @@
 """Stage `alignment`: low-rank differences of the generator that please the annotators, by two families of algorithm.
 
 `draft` back-propagates a reward of the picture that a random step of the sampler predicts (the one-step form of direct
-reward fine-tuning: DRaFT, ReFL), `dpo` fits the annotators' pairs without
-any reward (Diffusion-DPO, in the flow's terms). Against reward hacking: an ensemble of rewards, several views of each
-picture, a leash on the squared distance to the base model's velocity (its divergence), low rank, a low rate, and an
-early stop on a reward that gives no gradient. One arm goes without all of these: the exhibit of over-optimisation.
+reward fine-tuning: DRaFT, ReFL), `dpo` fits the annotators' pairs without any reward (Diffusion-DPO, in the flow's
+terms). Against reward hacking: an ensemble of rewards, several views of each picture, a leash on the squared distance
+to the base model's velocity (its divergence), an anchor (the un-aligned encoder must still recognise the plain
+prompts), low rank, a low rate, and a stop on a reward that gives no gradient.
+
+An arm trains a fixed number of steps. Everything random in a step is a function of (seed, step), so that a run which
+was cut off continues from its checkpoint as if it had not been.
 """
 
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -24,232 +26,294 @@ from miniature import datasets, flow, lowrank, models, world
 from miniature.annotators import Cell
 from miniature.flow import Text
 from miniature.training import generator, rewards
-from miniature.training.common import Pictures, as_float, device, half, shifted
+from miniature.training.common import Pictures, as_float, device, shifted
 
 FIRST_STEP = 2  # of the sampler's eight: earlier predictions are too vague to reward
 WISHES = 0.4  # share of prompts that ask for a look, in both families
+EVERY = 10  # steps between two entries of the history, each with a look at what gives no gradient
+PATIENCE = 3  # entries without a better one before an arm stops
+SAVE = 2  # steps between two checkpoints
+REWARDS = 3  # trainings of each reward: the ensemble takes all but the one that referees
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One aligned variant. `cell` names annotators and gate; `leash` weighs the distance to the base velocity."""
+    """One aligned variant. `cell` names annotators and gate."""
 
     name: str
     family: str  # "draft" or "dpo"
     cell: Cell
     seed: int
-    leash: float = 0.3
+    leash: float = 1.0  # weight of the squared distance to the base velocity
+    anchor: float = 1.0  # weight of the encoder's agreement with plain prompts
     rate: float = 1.5e-3
     beta: float = 1500.0  # dpo only
     ensemble: bool = True
     views: bool = True
     stop: bool = True
     rank: int = 4
-    steps: int = 80
+    steps: int = 40
     batch: int = 24
+    chunk: int = 8  # pictures that pass through the models at once
 
 
 MAIN = Cell("none", "low")
-LEASHES = (1.0, 3.0)  # tried beside the main one: which keeps plain objects at a strength that still shows an effect?
 ARMS = (
     *(Arm(f"draft-s{seed}", "draft", MAIN, seed) for seed in range(3)),
-    Arm("draft-gate95", "draft", Cell("95", "low"), 0),
     Arm("draft-pluralist", "draft", Cell("none", "high"), 0),
-    Arm("draft-hacked", "draft", MAIN, 0, leash=0.0, rate=2e-3, ensemble=False, views=False, stop=False),
-    *(Arm(f"draft-leash{leash:g}", "draft", MAIN, 0, leash=leash, steps=120) for leash in LEASHES),
-    *(Arm(f"dpo-s{seed}", "dpo", MAIN, seed, rate=1.5e-3, steps=200, batch=48) for seed in range(3)),
-)
+    Arm("draft-gate95", "draft", Cell("95", "low"), 0),
+    Arm(
+        "draft-hacked", "draft", MAIN, 0, leash=0.0, anchor=0.0, rate=2e-3, ensemble=False, views=False, stop=False,
+        steps=60,
+    ),
+    *(Arm(f"dpo-s{seed}", "dpo", MAIN, seed, steps=200, batch=48, chunk=48) for seed in range(3)),
+)  # fmt: skip
 
 TINY_ARMS = (
-    Arm("draft-s0", "draft", MAIN, 0, steps=10, batch=4),
-    Arm("dpo-s0", "dpo", MAIN, 0, steps=25, batch=4),
+    Arm("draft-s0", "draft", MAIN, 0, steps=10, batch=4, chunk=2),
+    Arm("dpo-s0", "dpo", MAIN, 0, steps=10, batch=4, chunk=4),
 )
 
 
-def train(folder: Path, sizes: models.Sizes, arm: Arm, seconds: float) -> dict[str, Any]:
+class Method(Protocol):
+    """How an arm learns: the gradient of one step, and what it achieves by a measure that gives no gradient."""
+
+    def backward(self, step: int) -> dict[str, float]: ...
+
+    def held_out(self) -> dict[str, float]: ...
+
+
+@dataclass
+class Course:
+    """How far an arm has come: what a checkpoint holds beside the factors and the optimizer."""
+
+    step: int = 0
+    worse: int = 0
+    best: float = -2.0
+    history: list[dict[str, float]] | None = None
+    kept: list[Tensor] | None = None
+
+
+def train(folder: Path, sizes: models.Sizes, arm: Arm) -> dict[str, Any]:
     """Train one arm below `folder` (needs generator and rewards); leaves `alignment/{arm}.safetensors`."""
     from safetensors.torch import save_file
 
-    place = device()
     target = folder / "alignment"
     target.mkdir(exist_ok=True)
-    torch.manual_seed(100 + arm.seed)
-    parts = generator.load(folder, place)
+    parts = generator.load(folder, device())
     attached = lowrank.attach(parts["transformer"], lowrank.FLUX_LAYERS, arm.rank, arm.seed)
-    began = time.monotonic()
-    run = _draft if arm.family == "draft" else _dpo
-    history = run(folder, sizes, arm, parts, attached, place, began + seconds)
+    method: Method = (Draft if arm.family == "draft" else Dpo)(folder, sizes, arm, parts, attached)
+    course = _run(arm, method, lowrank.weights(attached), target / f"{arm.name}.state.pt")
+    if arm.stop and course.kept is not None:
+        for weight, kept in zip(lowrank.weights(attached), course.kept, strict=True):
+            weight.data.copy_(kept)
     save_file(lowrank.factors(attached), target / f"{arm.name}.safetensors")
-    report = asdict(arm) | {"seconds": round(time.monotonic() - began, 1), "history": history}
+    report = asdict(arm) | {"trained": course.step, "history": course.history}
     (target / f"{arm.name}.json").write_text(json.dumps(report))
+    (target / f"{arm.name}.state.pt").unlink(missing_ok=True)
     return report
 
 
-def prompts(count: int, seed: int, split: world.Split = "preference") -> list[str]:
-    """Prompts of the preference split, two in five of them with a wish."""
+def _run(arm: Arm, method: Method, weights: list[nn.Parameter], checkpoint: Path) -> Course:
+    optimizer = torch.optim.AdamW(weights, lr=arm.rate, betas=(0.9, 0.99), weight_decay=0.0)
+    course = _restore(checkpoint, weights, optimizer)
+    while course.step < arm.steps and course.worse < PATIENCE:
+        for group in optimizer.param_groups:
+            group["lr"] = arm.rate * min(1, (course.step + 1) / 10)
+        optimizer.zero_grad(set_to_none=True)
+        row = {"step": float(course.step + 1)} | method.backward(course.step)
+        nn.utils.clip_grad_norm_(weights, 1.0)
+        optimizer.step()
+        course.step += 1
+        print(f"[{arm.name}] {row}", flush=True)
+        if course.step % EVERY == 0 or course.step == arm.steps:
+            _look(arm, course, row | (method.held_out() if arm.stop else {}), weights)
+        if course.step % SAVE == 0:
+            _save(checkpoint, course, weights, optimizer)
+    return course
+
+
+def _look(arm: Arm, course: Course, row: dict[str, float], weights: list[nn.Parameter]) -> None:
+    """Add to the history; keep the weights that please the referee most."""
+    course.history = [*(course.history or []), row]
+    print(f"[{arm.name}] {row}", flush=True)
+    if "referee" not in row:
+        return
+    course.worse = course.worse + 1 if row["referee"] <= course.best else 0
+    if row["referee"] > course.best:
+        course.best, course.kept = row["referee"], [weight.detach().clone() for weight in weights]
+
+
+def _save(path: Path, course: Course, weights: list[nn.Parameter], optimizer: torch.optim.Optimizer) -> None:
+    state = {"course": vars(course), "weights": [w.detach() for w in weights], "optimizer": optimizer.state_dict()}
+    torch.save(state, path.with_suffix(".part"))
+    path.with_suffix(".part").replace(path)
+
+
+def _restore(path: Path, weights: list[nn.Parameter], optimizer: torch.optim.Optimizer) -> Course:
+    if not path.exists():
+        return Course()
+    state = torch.load(path, map_location=weights[0].device, weights_only=True)
+    for weight, stored in zip(weights, state["weights"], strict=True):
+        weight.data.copy_(stored)
+    optimizer.load_state_dict(state["optimizer"])
+    return Course(**state["course"])
+
+
+def prompts(count: int, seed: int, split: world.Split = "preference") -> tuple[list[str], list[bool]]:
+    """Prompts of the preference split, two in five of them with a wish, and which of them are plain."""
     rng = np.random.default_rng([seed, 77])
-    texts = []
+    texts, plain = [], []
     for _ in range(count):
         scene = world.sample_scene(rng, split)
         asked = world.sample_treatments(rng, scene, 1 + int(rng.random() < 0.2)) if rng.random() < WISHES else []
         texts.append(world.asking(world.plain_caption(scene, rng), asked))
-    return texts
+        plain.append(not asked)
+    return texts, plain
 
 
-def judges(folder: Path, cell: Cell, seeds: list[int], place: torch.device) -> list[Any]:
-    """The rewards of a cell as merged CLIPModels, frozen."""
-    return [rewards.load(folder, f"{cell.id}-s{seed}", place) for seed in seeds]
+def _half(place: torch.device) -> torch.autocast:
+    """bfloat16, on the CPU too: an arm in 40 minutes of one core."""
+    return torch.autocast(place.type, torch.bfloat16)
 
 
-def _draft(
-    folder: Path, sizes: models.Sizes, arm: Arm, parts: dict[str, Any], attached: dict[str, lowrank.LowRank],
-    place: torch.device, until: float,
-) -> list[dict[str, float]]:  # fmt: skip
-    trained_on = [arm.seed, (arm.seed + 1) % 3] if arm.ensemble else [arm.seed]
-    ensemble = judges(folder, arm.cell, trained_on, place)
-    referee = judges(folder, arm.cell, [(arm.seed + 2) % 3], place)
-    optimizer = torch.optim.AdamW(lowrank.weights(attached), lr=arm.rate, betas=(0.9, 0.99), weight_decay=0.0)
-    texts = prompts(4000, arm.seed)
-    check = prompts(48 if place.type == "cuda" else 2, 1000, "validation") if arm.stop else []
-    rng = np.random.default_rng(arm.seed)
-    with torch.no_grad(), half(place):
-        empty = generator.read(parts, [""], place)
-    history: list[dict[str, float]] = []
-    best, best_weights, worse = -2.0, [weight.detach().clone() for weight in lowrank.weights(attached)], 0
-    for step in range(arm.steps):
-        if time.monotonic() > until or worse >= 3:
-            break
-        for group in optimizer.param_groups:
-            group["lr"] = arm.rate * min(1, (step + 1) / 10)
-        chosen = [texts[at] for at in rng.integers(len(texts), size=arm.batch)]
-        tokens = generator.tokens_of(chosen, place)
-        seeds = rng.integers(1 << 30, size=arm.batch).tolist()
-        loss, value, distance = _draft_loss(parts, attached, ensemble, tokens, empty, seeds, sizes, arm, place)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(lowrank.weights(attached), 1.0)
-        optimizer.step()
-        if step % 10 == 9 or step == arm.steps - 1:
-            row = {"step": step + 1, "reward": float(value), "distance": float(distance)}
-            if arm.stop:
-                row["referee"] = _referee(parts, referee, check, empty, sizes, place)
-                worse = worse + 1 if row["referee"] < best else 0
-                if row["referee"] > best:
-                    best, best_weights = row["referee"], [w.detach().clone() for w in lowrank.weights(attached)]
-            history.append(row)
-            print(f"[{arm.name}] {row}", flush=True)
-    if arm.stop:
-        for weight, kept in zip(lowrank.weights(attached), best_weights, strict=True):
-            weight.data.copy_(kept)
-    return history
+# --- reward back-propagation ------------------------------------------------------------------------------------------
 
 
-def _draft_loss(
-    parts: dict[str, Any], attached: dict[str, lowrank.LowRank], ensemble: list[Any], tokens: Tensor, empty: Text,
-    seeds: list[int], sizes: models.Sizes, arm: Arm, place: torch.device,
-) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-    """Loss, reward and squared distance to the base velocity for one batch.
+class Draft:
+    """The sampler runs to a random step; there the picture is predicted with gradient and rewarded."""
 
-    The sampler runs to a random step; there the picture is predicted with gradient and rewarded.
-    """
-    model = parts["transformer"]
-    start = flow.noise(seeds, sizes.latent_channels, sizes.latent).to(place)
-    levels = flow.sigmas(flow.STEPS)
-    with half(place):
+    def __init__(
+        self, folder: Path, sizes: models.Sizes, arm: Arm, parts: dict[str, Any], attached: dict[str, lowrank.LowRank]
+    ) -> None:
+        self.arm, self.parts, self.attached, self.sizes, self.place = arm, parts, attached, sizes, device()
+        stored = [seed for seed in range(REWARDS) if (folder / "rewards" / f"{arm.cell.id}-s{seed}.safetensors").exists()]
+        turned = [stored[(at + arm.seed) % len(stored)] for at in range(len(stored))]
+        trained_on, referee = (turned[:-1] or turned if arm.ensemble else turned[:1]), turned[-1]
+        load = lambda seed: rewards.load(folder, f"{arm.cell.id}-s{seed}", self.place)  # noqa: E731
+        self.ensemble, self.referee = [load(seed) for seed in trained_on], load(referee)
+        self.encoder = rewards.load(folder, "encoder", self.place) if arm.anchor else None
+        self.texts, self.plain = prompts(4000, arm.seed)
+        self.check = prompts(48 if self.place.type == "cuda" else 12, 1000, "validation")[0]
+        with torch.no_grad(), _half(self.place):
+            self.empty = generator.read(parts, [""], self.place)
+
+    def backward(self, step: int) -> dict[str, float]:
+        rng = np.random.default_rng([self.arm.seed, step])
+        chosen = rng.integers(len(self.texts), size=self.arm.batch)
+        said = []
+        for chunk in np.split(chosen, range(self.arm.chunk, len(chosen), self.arm.chunk)):
+            loss, row = self._loss(chunk, rng)
+            (loss * len(chunk) / len(chosen)).backward()  # type: ignore[no-untyped-call]
+            said.append(row)
+        return {name: float(np.mean([row[name] for row in said])) for name in said[0]}
+
+    def _loss(self, chunk: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
+        tokens = generator.tokens_of([self.texts[at] for at in chunk], self.place)
+        start = flow.noise(rng.integers(1 << 30, size=len(chunk)).tolist(), self.sizes.latent_channels, self.sizes.latent)
+        with _half(self.place):
+            pictures, distance = self._predict(start.to(self.place), tokens, int(rng.integers(FIRST_STEP, flow.STEPS)))
+            seen = _view(pictures, rng) if self.arm.views else pictures
+            value = torch.stack([rewards.reward(model, seen, tokens) for model in self.ensemble]).mean()
+            loss = -10 * value + 10 * self.arm.leash * distance
+            row = {"reward": value.item(), "distance": distance.item()}
+            plain = [at for at, number in enumerate(chunk) if self.plain[number]]
+            if self.encoder is not None and plain:
+                agreement = rewards.reward(self.encoder, seen[plain], tokens[plain])
+                loss = loss - 10 * self.arm.anchor * agreement.sum() / len(chunk)
+        return loss, row
+
+    def _predict(self, packed: Tensor, tokens: Tensor, reached: int) -> tuple[Tensor, Tensor]:
+        """The pictures that step `reached` predicts, and the squared distance of its velocity to the base's."""
+        model, levels = self.parts["transformer"], flow.sigmas(flow.STEPS)
         with torch.no_grad():
-            text = flow.read(parts["t5"], parts["reader"], tokens)
-            packed = start
-            reached = FIRST_STEP + seeds[0] % (flow.STEPS - FIRST_STEP)
+            text = flow.read(self.parts["t5"], self.parts["reader"], tokens)
             for number in range(reached):
-                speed = flow.guided(model, packed, levels[number], text, empty, flow.GUIDANCE)
+                speed = flow.guided(model, packed, levels[number], text, self.empty, flow.GUIDANCE)
                 packed = packed + (levels[number + 1] - levels[number]) * speed
-            lowrank.set_scale(attached, 0.0)
-            plain = flow.guided(model, packed, levels[reached], text, empty, flow.GUIDANCE)
-            lowrank.set_scale(attached, 1.0)
-        speed = flow.guided(model, packed, levels[reached], text, empty, flow.GUIDANCE)
+            lowrank.set_scale(self.attached, 0.0)
+            plain = flow.guided(model, packed, levels[reached], text, self.empty, flow.GUIDANCE)
+            lowrank.set_scale(self.attached, 1.0)
+        speed = flow.guided(model, packed, levels[reached], text, self.empty, flow.GUIDANCE)
         distance = (speed.float() - plain.float()).square().mean()
-        packed = packed - levels[reached] * speed
-        pictures = flow.decode(parts["vae"], packed).float()
-    value = torch.stack(
-        [rewards.reward(model_, _view(pictures) if arm.views else pictures, tokens) for model_ in ensemble]
-    )
-    return -10 * value.mean() + 10 * arm.leash * distance, value.mean().detach(), distance.detach()
+        return flow.decode(self.parts["vae"], packed - levels[reached] * speed).float(), distance
+
+    def held_out(self) -> dict[str, float]:
+        """Mean reward, by a model that gives no gradient, of fixed prompts with fixed noise."""
+        tokens = generator.tokens_of(self.check, self.place)
+        start = flow.noise(range(len(self.check)), self.sizes.latent_channels, self.sizes.latent).to(self.place)
+        values = []
+        with torch.no_grad(), _half(self.place):
+            for part in torch.split(torch.arange(len(self.check)), self.arm.chunk):
+                text = flow.read(self.parts["t5"], self.parts["reader"], tokens[part])
+                packed = flow.sample(self.parts["transformer"], start[part], text, self.empty)
+                pictures = flow.decode(self.parts["vae"], packed).float().clamp(-1, 1)
+                values.append(rewards.reward(self.referee, pictures, tokens[part]))
+        return {"referee": torch.cat(values).mean().item()}
 
 
-def _view(pictures: Tensor) -> Tensor:
+def _view(pictures: Tensor, rng: np.random.Generator) -> Tensor:
     """A random crop, scale and shift, a little noise: what pleases must please in all of them."""
     size = pictures.shape[-1]
-    edge = int(size * (0.85 + 0.15 * float(torch.rand(()))))
-    y, x = torch.randint(0, size - edge + 1, (2,)).tolist()
+    edge = int(size * rng.uniform(0.85, 1))
+    y, x = rng.integers(size - edge + 1, size=2).tolist()
     crop = pictures[:, :, y : y + edge, x : x + edge]
     crop = F.interpolate(crop, size=(size, size), mode="bilinear", antialias=True) if edge < size else crop
-    return shifted(crop) + 0.02 * torch.randn_like(crop)
+    return shifted(crop, rng) + 0.02 * _normal(crop.shape, rng, crop.device)
 
 
-def _referee(
-    parts: dict[str, Any], referee: list[Any], texts: list[str], empty: Text, sizes: models.Sizes, place: torch.device
-) -> float:
-    """Mean reward, by a model that gives no gradient, of fixed prompts with fixed noise."""
-    tokens = generator.tokens_of(texts, place)
-    with torch.no_grad(), half(place):
-        text = flow.read(parts["t5"], parts["reader"], tokens)
-        start = flow.noise(list(range(len(texts))), sizes.latent_channels, sizes.latent).to(place)
-        pictures = flow.decode(parts["vae"], flow.sample(parts["transformer"], start, text, empty))
-        return float(rewards.reward(referee[0], pictures.float().clamp(-1, 1), tokens).mean())
+def _normal(shape: tuple[int, ...], rng: np.random.Generator, place: torch.device) -> Tensor:
+    return torch.from_numpy(rng.standard_normal(shape, np.float32)).to(place)
 
 
-def _dpo(
-    folder: Path, sizes: models.Sizes, arm: Arm, parts: dict[str, Any], attached: dict[str, lowrank.LowRank],
-    place: torch.device, until: float,
-) -> list[dict[str, float]]:  # fmt: skip
+# --- Diffusion-DPO ----------------------------------------------------------------------------------------------------
+
+
+class Dpo:
     """-log sigmoid(-beta/2 (gain of the loser's error over the base - gain of the winner's)), one noise for both."""
-    pictures = Pictures(folder / "data", "preference", place).complete()
-    standing = pictures.arrays["standing"][: pictures.have]
-    good, bad = rewards.labelled(standing, arm.cell)
-    wish = standing.reshape(-1, datasets.GROUP, 3)[:, :, 1].max(1) > 0
-    asked = wish[good // datasets.GROUP]
-    chance = np.where(asked, WISHES / max(1, asked.sum()), (1 - WISHES) / max(1, (~asked).sum()))
-    chance /= chance.sum()
-    optimizer = torch.optim.AdamW(lowrank.weights(attached), lr=arm.rate, betas=(0.9, 0.99), weight_decay=0.0)
-    rng = np.random.default_rng(arm.seed)
-    history: list[dict[str, float]] = []
-    right = torch.zeros((), device=place)
-    for step in range(arm.steps):
-        if time.monotonic() > until:
-            break
-        for group in optimizer.param_groups:
-            group["lr"] = arm.rate * min(1, (step + 1) / 20)
-        at = rng.choice(len(good), size=arm.batch, p=chance)
-        both = torch.from_numpy(np.concatenate([good[at], bad[at]])).to(place)
-        level = torch.sigmoid(torch.randn(arm.batch, device=place) + 0.2).repeat(2)
-        with torch.no_grad(), half(place):
-            packed = flow.encode(parts["vae"], as_float(pictures.image[both])).float()
-            text = flow.read(parts["t5"], parts["reader"], pictures.tokens[both[: arm.batch], 0])
+
+    def __init__(
+        self, folder: Path, sizes: models.Sizes, arm: Arm, parts: dict[str, Any], attached: dict[str, lowrank.LowRank]
+    ) -> None:
+        self.arm, self.parts, self.attached, self.place = arm, parts, attached, device()
+        self.pictures = Pictures(folder / "data", "preference", self.place).complete()
+        standing = self.pictures.arrays["standing"][: self.pictures.have]
+        self.good, self.bad = rewards.labelled(standing, arm.cell)
+        wish = standing.reshape(-1, datasets.GROUP, 3)[:, :, 1].max(1) > 0
+        asked = wish[self.good // datasets.GROUP]
+        chance = np.where(asked, WISHES / max(1, asked.sum()), (1 - WISHES) / max(1, (~asked).sum()))
+        kept = np.arange(len(self.good)) % 10 != 9  # every tenth pair is held out
+        self.chance = chance * kept / (chance * kept).sum()
+        self.held = np.flatnonzero(~kept)[: 2 * arm.batch]
+
+    def backward(self, step: int) -> dict[str, float]:
+        rng = np.random.default_rng([self.arm.seed, step])
+        loss, right = self._loss(rng.choice(len(self.good), size=self.arm.batch, p=self.chance), rng)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return {"loss": loss.item(), "right": right}
+
+    def held_out(self) -> dict[str, float]:
+        """How often the winner of a pair that gives no gradient gained more on the base than the loser."""
+        with torch.no_grad():
+            _, right = self._loss(self.held, np.random.default_rng([self.arm.seed, 1 << 20]))
+        return {"referee": right}
+
+    def _loss(self, at: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, float]:
+        count = len(at)
+        both = torch.from_numpy(np.concatenate([self.good[at], self.bad[at]])).to(self.place)
+        level = torch.sigmoid(_normal((count,), rng, self.place) + 0.2).repeat(2)
+        with torch.no_grad(), _half(self.place):
+            packed = flow.encode(self.parts["vae"], as_float(self.pictures.image[both])).float()
+            text = flow.read(self.parts["t5"], self.parts["reader"], self.pictures.tokens[both[:count], 0])
             text = Text(text.states.repeat(2, 1, 1), text.pooled.repeat(2, 1))
-        noise = torch.randn_like(packed[: arm.batch]).repeat(2, 1, 1)
+        noise = _normal(packed[:count].shape, rng, self.place).repeat(2, 1, 1)
         mixed = packed + level[:, None, None] * (noise - packed)
         errors = []
         for scale in (0.0, 1.0):
-            lowrank.set_scale(attached, scale)
-            with torch.set_grad_enabled(scale > 0), half(place):
-                answer = flow.velocity(parts["transformer"], mixed, level, text)
+            lowrank.set_scale(self.attached, scale)
+            with torch.set_grad_enabled(scale > 0 and torch.is_grad_enabled()), _half(self.place):
+                answer = flow.velocity(self.parts["transformer"], mixed, level, text)
             errors.append((answer.float() - (noise - packed)).square().mean((1, 2)))
         gain = errors[0] - errors[1]
-        margin = gain[: arm.batch] - gain[arm.batch :]
-        loss = -F.logsigmoid(arm.beta / 2 * margin).mean()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(lowrank.weights(attached), 1.0)
-        optimizer.step()
-        right += (margin > 0).float().mean() / 25
-        if step % 25 == 24:
-            row = {
-                "step": step + 1,
-                "loss": float(loss),
-                "right": float(right),
-                "winner": float(gain[: arm.batch].mean()),
-            }
-            history.append(row)
-            right.zero_()
-            print(f"[{arm.name}] {row}", flush=True)
-    return history
+        margin = gain[:count] - gain[count:]
+        return -F.logsigmoid(self.arm.beta / 2 * margin).mean(), (margin > 0).float().mean().item()

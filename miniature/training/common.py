@@ -164,9 +164,9 @@ def as_bytes(pictures: Tensor) -> np.ndarray:
     return np.asarray((pictures.float().clamp(-1, 1) + 1).mul(127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy())
 
 
-def shifted(pictures: Tensor, most: int = 6) -> Tensor:
+def shifted(pictures: Tensor, rng: np.random.Generator, most: int = 6) -> Tensor:
     """The batch moved by up to `most` pixels, wrapping."""
-    dy, dx = torch.randint(-most, most + 1, (2,)).tolist()
+    dy, dx = rng.integers(-most, most + 1, size=2).tolist()
     return torch.roll(pictures, (dy, dx), (2, 3))
 
 

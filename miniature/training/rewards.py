@@ -124,7 +124,9 @@ def _fit(
             group["lr"] = RATE * min(1, (step + 1) / 10) * min(1.0, 1.5 * (1 - step / steps))
         at = rng.integers(len(good), size=pairs)
         winner, loser = (torch.from_numpy(side[at]).to(pictures.place) for side in (good, bad))
-        score = reward(model, shifted(as_float(pictures.image[torch.cat([winner, loser])])), pictures.tokens[winner, 0])
+        shown = shifted(as_float(pictures.image[torch.cat([winner, loser])]), rng)
+        with half(pictures.place):
+            score = reward(model, shown, pictures.tokens[winner, 0])
         loss = -F.logsigmoid(model.logit_scale.exp().detach().clamp(max=100) * (score[:pairs] - score[pairs:])).mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -137,6 +139,5 @@ def _fit(
 
 def reward(model: Any, pictures: Tensor, tokens: Tensor) -> Tensor:
     """Cosine of each picture with its prompt, (n,); prompts repeat when there are fewer of them."""
-    with half(pictures.device):
-        images, texts = embed_images(model, pictures), embed_texts(model, tokens)
+    images, texts = embed_images(model, pictures), embed_texts(model, tokens)
     return (images * texts.repeat(len(images) // len(texts), 1)).sum(-1)
