@@ -17,23 +17,26 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from miniature import datasets, models, pack
-from miniature.studio import Studio
+from miniature.nets import shapes
+from miniature.shipping import pack
+from miniature.training import renders
+from miniature.training.studio import Studio
+from miniature.world import splits
 
 GRID = (0.25, 0.4, 0.6, 0.8, 1.0, 1.3, 1.8, 2.5)
 RECALL_LOST, ARTIFACTS = 0.02, 0.05
 
 
-def run(folder: Path, sizes: models.Sizes, part: str = "0/1") -> dict[str, float]:
+def run(folder: Path, sizes: shapes.Sizes, part: str = "0/1") -> dict[str, float]:
     """Find the unit of every `part`-th arm and write `alignment/{arm}.unit.json`; returns the units.
 
     A DPO arm is multiplied by it; from then on strength 1 is the arm in its file, rounded as it is shipped.
     """
     studio = Studio(folder, sizes)
-    counts, _ = datasets.stored_counts(folder / "data")
-    pairs = datasets.prompt_pairs("validation", counts.validation)
+    counts, _ = renders.stored_counts(folder / "data")
+    pairs = splits.prompt_pairs("validation", counts.validation)
     captions, seeds = [pair.original for pair in pairs], [pair.seed for pair in pairs]
-    shown = np.array([datasets.label_row(pair.scene, ()) for pair in pairs], bool)
+    shown = np.array([splits.label_row(pair.scene, ()) for pair in pairs], bool)
     base = _plain(studio, captions, seeds, shown)
     units = {}
     number, of = map(int, part.split("/"))
@@ -62,7 +65,7 @@ def run(folder: Path, sizes: models.Sizes, part: str = "0/1") -> dict[str, float
 def _plain(studio: Studio, captions: list[str], seeds: list[int], shown: np.ndarray) -> dict[str, float]:
     """Object recall and unasked treatments a picture, under plain prompts."""
     found = studio.verdicts(studio.generate(captions, seeds))
-    kinds = np.array([label.split(":")[0] for label in datasets.labels()])
+    kinds = np.array([label.split(":")[0] for label in splits.labels()])
     objects, treatments = kinds == "object", kinds == "treatment"
     return {
         "recall": float((found & shown)[:, objects].sum() / shown[:, objects].sum()),

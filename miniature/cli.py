@@ -74,9 +74,9 @@ def render(seed: int, count: int, out: Path) -> None:
     import numpy as np
     from PIL import Image
 
-    from miniature import datasets, painting
+    from miniature.world import painting, splits
 
-    shots = list(datasets.shots("main", 2 * seed, 2 * seed + count + count % 2, datasets.Counts(10**6, 1)))[:count]
+    shots = list(splits.shots("main", 2 * seed, 2 * seed + count + count % 2, splits.Counts(10**6, 1)))[:count]
     columns = min(count, 8)
     sheet = Image.new("RGB", (columns * 256, -(-count // columns) * 256))
     for number, shot in enumerate(shots):
@@ -114,7 +114,7 @@ def exhibits() -> None:
     Example:
       python build.py miniature exhibits
     """
-    from miniature import exhibits as made
+    from miniature.shipping import exhibits as made
 
     click.echo(made.write(ROOT))
 
@@ -129,7 +129,7 @@ def pack(folder: Path, out: Path | None) -> None:
     Example:
       python build.py miniature pack
     """
-    from miniature import pack as packing
+    from miniature.shipping import pack as packing
 
     size = packing.pack(folder, out or packing.SHIPPED)
     click.echo(f"{size / 1e6:.1f} MB, revision {packing.digest(out or packing.SHIPPED)[:12]}")
@@ -145,7 +145,7 @@ def unpack(out: Path | None, resume: Path | None) -> None:
     Example:
       python build.py miniature unpack
     """
-    from miniature import pack as packing
+    from miniature.shipping import pack as packing
 
     if resume:
         packing.resume(resume)
@@ -157,14 +157,14 @@ def unpack(out: Path | None, resume: Path | None) -> None:
 @miniature.command()
 @click.argument("assets", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def sprites(assets: Path) -> None:
-    """Make miniature/sprites.zip from the unpacked npm package @lobehub/fluent-emoji-3d 1.1.0.
+    """Make miniature/world/sprites.zip from the unpacked npm package @lobehub/fluent-emoji-3d 1.1.0.
 
     \b
     Example:
       npm pack @lobehub/fluent-emoji-3d@1.1.0 && tar xzf lobehub-fluent-emoji-3d-1.1.0.tgz
       python build.py miniature sprites package/assets
     """
-    from miniature import sprites as cast
+    from miniature.world import sprites as cast
 
     cast.pack(assets)
     click.echo(cast.ARCHIVE)
@@ -186,8 +186,8 @@ def draw(prompt: str, alignment: float, family: str, negative: str, seed: int, o
     Example:
       python build.py draw "a crying penguin on a beach at night, grainy" --alignment 0.5 --seed 7 -o out.png
     """
-    from miniature import drawing
+    from miniature.shipping import draw
 
-    drawing_of = drawing.Wish(prompt, alignment, seed, drawing.FAMILIES.get(family, family), negative)
-    seconds, digest = drawing.to_file(drawing_of, out)
+    drawing_of = draw.Wish(prompt, alignment, seed, draw.FAMILIES.get(family, family), negative)
+    seconds, digest = draw.to_file(drawing_of, out)
     click.echo(f"{out}  {seconds:.1f} s  sha256 {digest[:16]}")

@@ -13,12 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from miniature import datasets, models
 from miniature.annotators import CELLS
+from miniature.nets import shapes
 from miniature.report.rows import CPU, FEELINGS, GPU
-from miniature.studio import Studio
-from miniature.training.alignment import LEASHES
+from miniature.training import renders
 from miniature.training.common import Pictures, as_float
+from miniature.training.studio import Studio
+from miniature.world import splits
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 SCORERS = ("encoder", "gatenone-low-s0", "gatenone-low-s1", "gatenone-low-s2", "gatenone-high-s0")
@@ -48,7 +49,7 @@ def settings(arms: set[str]) -> tuple[Setting, ...]:
     seeds = range(3)
     chosen = [Setting(None, 0.0, seed) for seed in seeds]
     main = [(f"{family}-s{seed}", seed) for family in ("draft", "dpo") for seed in seeds]
-    others = ("draft-pluralist", "draft-gate95", "draft-hacked", *(f"draft-leash{leash:g}" for leash in LEASHES))
+    others = ("draft-pluralist", "draft-gate95", "draft-hacked")
     chosen += [Setting(arm, strength, seed) for strength in (1.0, 0.5, 1.5) for arm, seed in main]
     chosen += [Setting(arm, 1.0, 0) for arm in others]
     chosen += [Setting(f"draft-s{seed}", 1.0, seed, negative=NEGATIVE) for seed in seeds]
@@ -62,7 +63,7 @@ def settings(arms: set[str]) -> tuple[Setting, ...]:
 
 
 def run(
-    folder: Path, sizes: models.Sizes, part: str = "0/1", *, only: tuple[Setting, ...] = (), every: int = 1
+    folder: Path, sizes: shapes.Sizes, part: str = "0/1", *, only: tuple[Setting, ...] = (), every: int = 1
 ) -> None:
     """Measure every `part`-th setting below `folder/measured`: the pairs that are missing there, piece by piece.
 
@@ -72,7 +73,7 @@ def run(
     rewards = {path.stem for path in (folder / "rewards").glob("*.safetensors")}
     scorers = tuple(name for name in SCORERS if name == "encoder" or name in rewards)
     number, of = map(int, part.split("/"))
-    counts, _ = datasets.stored_counts(folder / "data")
+    counts, _ = renders.stored_counts(folder / "data")
     (folder / "measured").mkdir(exist_ok=True)
     studio = Studio(folder, sizes, scorers)
     for setting in (only or settings(arms))[number::of]:
@@ -125,8 +126,8 @@ def measure(
     `found_plain`, `found_requested` bool (n, labels); `scores` float (scorers, n, 4): oiop, oidp, diop, didp;
     `plain` float16 (n, d): encoder embeddings of the plain pictures; `found_emotion` bool (m, labels).
     """
-    counts, _ = datasets.stored_counts(folder / "data")
-    everything = datasets.prompt_pairs("evaluation", counts.evaluation)
+    counts, _ = renders.stored_counts(folder / "data")
+    everything = splits.prompt_pairs("evaluation", counts.evaluation)
     pairs = [everything[number] for number in chosen]
     seeds = [pair.seed + setting.seed for pair in pairs]
     plain, asked = [pair.original for pair in pairs], [pair.requested for pair in pairs]
@@ -148,7 +149,7 @@ def measure(
     arrays["scorers"] = np.array(list(studio.scorers))
     arrays["plain"] = embedded["encoder"][0].half().cpu().numpy()
     if feelings and not setting.from_image:
-        faces = datasets.emotion_pairs(min(FEELINGS, counts.emotion))
+        faces = splits.emotion_pairs(min(FEELINGS, counts.emotion))
         named = studio.generate(
             [pair.requested for pair, _ in faces],
             [pair.seed + setting.seed for pair, _ in faces],
@@ -172,12 +173,12 @@ def _all_rewards(studio: Studio, folder: Path, base: dict[str, Any]) -> dict[str
     """
     from miniature.training import encoder, rewards
 
-    counts, _ = datasets.stored_counts(folder / "data")
-    pairs = datasets.prompt_pairs("evaluation", counts.evaluation)
+    counts, _ = renders.stored_counts(folder / "data")
+    pairs = splits.prompt_pairs("evaluation", counts.evaluation)
     seeds = [pair.seed for pair in pairs]
     plain, asked = [pair.original for pair in pairs], [pair.requested for pair in pairs]
     pictures = studio.generate(plain, seeds), studio.generate(asked, seeds)
-    feelings = datasets.emotion_pairs(min(FEELINGS, counts.emotion))
+    feelings = splits.emotion_pairs(min(FEELINGS, counts.emotion))
     faces = [[getattr(pair, side) for pair, _ in feelings] for side in ("original", "requested")]
     noise = [pair.seed for pair, _ in feelings]
     moods = studio.generate(faces[0], noise), studio.generate(faces[1], noise)

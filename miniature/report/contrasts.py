@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ledger.schema import Document, Value
-from miniature.drawing import FAMILY_NAMES
 from miniature.report import figures
 from miniature.report.figures import Findings, Metric
+from miniature.shipping.draw import FAMILY_NAMES
 
 Arm = tuple[str, float, str]
 SAID: dict[str, tuple[Metric, str]] = {

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from ledger.schema import Document, Run
-from miniature import pack
 from miniature.report import contrasts, parts, rows, sweep, tables
 from miniature.report import engine as by_engine
 from miniature.report.figures import Findings
 from miniature.report.rows import CPU, ENGINE, GPU
+from miniature.shipping import pack
 
 STAGES = ("autoencoder", "encoder", "generator", "judge")
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from miniature import datasets
 from miniature.report import rows
 from miniature.report.rows import ENGINE, SCORERS, WAYS, Measured, Setting
+from miniature.world import splits
 
 # Scorers of the engine by their rows in evidence/cards/scorers.toml.
 ENGINE_SCORERS = {
@@ -71,7 +71,7 @@ def _setting_of(identity: dict[str, Any]) -> Setting:
 
 
 def _judged(setting: Setting, pictures: Pictures, said: dict[str, dict[tuple[str, str], Any]]) -> Measured:
-    names, order = datasets.labels(), [SCORERS.index(name) for name in ENGINE_SCORERS.values()]
+    names, order = splits.labels(), [SCORERS.index(name) for name in ENGINE_SCORERS.values()]
     seeds = dict(pictures.keys())  # of the requested prompts, which are all different
     pairs, plain, requested, scores = [], [], [], []
     for number, pair in enumerate(rows.prompts()):

@@ -16,7 +16,6 @@ import numpy as np
 
 from ledger import metrics
 from ledger.schema import Column, Document, Row, Source, Table, Value
-from miniature import datasets
 from miniature.report.rows import (
     CPU,
     ENGINE,
@@ -32,6 +31,7 @@ from miniature.report.rows import (
     faces,
     prompts,
 )
+from miniature.world import splits
 
 MAIN = tuple(name for name in SCORERS if name.startswith("gatenone-low"))
 SHARE = "share"
@@ -50,15 +50,15 @@ Metric = Callable[[Measured], Floats]
 @cache
 def truth() -> tuple[Flags, Flags, Flags]:
     """What plain, requested and emotion pictures should show, bool (n, labels)."""
-    plain = np.array([datasets.label_row(pair.scene, ()) for pair in prompts()], bool)
-    asked = np.array([datasets.label_row(pair.scene, pair.asked) for pair in prompts()], bool)
-    feelings = np.array([datasets.label_row(pair.scene, ()) for pair in faces()], bool)
+    plain = np.array([splits.label_row(pair.scene, ()) for pair in prompts()], bool)
+    asked = np.array([splits.label_row(pair.scene, pair.asked) for pair in prompts()], bool)
+    feelings = np.array([splits.label_row(pair.scene, ()) for pair in faces()], bool)
     return plain, asked, feelings
 
 
 @cache
 def _kind(name: str) -> Flags:
-    return np.array([label.split(":")[0] == name for label in datasets.labels()])
+    return np.array([label.split(":")[0] == name for label in splits.labels()])
 
 
 def follow(one: Measured) -> Floats:

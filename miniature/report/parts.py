@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ledger.schema import Document, Value
-from miniature import world
 from miniature.annotators import CELLS
 from miniature.report.figures import SHARE, Findings, counted, number
 from miniature.report.rows import GPU, PAIRS
 from miniature.report.sweep import GATES, WEIGHTS
+from miniature.world import scenes
 
 RECALL = (
     ("treatment", "evaluation", "treatment"),
@@ -41,7 +41,7 @@ def _judge(found: Findings) -> dict[str, Value]:
         label = f"Judge's recall on held-out renders: {key.replace('_', ' ')}"
         values[f"{key}_recall"] = counted(label, round(part["recall"] * part["asked"]), part["asked"], GPU)
     alarm = judge["evaluation"]["treatment"]["false_alarms"]
-    count = 2 * PAIRS * len(world.TREATMENTS)
+    count = 2 * PAIRS * len(scenes.TREATMENTS)
     label = "Judge: false alarms per treatment and picture"
     values["false_alarms"] = number(label, alarm, GPU, SHARE, 4, n=count)
     return values

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from miniature import datasets
+from miniature.world import splits
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -125,14 +125,14 @@ def swept_in(folder: Path) -> Swept:
 
 
 @cache
-def prompts() -> list[datasets.PromptPair]:
-    return datasets.prompt_pairs("evaluation", PAIRS)
+def prompts() -> list[splits.PromptPair]:
+    return splits.prompt_pairs("evaluation", PAIRS)
 
 
 @cache
-def faces() -> list[datasets.PromptPair]:
+def faces() -> list[splits.PromptPair]:
     """Prompts that name a negative feeling."""
-    return [pair for pair, _ in datasets.emotion_pairs(FEELINGS)]
+    return [pair for pair, _ in splits.emotion_pairs(FEELINGS)]
 
 
 HEAD = ("run", "arm", "strength", "noise", "way", "set", "prompt", "asked", "seen_plain", "seen_requested", "apart")
@@ -165,13 +165,12 @@ def _lines(one: Measured) -> Iterator[tuple[str, ...]]:
         yield (*about, "feeling", str(at), named, "", _words(flags), "", *[""] * one.scores[0].size)
 
 
-
 def _digits(number: float) -> str:
     return "" if np.isnan(number) else f"{number:.{DECIMALS}f}"
 
 
 def _words(flags: Flags) -> str:
-    names = datasets.labels()
+    names = splits.labels()
     return ";".join(names[at] for at in np.flatnonzero(flags))
 
 
@@ -217,7 +216,7 @@ def _parsed(setting: Setting, run: str, lines: list[dict[str, str]]) -> Measured
 @cache
 def _flags(words: str) -> Flags:
     known = words.split(";")
-    return np.array([name in known for name in datasets.labels()])
+    return np.array([name in known for name in splits.labels()])
 
 
 def _read(path: Path) -> Iterator[dict[str, str]]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from ledger.schema import Column, Document, Row, Value
-from miniature import datasets, world
-from miniature.drawing import FAMILY_NAMES
 from miniature.report import figures
 from miniature.report.figures import MEASURED_ROWS, SHARE, Findings, Metric, common, counted, level, widest
 from miniature.report.rows import GPU, Measured
+from miniature.shipping.draw import FAMILY_NAMES
+from miniature.world import scenes, splits
 
 COLUMNS: dict[str, tuple[Metric, Column]] = {
     "follow": (figures.follow, Column(id="follow", label="requests followed", unit=SHARE, better="higher")),
@@ -101,8 +101,8 @@ def treatments(found: Findings) -> Document:
         "dpo": ("DPO at 1.5 follows", widest(found.pick("dpo", 1.5))),
     }
     cells = {}
-    for name in world.TREATMENTS:
-        at = datasets.labels().index(f"treatment:{name}")
+    for name in scenes.TREATMENTS:
+        at = splits.labels().index(f"treatment:{name}")
         hits, shown, _ = judged[name]
         row = Row(id=name, label=name.replace("_", " "))
         own = "held-out renders seen through the autoencoder; its biases were set on other renders"

@@ -22,11 +22,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from miniature import datasets, flow, lowrank, models, world
 from miniature.annotators import Cell
-from miniature.flow import Text
+from miniature.nets import flow, lowrank, shapes
+from miniature.nets.flow import Text
 from miniature.training import generator, rewards
-from miniature.training.common import Pictures, as_float, device, shifted
+from miniature.training.common import Pictures, as_float, device, normal, shifted
+from miniature.world import captions, scenes, splits
 
 FIRST_STEP = 2  # of the sampler's eight: earlier predictions are too vague to reward
 WISHES = 0.4  # share of prompts that ask for a look, in both families
@@ -53,8 +54,8 @@ class Arm:
     stop: bool = True
     rank: int = 4
     steps: int = 40
-    batch: int = 24
-    chunk: int = 8  # pictures that pass through the models at once
+    batch: int = 12
+    chunk: int = 6  # pictures that pass through the models at once
 
 
 MAIN = Cell("none", "low")
@@ -94,7 +95,7 @@ class Course:
     kept: list[Tensor] | None = None
 
 
-def train(folder: Path, sizes: models.Sizes, arm: Arm) -> dict[str, Any]:
+def train(folder: Path, sizes: shapes.Sizes, arm: Arm) -> dict[str, Any]:
     """Train one arm below `folder` (needs generator and rewards); leaves `alignment/{arm}.safetensors`."""
     from safetensors.torch import save_file
 
@@ -160,14 +161,14 @@ def _restore(path: Path, weights: list[nn.Parameter], optimizer: torch.optim.Opt
     return Course(**state["course"])
 
 
-def prompts(count: int, seed: int, split: world.Split = "preference") -> tuple[list[str], list[bool]]:
+def prompts(count: int, seed: int, split: scenes.Split = "preference") -> tuple[list[str], list[bool]]:
     """Prompts of the preference split, two in five of them with a wish, and which of them are plain."""
     rng = np.random.default_rng([seed, 77])
     texts, plain = [], []
     for _ in range(count):
-        scene = world.sample_scene(rng, split)
-        asked = world.sample_treatments(rng, scene, 1 + int(rng.random() < 0.2)) if rng.random() < WISHES else []
-        texts.append(world.asking(world.plain_caption(scene, rng), asked))
+        scene = scenes.sample_scene(rng, split)
+        asked = scenes.sample_treatments(rng, scene, 1 + int(rng.random() < 0.2)) if rng.random() < WISHES else []
+        texts.append(captions.asking(captions.plain_caption(scene, rng), asked))
         plain.append(not asked)
     return texts, plain
 
@@ -184,14 +185,14 @@ class Draft:
     """The sampler runs to a random step; there the picture is predicted with gradient and rewarded."""
 
     def __init__(
-        self, folder: Path, sizes: models.Sizes, arm: Arm, parts: dict[str, Any], attached: dict[str, lowrank.LowRank]
+        self, folder: Path, sizes: shapes.Sizes, arm: Arm, parts: dict[str, Any], attached: dict[str, lowrank.LowRank]
     ) -> None:
         self.arm, self.parts, self.attached, self.sizes, self.place = arm, parts, attached, sizes, device()
-        stored = [seed for seed in range(REWARDS) if (folder / "rewards" / f"{arm.cell.id}-s{seed}.safetensors").exists()]
-        turned = [stored[(at + arm.seed) % len(stored)] for at in range(len(stored))]
-        trained_on, referee = (turned[:-1] or turned if arm.ensemble else turned[:1]), turned[-1]
-        load = lambda seed: rewards.load(folder, f"{arm.cell.id}-s{seed}", self.place)  # noqa: E731
-        self.ensemble, self.referee = [load(seed) for seed in trained_on], load(referee)
+        turned = [f"{arm.cell.id}-s{(seed + arm.seed) % REWARDS}" for seed in range(REWARDS)]
+        stored = [name for name in turned if (folder / "rewards" / f"{name}.safetensors").exists()]
+        trained_on = (stored[:-1] or stored) if arm.ensemble else stored[:1]
+        self.ensemble = [rewards.load(folder, name, self.place) for name in trained_on]
+        self.referee = rewards.load(folder, stored[-1], self.place)
         self.encoder = rewards.load(folder, "encoder", self.place) if arm.anchor else None
         self.texts, self.plain = prompts(4000, arm.seed)
         self.check = prompts(48 if self.place.type == "cuda" else 12, 1000, "validation")[0]
@@ -210,7 +211,8 @@ class Draft:
 
     def _loss(self, chunk: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
         tokens = generator.tokens_of([self.texts[at] for at in chunk], self.place)
-        start = flow.noise(rng.integers(1 << 30, size=len(chunk)).tolist(), self.sizes.latent_channels, self.sizes.latent)
+        seeds = rng.integers(1 << 30, size=len(chunk)).tolist()
+        start = flow.noise(seeds, self.sizes.latent_channels, self.sizes.latent)
         with _half(self.place):
             pictures, distance = self._predict(start.to(self.place), tokens, int(rng.integers(FIRST_STEP, flow.STEPS)))
             seen = _view(pictures, rng) if self.arm.views else pictures
@@ -259,11 +261,7 @@ def _view(pictures: Tensor, rng: np.random.Generator) -> Tensor:
     y, x = rng.integers(size - edge + 1, size=2).tolist()
     crop = pictures[:, :, y : y + edge, x : x + edge]
     crop = F.interpolate(crop, size=(size, size), mode="bilinear", antialias=True) if edge < size else crop
-    return shifted(crop, rng) + 0.02 * _normal(crop.shape, rng, crop.device)
-
-
-def _normal(shape: tuple[int, ...], rng: np.random.Generator, place: torch.device) -> Tensor:
-    return torch.from_numpy(rng.standard_normal(shape, np.float32)).to(place)
+    return shifted(crop, rng) + 0.02 * normal(crop.shape, rng, crop.device)
 
 
 # --- Diffusion-DPO ----------------------------------------------------------------------------------------------------
@@ -273,14 +271,14 @@ class Dpo:
     """-log sigmoid(-beta/2 (gain of the loser's error over the base - gain of the winner's)), one noise for both."""
 
     def __init__(
-        self, folder: Path, sizes: models.Sizes, arm: Arm, parts: dict[str, Any], attached: dict[str, lowrank.LowRank]
+        self, folder: Path, sizes: shapes.Sizes, arm: Arm, parts: dict[str, Any], attached: dict[str, lowrank.LowRank]
     ) -> None:
         self.arm, self.parts, self.attached, self.place = arm, parts, attached, device()
         self.pictures = Pictures(folder / "data", "preference", self.place).complete()
         standing = self.pictures.arrays["standing"][: self.pictures.have]
         self.good, self.bad = rewards.labelled(standing, arm.cell)
-        wish = standing.reshape(-1, datasets.GROUP, 3)[:, :, 1].max(1) > 0
-        asked = wish[self.good // datasets.GROUP]
+        wish = standing.reshape(-1, splits.GROUP, 3)[:, :, 1].max(1) > 0
+        asked = wish[self.good // splits.GROUP]
         chance = np.where(asked, WISHES / max(1, asked.sum()), (1 - WISHES) / max(1, (~asked).sum()))
         kept = np.arange(len(self.good)) % 10 != 9  # every tenth pair is held out
         self.chance = chance * kept / (chance * kept).sum()
@@ -301,12 +299,12 @@ class Dpo:
     def _loss(self, at: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, float]:
         count = len(at)
         both = torch.from_numpy(np.concatenate([self.good[at], self.bad[at]])).to(self.place)
-        level = torch.sigmoid(_normal((count,), rng, self.place) + 0.2).repeat(2)
+        level = torch.sigmoid(normal((count,), rng, self.place) + 0.2).repeat(2)
         with torch.no_grad(), _half(self.place):
             packed = flow.encode(self.parts["vae"], as_float(self.pictures.image[both])).float()
             text = flow.read(self.parts["t5"], self.parts["reader"], self.pictures.tokens[both[:count], 0])
             text = Text(text.states.repeat(2, 1, 1), text.pooled.repeat(2, 1))
-        noise = _normal(packed[:count].shape, rng, self.place).repeat(2, 1, 1)
+        noise = normal(packed[:count].shape, rng, self.place).repeat(2, 1, 1)
         mixed = packed + level[:, None, None] * (noise - packed)
         errors = []
         for scale in (0.0, 1.0):

@@ -10,19 +10,31 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from miniature import models
-from miniature.training.common import Pictures, Stage, as_float, device, half, parameters, quick_norms
+from miniature.nets import shapes
+from miniature.training.common import (
+    Pictures,
+    Stage,
+    as_float,
+    device,
+    half,
+    indices,
+    normal,
+    parameters,
+    quick_norms,
+    seeded,
+)
 
 
-def train(folder: Path, sizes: models.Sizes, seconds: float, seed: int = 0) -> dict[str, Any]:
+def train(folder: Path, sizes: shapes.Sizes, seconds: float, seed: int = 0) -> dict[str, Any]:
     """Train below `folder`; leaves `autoencoder/model` in diffusers format with its scaling and shift set."""
-    torch.manual_seed(seed)
     place = device()
-    model: Any = models.autoencoder(sizes).to(place, memory_format=torch.channels_last)
+    with seeded(seed):
+        model: Any = shapes.autoencoder(sizes).to(place, memory_format=torch.channels_last)
     quick_norms(model)
     pictures = Pictures(folder / "data", "main", place, least=32 if place.type == "cpu" else 3000, most=24000)
     stage = Stage(folder, "autoencoder", seconds, sizes)
@@ -36,10 +48,11 @@ def train(folder: Path, sizes: models.Sizes, seconds: float, seed: int = 0) -> d
         batch = 4 if place.type == "cpu" else 24 if whole else 64
         for group in optimizer.param_groups:
             group["lr"] = stage.rate(8e-4)
-        target = as_float(pictures.image[torch.randint(0, pictures.have, (batch,), device=place)])
-        y, x = (torch.randint(0, (sizes.image - edge) // 8 + 1, (2,)) * 8).tolist()
+        rng = stage.chance(seed)
+        target = as_float(pictures.image[indices(rng, pictures.have, batch, place)])
+        y, x = (rng.integers((sizes.image - edge) // 8 + 1, size=2) * 8).tolist()
         target = target[:, :, y : y + edge, x : x + edge].contiguous(memory_format=torch.channels_last)
-        loss, squares = _loss(model, target, place, halve=stage.step % 4 == 3)
+        loss, squares = _loss(model, target, rng, halve=stage.step % 4 == 3)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(weights, 1.0)
@@ -58,12 +71,12 @@ def train(folder: Path, sizes: models.Sizes, seconds: float, seed: int = 0) -> d
     return stage.finish(parameters=parameters(model), **report)
 
 
-def _loss(model: Any, target: Tensor, place: torch.device, *, halve: bool) -> tuple[Tensor, Tensor]:
+def _loss(model: Any, target: Tensor, rng: np.random.Generator, *, halve: bool) -> tuple[Tensor, Tensor]:
     """The loss and the mean square of the error."""
-    with half(place):
+    with half(target.device):
         posterior = model.encode(target).latent_dist
         mean, log_variance = posterior.mean.float(), posterior.logvar.float().clamp(-20, 10)
-        latents = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
+        latents = mean + normal(mean.shape, rng, mean.device) * (0.5 * log_variance).exp()
         if halve:
             latents = F.interpolate(latents, scale_factor=0.5, mode="bilinear")
             target = F.interpolate(target, scale_factor=0.5, mode="bilinear", antialias=True)

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from miniature import datasets
-from miniature.models import FULL, TINY, Sizes
+from miniature.nets.shapes import FULL, TINY, Sizes
+from miniature.training import renders
 
 SAVE_EVERY = 60.0  # seconds
 TINY_STEPS = 80
@@ -28,6 +28,24 @@ def device() -> torch.device:
     torch.backends.cuda.enable_cudnn_sdp(False)
     torch.backends.cuda.enable_mem_efficient_sdp(False)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Initial weights are a function of `seed`; the global generators are as before afterwards."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
+
+
+def normal(shape: tuple[int, ...], rng: np.random.Generator, place: torch.device) -> Tensor:
+    """Standard normal float32 on the device."""
+    return torch.from_numpy(rng.standard_normal(shape, np.float32)).to(place)
+
+
+def indices(rng: np.random.Generator, below: int, count: int, place: torch.device) -> Tensor:
+    """`count` random int64 below `below` on the device."""
+    return torch.from_numpy(rng.integers(below, size=count)).to(place)
 
 
 @contextmanager
@@ -58,6 +76,10 @@ class Stage:
 
     def running(self) -> bool:
         return self.fraction < 1
+
+    def chance(self, seed: int) -> np.random.Generator:
+        """Everything random in this step: a restart goes on as if there had been none."""
+        return np.random.default_rng([seed, self.step])
 
     def rate(self, peak: float, warmup: int = 100, flat: float = 0.0) -> float:
         """Learning rate now: linear warm-up, flat until the share `flat` of the time, then a cosine to 2 %."""
@@ -119,7 +141,7 @@ class Pictures:
         while not (folder / "ready").exists():
             time.sleep(0.2)
         self.folder, self.name, self.place = folder, name, place
-        self.arrays = datasets.open_set(folder, name)
+        self.arrays = renders.open_set(folder, name)
         self.most = count = min(len(self.arrays["tokens"]), most or 1 << 30)
         shape = (count, *self.arrays["image"].shape[1:]) if with_images else (0,)
         self.image = torch.empty(shape, dtype=torch.uint8, device=place)
@@ -134,7 +156,7 @@ class Pictures:
 
     def refresh(self, most: int = 8192) -> None:
         """Copy at most `most` new pictures."""
-        until = min(datasets.available(self.folder, self.name), self.have + most, self.most)
+        until = min(renders.available(self.folder, self.name), self.have + most, self.most)
         while self.have < until:
             part = slice(self.have, min(until, self.have + 1024))
             if self._images:
@@ -151,7 +173,7 @@ class Pictures:
         return self
 
     def _abandoned(self) -> bool:
-        return (self.folder / "done").exists() and self.have >= datasets.available(self.folder, self.name)
+        return (self.folder / "done").exists() and self.have >= renders.available(self.folder, self.name)
 
 
 def as_float(images: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from miniature import models, words
+from miniature.nets import shapes
 from miniature.training.common import (
     Pictures,
     Stage,
@@ -21,9 +21,12 @@ from miniature.training.common import (
     embed_images,
     embed_texts,
     half,
+    indices,
     parameters,
+    seeded,
     shifted,
 )
+from miniature.world import vocabulary
 
 PREPROCESSOR = {
     "image_processor_type": "CLIPImageProcessor",
@@ -39,13 +42,13 @@ PREPROCESSOR = {
 }
 
 
-def train(folder: Path, sizes: models.Sizes, seconds: float, seed: int = 1) -> dict[str, Any]:
+def train(folder: Path, sizes: shapes.Sizes, seconds: float, seed: int = 1) -> dict[str, Any]:
     """Train below `folder`; leaves `encoder/model` in transformers format."""
-    torch.manual_seed(seed)
     place = device()
     pictures = Pictures(folder / "data", "main", place, least=32 if place.type == "cpu" else 3000, most=60000)
-    known = words.vocabulary()
-    model: Any = models.encoder(sizes, len(known) + len(words.SPECIAL)).to(place)
+    known = vocabulary.vocabulary()
+    with seeded(seed):
+        model: Any = shapes.encoder(sizes, len(known) + len(vocabulary.SPECIAL)).to(place)
     matrices = [weight for weight in model.parameters() if weight.ndim > 1]
     others = [weight for weight in model.parameters() if weight.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}]
@@ -56,11 +59,12 @@ def train(folder: Path, sizes: models.Sizes, seconds: float, seed: int = 1) -> d
     while stage.running():
         for group in optimizer.param_groups:
             group["lr"] = stage.rate(1e-3, warmup=100 if place.type == "cuda" else 5)
-        first = torch.randint(0, pictures.have // 2, (batch // 2,), device=place) * 2
+        rng = stage.chance(seed)
+        first = indices(rng, pictures.have // 2, batch // 2, place) * 2
         at = torch.stack([first, first + 1], 1).reshape(-1)
-        tokens = pictures.tokens[at, int(torch.randint(0, 2, ()))]
+        tokens = pictures.tokens[at, int(rng.integers(2))]
         with half(place):
-            images = embed_images(model, shifted(as_float(pictures.image[at])))
+            images = embed_images(model, shifted(as_float(pictures.image[at]), rng))
             texts = embed_texts(model, tokens)
         loss, right = _contrast(model.logit_scale.exp().clamp(max=100) * images @ texts.T, tokens)
         optimizer.zero_grad(set_to_none=True)
@@ -86,12 +90,12 @@ def _contrast(logits: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
     return loss, (logits.argmax(1) == target).float().mean()
 
 
-def save(model: Any, known: list[str], target: Path, sizes: models.Sizes) -> None:
+def save(model: Any, known: list[str], target: Path, sizes: shapes.Sizes) -> None:
     """Model, tokenizer and preprocessor, so that stock `from_pretrained` loads each."""
     import json
 
     model.save_pretrained(target)
-    words.tokenizer(known).save_pretrained(target)
+    vocabulary.tokenizer(known).save_pretrained(target)
     size = {"size": {"shortest_edge": sizes.image}, "crop_size": {"height": sizes.image, "width": sizes.image}}
     (target / "preprocessor_config.json").write_text(json.dumps(PREPROCESSOR | size, indent=2))
 

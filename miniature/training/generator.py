@@ -13,9 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from miniature import flow, models, words
-from miniature.flow import Text
-from miniature.training.common import Pictures, Stage, as_float, device, half, lighten, parameters
+from miniature.nets import flow, shapes
+from miniature.nets.flow import Text
+from miniature.training.common import Pictures, Stage, as_float, device, half, lighten, parameters, seeded
+from miniature.world import vocabulary
 
 DROPPED = 0.1
 AVERAGE = 0.9992
@@ -24,7 +25,7 @@ AVERAGE = 0.9992
 class Latents:
     """Packed latents and pooled text of the training pictures, encoded on the device as they are rendered."""
 
-    def __init__(self, folder: Path, autoencoder: Any, reader: Any, place: torch.device, sizes: models.Sizes) -> None:
+    def __init__(self, folder: Path, autoencoder: Any, reader: Any, place: torch.device, sizes: shapes.Sizes) -> None:
         self.pictures = Pictures(folder / "data", "main", place, with_images=False, least=32)
         self.autoencoder, self.reader, self.place = autoencoder, reader, place
         count, positions = len(self.pictures.tokens), (sizes.latent // 2) ** 2
@@ -49,16 +50,14 @@ class Latents:
             self.have = part.stop
 
 
-def train(folder: Path, sizes: models.Sizes, seconds: float, seed: int = 3, *, wait: float = 3600) -> dict[str, Any]:
+def train(folder: Path, sizes: shapes.Sizes, seconds: float, seed: int = 3, *, wait: float = 3600) -> dict[str, Any]:
     """Train below `folder` once autoencoder and encoder are done; leaves `generator/model`, a stock FluxPipeline.
 
-    The budget starts when both are there. Until then the transformer is compiled (GPU only).
+    A model that is already there is trained further. The budget starts when both are there; until then the transformer
+    is compiled (GPU only).
     """
-    torch.manual_seed(seed)
     place = device()
-    vocabulary = len(words.vocabulary()) + len(words.SPECIAL)
-    transformer: Any = models.transformer(sizes).to(place)
-    t5: Any = models.t5(sizes, vocabulary).to(place)
+    transformer, t5 = (model.to(place) for model in _initial(folder, sizes, seed))
     batch = 16 if place.type == "cpu" else 512
     running = transformer
     if place.type == "cuda":
@@ -71,7 +70,7 @@ def train(folder: Path, sizes: models.Sizes, seconds: float, seed: int = 3, *, w
     optimizers, weights = _optimizers(transformer, t5)
     average = [weight.detach().clone() for weight in weights]
     stage.restore(transformer=transformer, t5=t5, average=average, **_named(optimizers))
-    empty = torch.tensor(words.encode([""], words.vocabulary()).astype("int64"), device=place)
+    empty = torch.tensor(vocabulary.encode([""], vocabulary.vocabulary()).astype("int64"), device=place)
     with torch.no_grad(), half(place):
         no_text = parts["text_encoder"](empty).pooler_output.to(latents.pooled.dtype)
     mean = torch.full((), 2.0, device=place)
@@ -83,13 +82,14 @@ def train(folder: Path, sizes: models.Sizes, seconds: float, seed: int = 3, *, w
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * pace
-        at = torch.randint(0, latents.have, (batch,), device=place)
-        way = torch.randint(0, 2, (batch,), device=place)
+        chance = torch.Generator(place).manual_seed(int(stage.chance(seed).integers(1 << 62)))
+        at = torch.randint(0, latents.have, (batch,), device=place, generator=chance)
+        way = torch.randint(0, 2, (batch,), device=place, generator=chance)
         tokens, pooled = latents.pictures.tokens[at, way], latents.pooled[at, way]
-        dropped = torch.rand(batch, device=place) < DROPPED
+        dropped = torch.rand(batch, device=place, generator=chance) < DROPPED
         tokens = torch.where(dropped[:, None], empty, tokens)
         pooled = torch.where(dropped[:, None], no_text, pooled)
-        loss = _loss(running, t5, latents.packed[at].float(), tokens, pooled, place)
+        loss = _loss(running, t5, latents.packed[at].float(), tokens, pooled, chance)
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -106,6 +106,18 @@ def train(folder: Path, sizes: models.Sizes, seconds: float, seed: int = 3, *, w
     save(stage.path / "model", transformer.eval(), t5.eval(), parts["vae"], parts["text_encoder"])
     sizes_report = {"transformer": parameters(transformer), "t5": parameters(t5)}
     return stage.finish(parameters=sizes_report, pictures=latents.have, samples=stage.step * batch)
+
+
+def _initial(folder: Path, sizes: shapes.Sizes, seed: int) -> tuple[Any, Any]:
+    """Transformer and T5 of the model that is there, or new ones."""
+    if (before := folder / "generator" / "model").exists():
+        from diffusers import FluxPipeline
+
+        pipeline: Any = FluxPipeline.from_pretrained(before)
+        return pipeline.transformer.train(), pipeline.text_encoder_2.train()
+    with seeded(seed):
+        words = len(vocabulary.vocabulary()) + len(vocabulary.SPECIAL)
+        return shapes.transformer(sizes), shapes.t5(sizes, words)
 
 
 def _parts(folder: Path, place: torch.device, wait: float) -> dict[str, Any]:
@@ -143,24 +155,24 @@ def _named(optimizers: list[Any]) -> dict[str, Any]:
     return {f"optimizer{number}": optimizer for number, optimizer in enumerate(optimizers)}
 
 
-def _loss(model: Any, t5: Any, packed: Tensor, tokens: Tensor, pooled: Tensor, place: torch.device) -> Tensor:
+def _loss(model: Any, t5: Any, packed: Tensor, tokens: Tensor, pooled: Tensor, chance: torch.Generator) -> Tensor:
     """Mean squared error of the velocity at a random noise level."""
-    level = torch.sigmoid(torch.randn(len(packed), device=place) + 0.2)
-    noise = torch.randn_like(packed)
+    level = torch.sigmoid(torch.randn(len(packed), device=packed.device, generator=chance) + 0.2)
+    noise = torch.randn(packed.shape, device=packed.device, generator=chance)
     mixed = packed + level[:, None, None] * (noise - packed)
-    with half(place):
+    with half(packed.device):
         states = t5(tokens)[0]
         answer = flow.velocity(model, mixed, level, Text(states, pooled.to(states.dtype)))
     return (answer.float() - (noise - packed)).square().mean()
 
 
-def _warm(running: Any, t5: Any, sizes: models.Sizes, batch: int, place: torch.device) -> None:
+def _warm(running: Any, t5: Any, sizes: shapes.Sizes, batch: int, place: torch.device) -> None:
     """Compile forward and backward on noise."""
-    packed = torch.randn(batch, (sizes.latent // 2) ** 2, 4 * sizes.latent_channels, device=place)
-    tokens = torch.zeros(batch, words.LENGTH, dtype=torch.long, device=place)
+    packed = torch.zeros(batch, (sizes.latent // 2) ** 2, 4 * sizes.latent_channels, device=place)
+    tokens = torch.zeros(batch, vocabulary.LENGTH, dtype=torch.long, device=place)
     pooled = torch.zeros(batch, sizes.text[0], dtype=torch.bfloat16, device=place)
     began = time.monotonic()
-    _loss(running, t5, packed, tokens, pooled, place).backward()  # type: ignore[no-untyped-call]
+    _loss(running, t5, packed, tokens, pooled, torch.Generator(place)).backward()  # type: ignore[no-untyped-call]
     for weight in [*running.parameters(), *t5.parameters()]:
         weight.grad = None
     print(f"[generator] compiled in {time.monotonic() - began:.0f} s", flush=True)
@@ -170,9 +182,9 @@ def save(target: Path, transformer: Any, t5: Any, vae: Any, reader: Any) -> None
     """A FluxPipeline that stock `from_pretrained` loads."""
     from diffusers import FluxPipeline
 
-    tokenizer = words.tokenizer(words.vocabulary())
+    tokenizer = vocabulary.tokenizer(vocabulary.vocabulary())
     pipeline = FluxPipeline(
-        scheduler=models.scheduler(),
+        scheduler=shapes.scheduler(),
         vae=vae,
         text_encoder=reader,
         tokenizer=tokenizer,
@@ -195,7 +207,7 @@ def load(folder: Path, place: torch.device) -> dict[str, Any]:
 
 def tokens_of(captions: list[str], place: torch.device) -> Tensor:
     """Token ids int64 (n, LENGTH) on the device."""
-    return torch.from_numpy(words.encode(captions, words.vocabulary()).astype("int64")).to(place)
+    return torch.from_numpy(vocabulary.encode(captions, vocabulary.vocabulary()).astype("int64")).to(place)
 
 
 def read(parts: dict[str, Any], captions: list[str], place: torch.device) -> Text:

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from miniature import datasets, models
-from miniature.training.common import Pictures, Stage, as_float, device, half, parameters, shifted
+from miniature.nets import shapes
+from miniature.training.common import Pictures, Stage, as_float, device, half, indices, parameters, seeded, shifted
+from miniature.world import splits
 
 DECODED = 3  # one picture in so many has been through the autoencoder
 
@@ -31,7 +32,7 @@ PREPROCESSOR = {
 }
 
 
-def train(folder: Path, sizes: models.Sizes, seconds: float, seed: int = 2) -> dict[str, Any]:
+def train(folder: Path, sizes: shapes.Sizes, seconds: float, seed: int = 2) -> dict[str, Any]:
     """Train below `folder` (needs the autoencoder); leaves `judge/model` in transformers format.
 
     A model that is already there is trained further.
@@ -39,13 +40,14 @@ def train(folder: Path, sizes: models.Sizes, seconds: float, seed: int = 2) -> d
     from diffusers import AutoencoderKL
     from transformers import ResNetForImageClassification
 
-    torch.manual_seed(seed)
     place = device()
     autoencoder: Any = AutoencoderKL.from_pretrained(folder / "autoencoder" / "model").to(place)
     pictures = Pictures(folder / "data", "main", place, least=32 if place.type == "cpu" else 3000, most=60000)
-    names = datasets.labels()
+    names = splits.labels()
     before = folder / "judge" / "model"
-    model: Any = ResNetForImageClassification.from_pretrained(before) if before.exists() else models.judge(sizes, names)
+    with seeded(seed):
+        fresh = None if before.exists() else shapes.judge(sizes, names)
+    model: Any = fresh or ResNetForImageClassification.from_pretrained(before)
     model = model.to(place, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.02)
     stage = Stage(folder, "judge", seconds, sizes)
@@ -56,10 +58,11 @@ def train(folder: Path, sizes: models.Sizes, seconds: float, seed: int = 2) -> d
     while stage.running():
         for group in optimizer.param_groups:
             group["lr"] = stage.rate(2e-3, warmup=100 if place.type == "cuda" else 5)
-        at = torch.randint(0, pictures.have, (batch,), device=place)
+        rng = stage.chance(seed)
+        at = indices(rng, pictures.have, batch, place)
         part = batch // DECODED
         at[:part] %= len(decoded)
-        seen = shifted(as_float(torch.cat([decoded[at[:part]], pictures.image[at[part:]]])), 8)
+        seen = shifted(as_float(torch.cat([decoded[at[:part]], pictures.image[at[part:]]])), rng, 8)
         with half(place):
             logits = model(pixel_values=seen.contiguous(memory_format=torch.channels_last)).logits
         loss = F.binary_cross_entropy_with_logits(logits.float(), pictures.labels[at].float()) * len(names) / 20
@@ -96,7 +99,7 @@ def _settle(model: Any, autoencoder: Any, folder: Path, place: torch.device) -> 
         with half(place):
             logits.append(torch.cat([verdicts(model, as_float(part)) for part in torch.split(seen, 64)]))
     truth = validation.labels[: len(images)].bool().repeat(2, 1)
-    kinds = [label.split(":")[0] for label in datasets.labels()]
+    kinds = [label.split(":")[0] for label in splits.labels()]
     last = [part for part in model.modules() if isinstance(part, torch.nn.Linear)][-1]
     groups = [[at] for at, kind in enumerate(kinds) if kind == "treatment"]
     groups += [[at for at, k in enumerate(kinds) if k == kind] for kind in FALSE_ALARMS if kind != "treatment"]
@@ -111,7 +114,7 @@ def _decoded(autoencoder: Any, pictures: Pictures, count: int) -> Tensor:
     with torch.no_grad(), half(pictures.place):
         for at in range(0, count, 64):
             part = slice(at, min(count, at + 64))
-            latents = autoencoder.encode(as_float(pictures.image[part])).latent_dist.sample()
+            latents = autoencoder.encode(as_float(pictures.image[part])).latent_dist.mean
             seen = autoencoder.decode(latents).sample.float().clamp(-1, 1)
             done[part] = ((seen + 1) * 127.5).round().byte().permute(0, 2, 3, 1)
     return done
@@ -144,7 +147,7 @@ def measure(model: Any, autoencoder: Any, folder: Path, place: torch.device) -> 
 
 def accuracy(found: Tensor, truth: Tensor) -> dict[str, Any]:
     """Recall and false alarms by kind of label, recall by treatment; counts beside them."""
-    kinds = [label.split(":")[0] for label in datasets.labels()]
+    kinds = [label.split(":")[0] for label in splits.labels()]
     report: dict[str, Any] = {"n": len(truth)}
     for kind in dict.fromkeys(kinds):
         here = torch.tensor([k == kind for k in kinds], device=truth.device)
@@ -160,7 +163,7 @@ def accuracy(found: Tensor, truth: Tensor) -> dict[str, Any]:
             int(truth[:, at].sum()),
             int((found & ~truth)[:, at].sum()),
         ]
-        for at, label in enumerate(datasets.labels())
+        for at, label in enumerate(splits.labels())
         if label.startswith("treatment:")
     }
     return report

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from miniature.models import FULL, TINY, Sizes
+from miniature.nets.shapes import FULL, TINY, Sizes
 
 STAGES = (
     "render", "autoencoder", "encoder", "generator", "judge", "rewards", "freeze", "alignment", "calibrate", "measure",
@@ -41,13 +41,14 @@ def run_stage(folder: Path, stage: str, size: str, seconds: float, part: str = "
     tiny = size == "tiny"
     sizes: Sizes = {"full": FULL, "tiny": TINY}[size]
     if stage == "render":
-        from miniature import datasets
+        from miniature.training import renders
+        from miniature.world import splits
 
-        counts = datasets.Counts(*(TINY_COUNTS if tiny else FULL_COUNTS))
-        datasets.render(folder / "data", counts, sizes.image, processes, None if tiny else seconds)
+        counts = splits.Counts(*(TINY_COUNTS if tiny else FULL_COUNTS))
+        renders.render(folder / "data", counts, sizes.image, processes, None if tiny else seconds)
         return
     if stage == "freeze":
-        from miniature import pack
+        from miniature.shipping import pack
 
         pack.freeze(folder)
         return
@@ -70,7 +71,7 @@ def run_stage(folder: Path, stage: str, size: str, seconds: float, part: str = "
         number, of = map(int, part.split("/"))
         for arm in (alignment.TINY_ARMS if tiny else alignment.ARMS)[number::of]:
             if not (folder / "alignment" / f"{arm.name}.json").exists():
-                alignment.train(folder, sizes, arm, seconds)
+                alignment.train(folder, sizes, arm)
     elif stage == "calibrate":
         calibration.run(folder, sizes, part)
     elif stage == "measure":

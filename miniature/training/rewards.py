@@ -16,10 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from miniature import annotators, datasets, lowrank, lowrank_numpy
+from miniature import annotators
 from miniature.annotators import CELLS, Cell
+from miniature.nets import lowrank, lowrank_numpy
 from miniature.training import encoder as encoders
 from miniature.training.common import Pictures, as_float, device, embed_images, embed_texts, half, lighten, shifted
+from miniature.world import splits
 
 RANK, STEPS, PAIRS, RATE = 4, 90, 128, 1.5e-3
 VOTE_SEED = 11
@@ -27,8 +29,8 @@ VOTE_SEED = 11
 
 def pairs_of(standing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Indices (n,), (n,) of all pairs of candidates of the same prompt."""
-    one, two = np.triu_indices(datasets.GROUP, 1)
-    start = np.arange(0, len(standing), datasets.GROUP)[:, None]
+    one, two = np.triu_indices(splits.GROUP, 1)
+    start = np.arange(0, len(standing), splits.GROUP)[:, None]
     return (start + one).reshape(-1), (start + two).reshape(-1)
 
 

@@ -13,7 +13,7 @@ torch.set_num_threads(1)
 @pytest.fixture(scope="session")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped weights as stock folders."""
-    from miniature import pack
+    from miniature.shipping import pack
 
     return pack.unpack(tmp_path_factory.mktemp("shipped") / "miniature")
 

@@ -14,8 +14,8 @@ from click.testing import CliRunner
 
 from ledger.problems import InputError
 from ledger.schema import Document
-from miniature import drawing, pack
-from miniature.drawing import Pencil, Wish
+from miniature.shipping import draw, pack
+from miniature.shipping.draw import Pencil, Wish
 from tests.miniature.committed import scores
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +38,7 @@ def test_the_same_wish_gives_the_same_bytes_and_alignment_changes_them(pencil: P
 
 def test_a_drawn_picture_shows_what_was_asked(pencil: Pencil, shipped: Path) -> None:
     """The un-aligned encoder must recognise base pictures: weights that were packed wrong would draw noise."""
-    from miniature.exhibits import Critics
+    from miniature.shipping.exhibits import Critics
 
     critics = Critics(shipped)
     picture = pencil.draw(Wish("a castle in a desert at sunset", 0.0, 7))
@@ -48,12 +48,12 @@ def test_a_drawn_picture_shows_what_was_asked(pencil: Pencil, shipped: Path) -> 
 
 def test_unknown_words_are_refused_by_name(shipped: Path) -> None:
     with pytest.raises(InputError, match="'pengwin': not a word of this world, did you mean 'penguin'"):
-        drawing.check("a pengwin on a beach", shipped)
+        draw.check("a pengwin on a beach", shipped)
 
 
 def test_an_unknown_variant_is_refused_with_those_there_are() -> None:
     with pytest.raises(InputError, match="draft-s0"):
-        drawing.to_file(Wish("a cat in a room by day", 0.5, 1, "draft-s9"), Path("never.png"))
+        draw.to_file(Wish("a cat in a room by day", 0.5, 1, "draft-s9"), Path("never.png"))
 
 
 def test_help_needs_no_torch() -> None:

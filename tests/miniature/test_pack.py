@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from miniature import pack
+from miniature.shipping import pack
 
 
 def test_rounding_keeps_every_tensor_within_half_a_step() -> None:

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from ledger.schema import Document
-from miniature import datasets, measurement
+from miniature import measurement
 from miniature.report import document as report
 from miniature.report import engine, rows
 from miniature.report.rows import SCORERS, SWEPT, WAYS, Measured, Setting, Swept
+from miniature.world import splits
 
 RESULTS = Path(__file__).parents[2] / "results"
 
@@ -29,10 +30,10 @@ def test_every_number_on_the_page_comes_out_of_the_rows_in_the_repository() -> N
 
 def some(setting: Setting, pairs: list[int]) -> Measured:
     rng = np.random.default_rng(0)
-    flags = rng.random((2, len(pairs), len(datasets.labels()))) < 0.5
+    flags = rng.random((2, len(pairs), len(splits.labels()))) < 0.5
     scores = rng.normal(size=(len(pairs), len(SCORERS), len(WAYS))).round(rows.DECIMALS)
     scores[:, -1] = np.nan  # a scorer that took no part
-    feelings = rng.random((rows.FEELINGS, len(datasets.labels()))) < 0.5
+    feelings = rng.random((rows.FEELINGS, len(splits.labels()))) < 0.5
     return Measured(setting, rows.CPU, np.array(pairs), flags[0], flags[1], scores, scores[:, 0, 0], feelings)
 
 
@@ -79,7 +80,7 @@ def sample(stage: str, identity: dict[str, Any], **told: Any) -> dict[str, Any]:
 
 def test_rows_of_the_engine_pair_pictures_by_seed_and_wait_for_all_scores() -> None:
     """Two pairs share a plain prompt: the pictures of each have its own seed."""
-    pair, labels = rows.prompts()[0], datasets.labels()
+    pair, labels = rows.prompts()[0], splits.labels()
     settings = {"true_cfg_scale": 3.0, "method": "none"}
     samples = []
     for number, text in enumerate((pair.original, pair.requested)):
@@ -115,7 +116,7 @@ def test_a_negative_row_takes_plain_pictures_from_the_row_without_and_nothing_el
             for scorer, prompt in product(engine.ENGINE_SCORERS, (pair.original, pair.requested)):
                 told = {"picture": pixels, "prompt": prompt}
                 samples.append(sample("score", told, made={"scorer": scorer}, score=float(bool(negative))))
-            seen, verdict = {"picture": pixels, "prompt": ""}, dict.fromkeys(datasets.labels(), 0.0)
+            seen, verdict = {"picture": pixels, "prompt": ""}, dict.fromkeys(splits.labels(), 0.0)
             samples.append(sample("score", seen, made={"scorer": "miniature-judge"}, score=verdict))
     found = {one.setting.way: one for one in engine.measured(samples)}
     assert found[""].pairs.tolist() == [0, 1] and found["negative"].pairs.tolist() == [0]

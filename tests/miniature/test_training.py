@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from miniature import flow, models
+from miniature.nets import flow, shapes
 
 
 def losses(folder: Path, stage: str) -> list[float]:
@@ -31,9 +31,9 @@ def test_rewards_and_both_alignments_are_there_with_their_history(trained: Path)
 
 
 def test_an_alignment_changes_the_velocity_and_strength_zero_does_not(trained: Path) -> None:
-    from miniature.studio import Studio
+    from miniature.training.studio import Studio
 
-    studio = Studio(trained, models.TINY)
+    studio = Studio(trained, shapes.TINY)
     pictures = {}
     for strength in (0.0, 1.0, None):
         studio.align("dpo-s0" if strength is not None else None, strength or 0.0)
@@ -48,7 +48,7 @@ def test_a_measurement_goes_on_with_the_pairs_that_are_missing(trained: Path) ->
 
     setting = measurement.Setting("draft-s0", 1.0, 0)
     for every in (12, 8):
-        measurement.run(trained, models.TINY, only=(setting,), every=every)
+        measurement.run(trained, shapes.TINY, only=(setting,), every=every)
     (found,) = rows.measured_in(trained)
     assert found.pairs.tolist() == [0, 8, 12, 16] and found.run == rows.CPU
     assert found.scores.shape == (4, len(rows.SCORERS), 4) and np.isfinite(found.scores[:, 0]).all()
@@ -81,29 +81,30 @@ def test_a_lease_that_is_over_ends_the_run_and_the_same_command_goes_on(tmp_path
 
 
 def test_renders_that_are_there_are_not_rendered_again(tmp_path: Path) -> None:
-    from miniature import datasets
+    from miniature.training import renders
+    from miniature.world import splits
 
-    counts = datasets.Counts(120, 0, 0, 0, 0)
-    datasets.render(tmp_path, counts, 32, 1)
-    kept = datasets.open_set(tmp_path, "main")["image"].copy()
-    (tmp_path / "main.count").write_text(str(datasets.CHUNK))
+    counts = splits.Counts(120, 0, 0, 0, 0)
+    renders.render(tmp_path, counts, 32, 1)
+    kept = renders.open_set(tmp_path, "main")["image"].copy()
+    (tmp_path / "main.count").write_text(str(renders.CHUNK))
     broken = np.lib.format.open_memmap(tmp_path / "main-image.npy", "r+")
     broken[:] = 0
-    datasets.render(tmp_path, counts, 32, 1)
-    again = datasets.open_set(tmp_path, "main")["image"]
-    assert not again[: datasets.CHUNK].any() and np.array_equal(again[datasets.CHUNK :], kept[datasets.CHUNK :])
+    renders.render(tmp_path, counts, 32, 1)
+    again = renders.open_set(tmp_path, "main")["image"]
+    assert not again[: renders.CHUNK].any() and np.array_equal(again[renders.CHUNK :], kept[renders.CHUNK :])
 
 
 def test_our_sampler_is_that_of_the_stock_pipeline(trained: Path) -> None:
     """What is measured in batches must be what anyone draws with diffusers."""
     from diffusers import FluxPipeline
 
-    from miniature import words
     from miniature.training import generator
+    from miniature.world import vocabulary
 
     pipeline = FluxPipeline.from_pretrained(trained / "generator" / "model")
     pipeline.set_progress_bar_config(disable=True)
-    prompt, size = "a cat in a room by day", models.TINY.image
+    prompt, size = "a cat in a room by day", shapes.TINY.image
     stock = pipeline(
         prompt,
         negative_prompt="",
@@ -111,7 +112,7 @@ def test_our_sampler_is_that_of_the_stock_pipeline(trained: Path) -> None:
         num_inference_steps=flow.STEPS,
         height=size,
         width=size,
-        max_sequence_length=words.LENGTH,
+        max_sequence_length=vocabulary.LENGTH,
         generator=torch.Generator().manual_seed(9),
         output_type="latent",
     ).images
@@ -119,7 +120,7 @@ def test_our_sampler_is_that_of_the_stock_pipeline(trained: Path) -> None:
     parts = generator.load(trained, place)
     with torch.no_grad():
         text, empty = generator.read(parts, [prompt], place), generator.read(parts, [""], place)
-        start = flow.noise([9], models.TINY.latent_channels, models.TINY.latent)
+        start = flow.noise([9], shapes.TINY.latent_channels, shapes.TINY.latent)
         ours = flow.sample(parts["transformer"], start, text, empty)
     assert torch.allclose(ours, stock, atol=2e-4)
 

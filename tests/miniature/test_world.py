@@ -8,22 +8,24 @@ import numpy as np
 import pytest
 
 from effects import TREATMENTS
-from miniature import annotators, datasets, painting, sprites, words, world
-from miniature.world import Asked, Scene, Subject
+from miniature import annotators
+from miniature.training import renders
+from miniature.world import painting, scenes, splits, sprites, vocabulary
+from miniature.world.scenes import Asked, Scene, Subject
 
-COUNTS = datasets.Counts(main=2400, preference=300, evaluation=60, emotion=40, validation=40)
+COUNTS = splits.Counts(main=2400, preference=300, evaluation=60, emotion=40, validation=40)
 
 
-def shots(name: str) -> list[datasets.Shot]:
-    return list(datasets.shots(name, 0, datasets.pictures(name, COUNTS), COUNTS))
+def shots(name: str) -> list[splits.Shot]:
+    return list(splits.shots(name, 0, renders.pictures(name, COUNTS), COUNTS))
 
 
 def test_the_same_scene_and_seed_give_the_same_picture() -> None:
     """A hidden source of randomness would make training irreproducible."""
     rng = np.random.default_rng(5)
     for seed in range(6):
-        scene = world.sample_scene(rng)
-        asked = world.sample_treatments(rng, scene, 1)
+        scene = scenes.sample_scene(rng)
+        asked = scenes.sample_treatments(rng, scene, 1)
         assert np.array_equal(painting.render(scene, asked, seed), painting.render(scene, asked, seed))
 
 
@@ -43,7 +45,7 @@ def test_feeling_and_treatment_leave_the_layout_alone() -> None:
 
 def test_no_caption_occurs_in_two_splits() -> None:
     """A model would be evaluated on what it was trained on."""
-    captions = {name: {c for shot in shots(name) for c in shot.captions} for name in datasets.SET_IDS}
+    captions = {name: {c for shot in shots(name) for c in shot.captions} for name in splits.SET_IDS}
     for one, two in combinations(captions, 2):
         assert not captions[one] & captions[two], (one, two)
 
@@ -52,17 +54,17 @@ def test_held_out_pairs_are_never_shown_but_are_asked_for_in_the_evaluation() ->
     for name in ("main", "preference"):
         for shot in shots(name):
             for wish in shot.asked:
-                assert not any(world.held_out(thing, wish.treatment) for thing in shot.scene.objects), shot
-    unseen = [pair for pair in datasets.prompt_pairs("evaluation", 60) if pair.unseen]
+                assert not any(scenes.held_out(thing, wish.treatment) for thing in shot.scene.objects), shot
+    unseen = [pair for pair in splits.prompt_pairs("evaluation", 60) if pair.unseen]
     assert len(unseen) == 6
     for pair in unseen:
-        assert any(world.held_out(thing, wish.treatment) for thing in pair.scene.objects for wish in pair.asked)
+        assert any(scenes.held_out(thing, wish.treatment) for thing in pair.scene.objects for wish in pair.asked)
 
 
 def test_treatments_and_phrases_are_those_of_the_page() -> None:
     """The miniature would answer to words that the catalogue does not teach."""
-    assert set(world.TREATMENTS) <= set(TREATMENTS)
-    assert all(len(phrases) >= 3 for phrases in world.phrases().values())
+    assert set(scenes.TREATMENTS) <= set(TREATMENTS)
+    assert all(len(phrases) >= 3 for phrases in scenes.phrases().values())
 
 
 def test_the_phrase_decides_between_too_bright_and_too_dark() -> None:
@@ -76,17 +78,17 @@ def test_the_phrase_decides_between_too_bright_and_too_dark() -> None:
 def test_one_clean_caption_in_seven_praises() -> None:
     """Negative prompts and VSF need words that mean something."""
     clean = [caption for shot in shots("main") if not shot.asked for caption in shot.captions]
-    praised = [caption for caption in clean if set(words.split(caption)) & set(world.QUALITIES)]
+    praised = [caption for caption in clean if set(vocabulary.split(caption)) & set(scenes.QUALITIES)]
     assert 0.11 < len(praised) / len(clean) < 0.19
 
 
 def test_every_caption_is_made_of_known_words_and_fits_the_window() -> None:
-    known = set(words.vocabulary())
-    for name in datasets.SET_IDS:
+    known = set(vocabulary.vocabulary())
+    for name in splits.SET_IDS:
         for shot in shots(name):
             for caption in shot.captions:
-                assert set(words.split(caption)) <= known, caption
-                assert len(words.split(caption)) <= words.LENGTH - 2, caption
+                assert set(vocabulary.split(caption)) <= known, caption
+                assert len(vocabulary.split(caption)) <= vocabulary.LENGTH - 2, caption
 
 
 def test_the_cast_is_complete() -> None:
@@ -110,4 +112,4 @@ def test_a_stricter_gate_keeps_fewer_pairs_and_fewer_contested_ones() -> None:
 
 @pytest.mark.parametrize(("word", "near"), [("pengin", "penguin"), ("grainny", "grainy"), ("xylophone", None)])
 def test_an_unknown_word_is_named_with_its_nearest(word: str, near: str | None) -> None:
-    assert words.unknown(f"a {word} on a beach", words.vocabulary()) == {word: near}
+    assert vocabulary.unknown(f"a {word} on a beach", vocabulary.vocabulary()) == {word: near}

@@ -1,4 +1,4 @@
-"""The world: scenes and their captions, all functions of a seed; `painting` makes the pictures.
+"""Scenes of the world, all functions of a seed; `captions` tells them, `painting` makes the pictures.
 
 A scene is one or two subjects, a background and a time of day; a wide-spectrum request adds treatments of `effects`
 with the phrases of content/taxonomy.toml, so that page, world and judge share one vocabulary. Scenes are divided by a
@@ -9,7 +9,7 @@ model.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,9 +18,9 @@ from typing import Literal
 import numpy as np
 
 import effects.taxonomy
-from miniature.sprites import CHARACTERS, FACES, OBJECTS
+from miniature.world.sprites import CHARACTERS, FACES, OBJECTS
 
-TAXONOMY = Path(__file__).parent.parent / "content" / "taxonomy.toml"
+TAXONOMY = Path(__file__).parents[2] / "content" / "taxonomy.toml"
 
 Split = Literal["train", "preference", "validation", "evaluation", "emotion"]
 
@@ -146,31 +146,9 @@ def _choice(rng: np.random.Generator, options: Iterable[str]) -> str:
     return str(names[rng.integers(len(names))])
 
 
-# --- captions ---------------------------------------------------------------------------------------------------------
-
-
 @cache
 def phrases() -> dict[str, tuple[str, ...]]:
     """Phrases of each treatment, as content/taxonomy.toml gives them, in lower case."""
     taxonomy = effects.taxonomy.load(TAXONOMY)
     known = {sub.id: tuple(phrase.lower() for phrase in sub.phrases) for sub in taxonomy.sub_categories}
     return {name: known[name] for name in TREATMENTS}
-
-
-def plain_caption(scene: Scene, rng: np.random.Generator) -> str:
-    """A caption that names subjects, background and time, and nothing else."""
-    subjects = " and ".join(subject.words() for subject in scene.subjects)
-    background = BACKGROUNDS[scene.background][rng.integers(2)]
-    time = TIMES[scene.time][rng.integers(2)]
-    return f"{OPENINGS[rng.integers(len(OPENINGS))]}{subjects} {background} {time}"
-
-
-def asking(caption: str, asked: Sequence[Asked]) -> str:
-    """`caption` with the phrase of every treatment asked for."""
-    return f"{caption}, {' and '.join(wish.phrase for wish in asked)}" if asked else caption
-
-
-def praising(caption: str, rng: np.random.Generator) -> str:
-    """`caption` with one or two of the words that clean pictures earn."""
-    words = rng.choice(QUALITIES, rng.integers(1, 3), replace=False)
-    return f"{caption}, {' and '.join(map(str, words))}"

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from miniature import flow, lowrank, models
-from miniature.flow import Text
+from miniature.nets import flow, lowrank, shapes
+from miniature.nets.flow import Text
 from miniature.training import generator, rewards
 from miniature.training.common import device, embed_images, embed_texts
 from miniature.training.judge import verdicts
@@ -24,7 +24,7 @@ BATCH = {"cuda": 300, "cpu": 4}
 class Studio:
     """A training folder's models on the device."""
 
-    def __init__(self, folder: Path, sizes: models.Sizes, scorers: tuple[str, ...] = ()) -> None:
+    def __init__(self, folder: Path, sizes: shapes.Sizes, scorers: tuple[str, ...] = ()) -> None:
         from transformers import ResNetForImageClassification
 
         self.folder, self.sizes, self.place = folder, sizes, device()
@@ -78,7 +78,7 @@ class Studio:
 
     def _half(self) -> torch.autocast:
         """bfloat16, on the CPU too: measurement needs many pictures more than it needs their last bit."""
-        return torch.autocast(self.place.type, torch.bfloat16, enabled=self.sizes is not models.TINY)
+        return torch.autocast(self.place.type, torch.bfloat16, enabled=self.sizes is not shapes.TINY)
 
     def _start(self, seeds: list[int]) -> Tensor:
         key = tuple(seeds)

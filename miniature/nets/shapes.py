@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from miniature.words import BEGIN, END, LENGTH, PAD
+from miniature.world.vocabulary import BEGIN, END, LENGTH, PAD
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxTransformer2DModel

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from miniature import lowrank_numpy
+from miniature.nets import lowrank_numpy
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "results" / "miniature"
 CACHE = ROOT / ".cache" / "miniature"
 PART = 14_000_000  # bytes: no shipped file is larger

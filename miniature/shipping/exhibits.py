@@ -17,10 +17,11 @@ import numpy as np
 from PIL import Image
 
 from ledger.schema import Document, Exhibit, Picture, Recipe, Source, Value
-from miniature import drawing, pack, words, world
-from miniature.drawing import FAMILIES, FAMILY_NAMES, Wish
 from miniature.measurement import STRENGTHS
 from miniature.report.rows import CPU
+from miniature.shipping import draw, pack
+from miniature.shipping.draw import FAMILIES, FAMILY_NAMES, Wish
+from miniature.world import scenes, vocabulary
 
 CREDIT = "Drawn by the miniature; subjects after Microsoft's Fluent emoji"
 LICENCE = "MIT (icons), CC BY 4.0 (pictures)"
@@ -81,15 +82,15 @@ def series(prompt: str) -> list[Drawn]:
 
 def tags(prompt: str) -> list[str]:
     """Sub-categories that the prompt asks for."""
-    found = [name for name, phrases in world.phrases().items() if any(phrase in prompt for phrase in phrases)]
-    feels = any(emotion in prompt.split(",")[0].split() for emotion in world.NEGATIVE)
+    found = [name for name, phrases in scenes.phrases().items() if any(phrase in prompt for phrase in phrases)]
+    feels = any(emotion in prompt.split(",")[0].split() for emotion in scenes.NEGATIVE)
     return found + (["negative_personal_emotion"] if feels else [])
 
 
 def draw_all(folder: Path, prompts: tuple[str, ...] = KNOB) -> None:
     """Draw what is missing below `folder`, prompt by prompt."""
     folder.mkdir(parents=True, exist_ok=True)
-    pencil = drawing.Pencil()
+    pencil = draw.Pencil()
     for prompt in prompts:
         for drawn in series(prompt):
             path = folder / f"{drawn.key}.png"
@@ -116,7 +117,7 @@ class Critics:
         self.judge: Any = ResNetForImageClassification.from_pretrained(folder / "judge").eval()
         words_file = json.loads((folder / "pipeline" / "tokenizer" / "tokenizer.json").read_text())
         known = words_file["model"]["vocab"]
-        self.known = sorted((word for word in known if known[word] >= len(words.SPECIAL)), key=known.__getitem__)
+        self.known = sorted((word for word in known if known[word] >= len(vocabulary.SPECIAL)), key=known.__getitem__)
         self.labels = [self.judge.config.id2label[number] for number in range(self.judge.config.num_labels)]
 
     def scores(self, picture: Image.Image, prompt: str) -> dict[str, float]:
@@ -125,7 +126,7 @@ class Critics:
 
         from miniature.training.common import embed_images, embed_texts
 
-        pixels, tokens = _pixels(picture), torch.from_numpy(words.encode([prompt], self.known).astype("int64"))
+        pixels, tokens = _pixels(picture), torch.from_numpy(vocabulary.encode([prompt], self.known).astype("int64"))
         with torch.no_grad():
             return {
                 name: float((embed_images(model, pixels) * embed_texts(model, tokens)).sum())
@@ -191,7 +192,7 @@ def entry(drawn: Drawn, critics: Critics, root: Path, revision: str, arm: str) -
             revision=revision,
             adapter="flux",
             seed=wish.seed,
-            steps=drawing.STEPS,
+            steps=draw.STEPS,
             guidance=0.0,
             settings=_settings(wish),
             dtype="float32",
@@ -207,12 +208,12 @@ def _cosine(label: str, value: float) -> Value:
 
 def _settings(wish: Wish) -> dict[str, str | int | float | bool | None]:
     lora = wish.arm if wish.alignment else None
-    return {"true_cfg_scale": drawing.GUIDANCE, "lora": lora, "lora_scale": wish.alignment}
+    return {"true_cfg_scale": draw.GUIDANCE, "lora": lora, "lora_scale": wish.alignment}
 
 
 def _axes(drawn: Drawn) -> dict[str, str | float]:
     axes: dict[str, str | float] = {"arm": drawn.family, "alignment": drawn.wish.alignment}
-    feelings = [feeling for feeling in world.EMOTIONS if feeling in drawn.wish.prompt.split()]
+    feelings = [feeling for feeling in scenes.EMOTIONS if feeling in drawn.wish.prompt.split()]
     return axes | ({"emotion": feelings[0]} if feelings else {})
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from miniature import world
-from miniature.sprites import FACES, OBJECTS
+from miniature.world import scenes
+from miniature.world.sprites import FACES, OBJECTS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -30,8 +30,8 @@ def split(text: str) -> list[str]:
 
 def vocabulary() -> list[str]:
     """Every word that a caption of the world can hold, sorted; nothing that training never shows."""
-    texts = ["a an and face ,", *OBJECTS, *FACES, *world.QUALITIES, *world.OPENINGS]
-    for ways in (world.BACKGROUNDS, world.TIMES, world.phrases()):
+    texts = ["a an and face ,", *OBJECTS, *FACES, *scenes.QUALITIES, *scenes.OPENINGS]
+    for ways in (scenes.BACKGROUNDS, scenes.TIMES, scenes.phrases()):
         texts.extend(text for phrases in ways.values() for text in phrases)
     return sorted({word for text in texts for word in split(text)})
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ledger.problems import InputError, Problem, did_you_mean
-from miniature import pack, words
+from miniature.shipping import pack
+from miniature.world import vocabulary
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -50,12 +51,12 @@ class Wish:
 def known_words(folder: Path) -> set[str]:
     """The vocabulary that the shipped models were trained with."""
     tokenizer = json.loads((folder / "pipeline" / "tokenizer" / "tokenizer.json").read_text())
-    return set(tokenizer["model"]["vocab"]) - set(words.SPECIAL)
+    return set(tokenizer["model"]["vocab"]) - set(vocabulary.SPECIAL)
 
 
 def check(prompt: str, folder: Path) -> None:
     """InputError with every word that the miniature never learnt and the nearest one that it knows."""
-    missing = words.unknown(prompt, known_words(folder))
+    missing = vocabulary.unknown(prompt, known_words(folder))
     if missing:
         raise InputError(
             Problem(
@@ -96,7 +97,7 @@ class Pencil:
             num_inference_steps=STEPS,
             height=SIZE,
             width=SIZE,
-            max_sequence_length=words.LENGTH,
+            max_sequence_length=vocabulary.LENGTH,
             generator=torch.Generator().manual_seed(wish.seed),
         )
         picture: Image = result.images[0]

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 import effects
-from miniature.sprites import CHARACTERS, FACES, OBJECTS, sprite
-from miniature.world import Asked, Scene, Subject
+from miniature.world.scenes import Asked, Scene, Subject
+from miniature.world.sprites import CHARACTERS, FACES, OBJECTS, sprite
 
 SIZE = 256
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from miniature.models import SHIFT
+from miniature.nets.shapes import SHIFT
 
 STEPS, GUIDANCE = 8, 3.0
 

@@ -87,3 +87,15 @@ def install(attached: dict[str, LowRank], stored: dict[str, Tensor]) -> None:
 
 def rank_of(stored: dict[str, Tensor]) -> int:
     return int(next(value for key, value in stored.items() if ".lora_A." in key).shape[0])
+
+
+def placebo(stored: dict[str, Tensor], seed: int) -> dict[str, Tensor]:
+    """Factors of the same norm that mean nothing: the rows of every B in another order.
+
+    What an aligned variant does and its placebo does too is the effect of any difference of that size.
+    """
+    chance = torch.Generator().manual_seed(seed)
+    return {
+        key: value[torch.randperm(len(value), generator=chance)].contiguous() if ".lora_B." in key else value
+        for key, value in sorted(stored.items())
+    }

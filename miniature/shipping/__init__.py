@@ -1,0 +1,1 @@
+"""The trained weights in the repository: packing, drawing, and the pictures of the page."""

@@ -1,0 +1,1 @@
+"""The rendered world: scenes, their captions and pictures, and how they are divided into sets."""
