@@ -88,6 +88,7 @@ def _build(root: Path, out: Path, tree: Tree, frame: str, jobs: int, checked: bo
         raise InputError([*problems, *renderer.problems])
     pages, notes = len(texts), tuple(dict.fromkeys(renderer.notes))
     texts |= {**downloads.downloads(site, renderer.memory), **rows, **dict(static.values())}
+    texts |= {f"files/{path}": file.read_bytes() for path, file in site.files.items()}
     texts |= _for_hosts(site, [*texts])
     missing = book.missing(tree.stamps if tree.intact else ())
     failed = book.make(missing, jobs, console.progress)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pages.source.load import Site
 
 
-LOOKS = ("picture", "plate", "card")
+LOOKS = ("picture", "plate", "card", "file")
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,8 @@ class ImageResolver:
             match read:
                 case ("picture", exhibit, picture, treatment, severity, seed):
                     self.known[read] = self._picture(exhibit, picture, treatment, float(severity), int(seed))
+                case ("file", path):
+                    self.known[read] = self._file(path)
                 case ("plate", name):
                     self.known[read] = self._plate(name)
                 case ("card", exhibit):
@@ -120,6 +122,15 @@ class ImageResolver:
             return ResolvedImage("here", one.alt, one.label, self.book.describe(file, treatment, severity, seed), plain)
         except (OSError, ValueError):
             return ResolvedImage("absent", one.alt, one.label)  # already a Problem: pages.build inspects every picture
+
+    def _file(self, path: str) -> ResolvedImage:
+        """A picture file below content/; `label` says why there is none."""
+        if not path.startswith("content/"):
+            return ResolvedImage("absent", label="outside content/")
+        try:
+            return ResolvedImage("here", made=self.book.describe(path))
+        except (OSError, ValueError) as error:
+            return ResolvedImage("absent", label=str(error))
 
     def _plate(self, name: str) -> ResolvedImage:
         plate = self.plates.get(name)

@@ -39,6 +39,9 @@ also work in templates. Inside a part their arguments are variables, and `sectio
   audit()                      members [(id, claim)], counts {verdict: number}
   knob() wall()                members [(id, exhibit)] of the sets "knob" and "wall"
   catalogue()                  exhibit_id, picture_id, severities, seed, groups [(category, [(sub, [Shown] or None)])]
+  ref("table:ID", text=None)   no part: a link to a section, table, exhibit or claim, under its title
+  file(path)                   no part: the address of a file of content/files/
+  references()                 members [Reference], what the texts of this variant cite
   downloads() bibtex() runs() announcements()     files [(label, address, note)] / text / members / -
 """
 
@@ -60,6 +63,7 @@ from pages.cache.recording import Read, RecordingLedger, digest
 from pages.images.resolve import ResolvedImage, Shown, shown
 from pages.rendering import markdown, metadata
 from pages.rendering.sections import View, view_of
+from pages.rendering.text_functions import TextFunctions
 from pages.rendering.typography import typeset
 from pages.rendering.urls import Addresses
 from pages.source.load import Section
@@ -82,6 +86,11 @@ class TemplateContext:
         self.ledger: Any = RecordingLedger(self.site.ledger, lambda read: self.trace.read(read))
         self.kept: list[str] = []
         self.in_text = False
+        self.texts = TextFunctions(self)
+
+    def wrong(self, message: str) -> None:
+        """Record a defect at the line of the template or text that is being rendered."""
+        self.r.wrong(message)
 
     # -- addresses and metadata --------------------------------------------------------------------------------------
 
@@ -146,6 +155,10 @@ class TemplateContext:
     def plate(self, name: str) -> Shown:
         return shown(self._look(("plate", name)), self.at)
 
+    def content_file(self, path: str) -> Shown:
+        """A picture file of content/ that no exhibit names."""
+        return shown(self._look(("file", path)), self.at)
+
     def _look(self, read: Read) -> ResolvedImage:
         self.trace.read(read)
         self.r.hanging.want(read)
@@ -162,17 +175,17 @@ class TemplateContext:
     def _block(self, name: str, asked: object, make: Callable[[], str]) -> Markup:
         """A part that is made again only when `asked` or something that `make` reads has changed."""
         key = f"{self.at.here} {self.section.id if self.section else ''} {name} {asked}"
-        return self._placed(name, lambda: self.r.reuse(key, asked, self, make))
+        return self.placed(name, lambda: self.r.reuse(key, asked, self, make))
 
-    def _placed(self, name: str, make: Callable[[], str]) -> Markup:
+    def placed(self, name: str, make: Callable[[], str]) -> Markup:
         """A part where it was called. In a text its name stands around it, so that `check` tells what a part drew from
         what a person wrote."""
         in_text, self.in_text = self.in_text, False
         html = make()
         self.in_text = in_text
-        return self._keep(Markup(f"<!--part {name}-->{html}<!--/part-->")) if in_text and html else Markup(html)
+        return self.keep(Markup(f"<!--part {name}-->{html}<!--/part-->")) if in_text and html else Markup(html)
 
-    def _keep(self, html: Markup) -> Markup:
+    def keep(self, html: Markup) -> Markup:
         """The HTML itself in a template, a token for it in a text."""
         if not self.in_text:
             return html
@@ -200,7 +213,7 @@ class TemplateContext:
             names["sign"] = " %" if (in_percent or value.unit == "%") and value.value is not None else ""
             names |= {"show": ledger.show, "variant": self.at.variant, "page": self.site.page}
             self.r.value_html[place] = Markup(self.r.render("parts/value.html", names).strip())
-        return self._keep(self.r.value_html[place])
+        return self.keep(self.r.value_html[place])
 
     def has(self, name: str) -> bool:
         try:
@@ -268,7 +281,7 @@ class TemplateContext:
         if not members:
             known = {one for exhibit in self.ledger.exhibits.values() for one in exhibit.sets}
             self.r.wrong(f"no exhibit is in the set '{name}'{did_you_mean(name, known)}")
-        return self._placed("exhibits", lambda: self.part("exhibits", set=name, members=members))
+        return self.placed("exhibits", lambda: self.part("exhibits", set=name, members=members))
 
     def claim(self, name: str) -> Markup:
         def make() -> str:
@@ -388,6 +401,7 @@ class TemplateContext:
     def section_view(self, section: Section) -> View:
         """The section with its text."""
         self.section, voice = view_of(section, self.at.variant), section.voices[self.at.variant]
+        self.texts.voice = voice
         asked = [voice.text, voice.file]
         html = self.r.reuse(f"{self.at.here} {section.id}", asked, self, lambda: self._text(voice.file))
         view = replace(self.section, html=Markup(html))
@@ -399,7 +413,8 @@ class TemplateContext:
         self.kept, self.in_text = [], True
         text = self.r.render(file, self.names())
         self.in_text = False
-        html = self.r.reuse(f"markdown {digest(text)}", "", self, lambda: markdown.to_html(text))
+        prefix = self.section.id if self.section else ""
+        html = self.r.reuse(f"markdown {prefix} {digest(text)}", "", self, lambda: markdown.to_html(text, prefix))
         return markdown.with_parts(html, self.kept)
 
     def names(self) -> dict[str, Any]:
@@ -414,6 +429,7 @@ class TemplateContext:
         )  # fmt: skip
         return {
             **{function.__name__: function for function in functions},
+            **self.texts.names(),
             "show": ledger.show,
             "variant": at.variant,
             "other": at.other,

@@ -14,7 +14,7 @@ from pages.cache.fragments import FragmentCache, Trace
 from pages.cache.recording import Digests
 from pages.images.resolve import ImageResolver
 from pages.output.publish import Tree
-from pages.rendering import errors
+from pages.rendering import errors, notation
 from pages.rendering.context import TemplateContext
 from pages.rendering.sections import View, view_of
 from pages.rendering.typography import typeset
@@ -57,6 +57,8 @@ class Renderer:
             bytecode_cache=jinja2.FileSystemBytecodeCache(str(bytecode)),
         )
         self.env.filters["typeset"] = typeset
+        # in a text, `{#id}` names a heading or a picture
+        self.text_env = self.env.overlay(comment_start_string="{##", comment_end_string="##}")
         self.hanging = ImageResolver(self.site, self.book, self.plates, self.problems)
         give = Digests(self.site.ledger, self.hanging.fingerprint)
         self.memory = FragmentCache(root / ".cache/rendered", self.frame, self.tree, give, self.hanging.want)
@@ -67,7 +69,7 @@ class Renderer:
         for section in self.site.sections:
             for voice in section.voices.values():
                 if name == voice.file:
-                    return voice.text, str(self.site.root / name), lambda: True
+                    return notation.read(voice.text).text, str(self.site.root / name), lambda: True
         return None
 
     # -- pages -------------------------------------------------------------------------------------------------------
@@ -136,7 +138,8 @@ class Renderer:
     def render(self, template: str, names: dict[str, Any]) -> str:
         """One template; a mistake in it becomes a Problem with the template's file and line."""
         try:
-            return self.env.get_template(template).render(names)
+            env = self.text_env if template.startswith("content/") else self.env
+            return env.get_template(template).render(names)
         except Exception as error:  # whatever a text makes Python do is named at its line
             self.problems.append(errors.from_exception(error, template, self.site.root))
         return ""

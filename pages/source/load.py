@@ -22,6 +22,7 @@ from pages.source.settings import VARIANTS, Charts, ChartSpec, Page, SectionHead
 if TYPE_CHECKING:
     from effects.taxonomy import Taxonomy
     from ledger import Ledger
+    from pages.source.references import Reference
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class Site:
     taxonomy: Taxonomy
     ledger: Ledger
     charts: Mapping[str, ChartSpec] = field(default_factory=dict)
+    references: Mapping[str, Reference] = field(default_factory=dict)
+    files: Mapping[str, Path] = field(default_factory=dict)  # path below content/files -> the file
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -64,6 +67,7 @@ def load(root: Path) -> Site:
     """The site below `root`; InputError names every defect of content/ and results/ at once."""
     import ledger
     from effects import taxonomy
+    from pages.source import references
 
     problems: list[Problem] = []
     page = _written(Page, root / "content/page.toml", root, problems)
@@ -83,9 +87,17 @@ def load(root: Path) -> Site:
         problems += error.problems
     if page is None or names is None or published is None or charts is None:
         raise InputError(problems)
-    site = Site(root, page, sections, names, published, charts, problems)
+    cited, files = references.load(root, problems), _files(root)
+    site = Site(root, page, sections, names, published, charts, cited, files, problems)
     problems += validate.validate(site)
     return site
+
+
+def _files(root: Path) -> dict[str, Path]:
+    """What is published as it is: everything below content/files/."""
+    folder = root / "content/files"
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith("."))
+    return {path.relative_to(folder).as_posix(): path for path in found}
 
 
 M = TypeVar("M", bound=BaseModel)
@@ -157,7 +169,10 @@ def _sections(root: Path, problems: list[Problem]) -> list[Section]:
         entry for entry in folder.glob("*") if entry.is_dir() and not entry.name.startswith((".", "_"))
     ):
         header = _written(SectionHeader, place / "section.toml", root, problems)
-        texts = {variant: _text(place / f"{variant}.md", root, problems) for variant in VARIANTS}
+        files = {"clean": place / "clean.md", "distorted": place / "distorted.md"}
+        if not files["distorted"].exists():
+            files["distorted"] = files["clean"]  # the distorted variant shows the clean text
+        texts = {variant: _text(files[variant], root, problems) for variant in VARIANTS}
         if header is None or None in texts.values():
             continue
         toml = relative(place / "section.toml", root)
@@ -167,11 +182,11 @@ def _sections(root: Path, problems: list[Problem]) -> list[Section]:
         taken[header.id] = toml
         voices = {
             variant: Voice(
-                title=(voice := getattr(header, variant)).title,
+                title=(voice := getattr(header, variant) or header.clean).title,
                 nav=voice.nav,
                 lead=voice.lead or header.lead,
                 text=texts[variant] or "",
-                file=relative(place / f"{variant}.md", root),
+                file=relative(files[variant], root),
             )
             for variant in VARIANTS
         }
@@ -188,11 +203,11 @@ def _text(path: Path, root: Path, problems: list[Problem]) -> str | None:
     try:
         text = read_text(path, root)
     except FileNotFoundError:
-        problems.append(Problem(name, 0, "", "no such file: every section has two voices, clean.md and distorted.md"))
+        problems.append(Problem(name, 0, "", "no such file: every section has a text"))
     except InputError as error:
         problems += error.problems
     else:
         if text.strip():
             return text
-        problems.append(Problem(name, 1, "", "empty: every section has two voices"))
+        problems.append(Problem(name, 1, "", "empty: write the text, or delete distorted.md to show clean.md"))
     return None

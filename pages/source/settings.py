@@ -136,7 +136,7 @@ class SectionHeader(Written):
     lead: str = ""
     note: str = ""
     clean: VoiceHeader
-    distorted: VoiceHeader
+    distorted: VoiceHeader | None = None  # without it the distorted variant has the clean titles
 
 
 Cells = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]+\.[^\s]+\.(\*|[a-z0-9_]+)$")]

@@ -86,12 +86,10 @@ def test_all_mistakes_of_a_build_are_told_together(small):
     }  # fmt: skip
 
 
-def test_a_section_with_one_voice_is_refused(small):
-    (small.root / "content/sections/02-second/distorted.md").unlink()
+def test_a_section_without_a_clean_text_is_refused(small):
+    (small.root / "content/sections/02-second/clean.md").unlink()
     (problem,) = _problems(small)
-    assert problem == (
-        "content/sections/02-second/distorted.md: no such file: every section has two voices, clean.md and distorted.md"
-    )
+    assert problem == "content/sections/02-second/clean.md: no such file: every section has a text"
 
 
 def test_two_sections_with_one_id_are_refused(small):

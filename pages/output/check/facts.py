@@ -19,12 +19,12 @@ from urllib.parse import unquote
 
 from pages.cache.store import load_cache, save_cache
 
-VERSION = 7  # raise when `read_page` finds other facts in the same bytes
+VERSION = 8  # raise when `read_page` finds other facts in the same bytes
 TAG = re.compile(r"<!--.*?-->|<(/?)([a-zA-Z][\w-]*)([^<>\"']*(?:(?:\"[^\"]*\"|'[^']*')[^<>\"']*)*)>", re.S)
 ATTRIBUTE = re.compile(r"([^\s=\"'<>/]+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'<>]+)))?")
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 PLAIN_TAGS_THAT_COUNT = {"h1", "h2", "h3", "h4", "h5", "h6", "img", "svg"}  # even without an attribute
-NOT_PROSE = {"data", "code", "pre", "svg", "script", "style", "time", "kbd", "samp"}
+NOT_PROSE = {"data", "code", "math", "pre", "svg", "script", "style", "time", "kbd", "samp"}
 REQUESTS = {"object": ("data",), "use": ("href", "xlink:href"), "image": ("href", "xlink:href"), "a": ("ping",)}
 NUMBER = re.compile(r"\d(?:[\d.,\u2009\u202f]*\d)?")
 ELSEWHERE = re.compile(r"^(?:[a-z][a-z0-9+.-]*:|//)", re.I)

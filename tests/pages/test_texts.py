@@ -1,0 +1,218 @@
+"""What authors may write in a section's text: code, TeX, citations, footnotes, pictures, links to parts and files."""
+
+from __future__ import annotations
+
+import html
+import re
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.problems import InputError
+from pages.rendering import notation
+
+CLEAN = "content/sections/02-second/clean.md"
+DISTORTED = "content/sections/02-second/distorted.md"
+BIB = r"""
+@article{miro1925,
+  title = {Harlequin's {C}arnival},
+  author = {Mir{\'o}, Joan and van der Berg, Anna and Li, Wei},
+  journal = {Annals of Play}, year = 1925, doi = {10.1000/1}
+}
+@misc{adorno, title = {On \TeX\ and type}, author = {Adorno, Theodor}, year = {1944}}
+"""
+
+
+def _write(small, text: str) -> None:
+    """The same text in both voices of the second section."""
+    for path in (CLEAN, DISTORTED):
+        before = (small.root / path).read_text(encoding="utf-8")
+        small.write(path, before + "\n" + text + "\n")
+
+
+def _built(small, text: str) -> str:
+    _write(small, text)
+    report = small.build()
+    assert list(map(str, report.problems)) == []
+    return small.read("clean/index.html")
+
+
+def _refused(small, text: str) -> list[str]:
+    _write(small, text)
+    with pytest.raises(InputError) as caught:
+        small.build()
+    return [str(problem) for problem in caught.value.problems if str(problem).startswith(CLEAN)]
+
+
+def test_code_means_what_it_says(small):
+    page = _built(
+        small,
+        'A `{{ x }}`.\n\n```python\nx = {"a": 12}  # {#c} {{ value("nothing") }}\n```\n\nEnd.'.replace(" in 3", ""),
+    )
+    assert "<code>{{ x }}</code>" in page
+    block = re.search(r'<pre class="code" tabindex="0" data-language="python"><code>(.*?)</code></pre>', page, re.S)
+    assert block is not None
+    assert html.unescape(re.sub("<[^>]+>", "", block[1])) == 'x = {"a": 12}  # {#c} {{ value("nothing") }}\n'
+    assert 'class="mi"' in block[1] and "style=" not in block[1]
+
+
+def test_code_in_a_list_and_without_a_language_keeps_its_lines(small):
+    page = _built(small, "- item\n\n    ~~~\n    one < two\n      three\n    ~~~\n")
+    assert "<code>one &lt; two\n  three\n</code></pre>\n</li>" in page
+
+
+def test_an_unknown_language_is_named_with_the_nearest_one(small):
+    (problem,) = _refused(small, "```pythn\nx\n```")
+    assert problem.endswith("no language 'pythn' for highlighting, did you mean 'python'?")
+
+
+def test_tex_becomes_mathml(small):
+    page = _built(
+        small,
+        "Let $\\frac{{a}}{b_1}$ be.\n\n$$\nx = 2 \\\\\ny = 3\n$$",
+    )
+    assert '<math alttext="\\frac{{a}}{b_1}"' in page and "<mfrac>" in page
+    assert 'display="block"' in page and page.count("<math ") == 2
+
+
+@pytest.mark.parametrize(
+    ("tex", "said"),
+    [
+        (r"\frac{a", "unbalanced braces"),
+        (r"\nosuch x", r"no TeX command '\nosuch'"),
+        (r"}{", "unbalanced braces"),
+        (r"\left( x", "cannot be read"),
+    ],
+)
+def test_wrong_tex_is_named_at_its_line(small, tex, said):
+    (problem,) = _refused(small, f"Let ${tex}$ be.")
+    line = (small.root / CLEAN).read_text().splitlines().index(f"Let ${tex}$ be.") + 1
+    assert problem.startswith(f"{CLEAN}:{line}: ") and said in problem
+
+
+def test_aligned_formulas_are_tables():
+    from pages.rendering.verbatim import html as rendered
+
+    made = rendered(notation.Verbatim("display", r"\begin{aligned} a&=b\\ c&=d \end{aligned}"))
+    rows = ElementTree.fromstring(made).iter("{http://www.w3.org/1998/Math/MathML}mtr")
+    assert ["".join(row.itertext()) for row in rows] == ["a=b", "c=d"]
+
+
+def test_citations_are_printed_by_author_and_year_and_listed(small):
+    small.write("content/references.bib", BIB)
+    page = _built(small, "As shown [@miro1925, p. 4; @adorno].\n\n{{ references() }}")
+    assert "Miró et al., 1925</a>, p. 4; " in page and "Adorno, 1944</a>)" in page
+    items = re.findall(r'<li id="ref-(\w+)">(.*?)</li>', page)
+    assert [key for key, _ in items] == ["adorno", "miro1925"]
+    assert "Joan Miró, Anna van der Berg, Wei Li (1925)" in items[1][1]
+    assert 'href="https://doi.org/10.1000/1"' in items[1][1]
+
+
+def test_an_unknown_citation_is_answered_with_the_nearest_key(small):
+    small.write("content/references.bib", BIB)
+    (problem,) = _refused(small, "As shown [@miro1926].\n\n{{ references() }}")
+    assert "no reference 'miro1926' in content/references.bib, did you mean 'miro1925'?" in problem
+
+
+def test_a_citation_needs_its_list(small):
+    small.write("content/references.bib", BIB)
+    _write(small, "As shown [@adorno].")
+    assert any("#ref-adorno" in str(problem) for problem in small.build().problems)
+
+
+def test_broken_references_are_named_with_their_line(small):
+    small.write(
+        "content/references.bib", BIB + "\n@misc{adorno, title = {Twice}, year = {2}}\n@misc{bare, title = {x}}\n"
+    )
+    with pytest.raises(InputError) as caught:
+        small.build()
+    said = [str(problem) for problem in caught.value.problems]
+    assert said == [
+        "content/references.bib:9: the key 'adorno' is taken already",
+        "content/references.bib:10 bare: has no year",
+    ]
+
+
+def test_footnotes_of_two_sections_do_not_meet(small):
+    for path in (CLEAN, DISTORTED):
+        small.write(
+            path.replace("02-second", "01-first"),
+            (small.root / path.replace("02-second", "01-first")).read_text() + "\n\nOne[^1].\n\n[^1]: First note.\n",
+        )
+    page = _built(small, "Two[^1].\n\n[^1]: Second note.")
+    assert len(set(re.findall(r'id="(\w+-fn-1)"', page))) == 2
+
+
+def test_a_picture_of_content_is_shown_with_its_caption(small):
+    page = _built(small, '![A garden with a wall](../../pictures/garden-clean.jpg "The garden in 1904")')
+    figure = re.search(r'<figure class="image">.*?</figure>', page, re.S)
+    assert figure is not None
+    assert 'alt="A garden with a wall"' in figure[0] and "The garden in 1904" in figure[0]
+    assert "width=" in figure[0] and "height=" in figure[0]
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("![x](garden-cleen.jpg)", "no picture 'garden-cleen.jpg'"),
+        ("![](garden-clean.jpg)", "needs an alternative text"),
+        ("![x](https://example.org/x.png)", "is on another site"),
+        ("![x](../../../../x.png)", "no picture"),
+    ],
+)
+def test_a_picture_that_cannot_be_shown_is_named_at_its_line(small, written, said):
+    (problem,) = _refused(small, written)
+    assert said in problem
+
+
+def test_a_link_to_a_part_carries_its_title(small):
+    page = _built(small, 'See {{ ref("exhibit:garden") }} and {{ ref("section:first", "the start") }}.')
+    assert re.search(r'<a href="exhibit/garden.html" data-part="ref">[^<]+</a>', page)
+    assert '<a href="#first" data-part="ref">the start</a>' in page
+
+
+def test_a_link_to_an_unknown_part_is_answered_with_the_nearest(small):
+    (problem,) = _refused(small, 'See {{ ref("table:model") }}.')
+    assert "no table 'model', did you mean 'models'?" in problem
+
+
+def test_files_are_published_as_they_are(small):
+    small.write("content/files/talk/slides 1.pdf", b"%PDF-1.4")
+    page = _built(small, '[Slides]({{ file("talk/slides 1.pdf") }})')
+    assert 'href="../files/talk/slides%201.pdf"' in page
+    assert (small.out / "files/talk/slides 1.pdf").read_bytes() == b"%PDF-1.4"
+
+
+def test_braces_name_a_heading(small):
+    assert '<h3 id="here">Heading</h3>' in _built(small, "### Heading {#here}")
+
+
+def test_a_byte_order_mark_is_no_text(small):
+    for path in (CLEAN, DISTORTED):
+        small.write(path, b"\xef\xbb\xbf### A heading\n\n" + (small.root / path).read_bytes())
+    small.build()
+    for variant in ("clean", "distorted"):
+        page = small.read(f"{variant}/index.html")
+        assert "<h3>A heading</h3>" in page and "\ufeff" not in page
+
+
+def test_without_a_distorted_text_both_variants_show_the_clean_one(small):
+    (small.root / DISTORTED).unlink()
+    toml = "content/sections/02-second/section.toml"
+    small.write(toml, (small.root / toml).read_text().split("[distorted]")[0])
+    assert list(small.build().problems) == []
+    assert "On Route 66 hangs" in small.read("distorted/index.html")
+
+
+@given(st.text(alphabet="ab1 {}#%`$[]@!()\\\n\"'", max_size=80))
+def test_the_rewritten_text_keeps_its_lines(text):
+    assert notation.read(text).text.count("\n") == text.count("\n")
+
+
+@given(st.lists(st.sampled_from(["`a`", "$x$", "word", "$5", "[@k]", '{{ f("`") }}', "\n"]), max_size=12))
+def test_every_piece_is_called_once_and_in_order(parts):
+    source = notation.read(" ".join(parts))
+    calls = [int(number) for number in re.findall(r"verbatim\((\d+)\)", source.text)]
+    assert calls == list(range(len(source.pieces)))
