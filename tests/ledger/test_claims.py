@@ -8,7 +8,7 @@ import pytest
 
 import ledger
 from ledger.problems import InputError
-from ledger.rules import RULES
+from ledger.claims.rules import RULES
 from ledger.schema import Claim
 from tests.ledger.conftest import Project, number
 

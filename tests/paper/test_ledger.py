@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import ledger
-from ledger.rules import RULES
+from ledger.claims.rules import RULES
 
 ROOT = Path(__file__).resolve().parents[2]
 

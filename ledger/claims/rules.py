@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 
 from ledger.book import alike
-from ledger.findings import Finding, Ref, in_words, interval_of, lowered, pairs_of
+from ledger.claims.wording import Finding, Ref, in_words, interval_of, lowered, pairs_of
 from ledger.schema import Table, Value
 
 

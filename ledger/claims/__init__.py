@@ -1,6 +1,6 @@
 """Claims of the page and how they are judged: no verdict is ever typed.
 
-content/claims.toml holds rows of a sentence, the values it rests on and the name of a rule (ledger/rules.py). A rule
+content/claims.toml holds rows of a sentence, the values it rests on and the name of a rule (ledger/claims/rules.py). A rule
 sorts what it finds into evidence for, against and for neither; the verdict follows from the three piles. Sentences name
 numbers as `{value id}`. A second rule, on values that the miniature measured, gives the verdict in the miniature.
 """
@@ -19,9 +19,9 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, ValidationError
 
 from ledger.book import percent, show
-from ledger.findings import Finding, Ref, in_words, lowered, pairs_of
+from ledger.claims.wording import Finding, Ref, in_words, lowered, pairs_of
 from ledger.problems import InputError, Problem, did_you_mean, relative, spell, toml_line
-from ledger.rules import AT_LEAST, PAIRED, RULES, VALUE_OPTIONS, WITHOUT_VALUES
+from ledger.claims.rules import AT_LEAST, PAIRED, RULES, VALUE_OPTIONS, WITHOUT_VALUES
 from ledger.schema import Claim, Id, Strict, Table, Value
 
 Pattern = Annotated[str, StringConstraints(pattern=r"^[a-z0-9*][a-z0-9_.*-]*$")]
