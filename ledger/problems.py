@@ -1,7 +1,8 @@
-"""Errors that name file, line, field and remedy.
+"""Errors that name file, line, field and remedy: the one module of errors for the whole project.
 
 Whatever reads what people or machines wrote (ledger, pages, evidence, miniature) collects `Problem`s and raises one
-`InputError` with all of them, before anything is written.
+`InputError` with all of them, before anything is written. `explain` puts what pydantic found into plain words, and
+`json_line` and `toml_line` find the line of a path.
 """
 
 from __future__ import annotations
@@ -9,12 +10,17 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from json.decoder import WHITESPACE, scanstring  # type: ignore[attr-defined]
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args, get_origin
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel, ValidationError
 
 JsonPath = Sequence[str | int]
+SHOWN = 60  # defects of one file that are spelled out
 
 
 @dataclass(frozen=True, order=True)
@@ -43,6 +49,74 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`, did you mean 'x'?` for the nearest known name, or an empty string when none is near."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f", did you mean '{near[0]}'?" if near else ""
+
+
+def shortened(problems: Sequence[Problem]) -> list[Problem]:
+    """The first defects of a file, and how many more there are."""
+    if len(problems) <= SHOWN:
+        return [*problems]
+    return [*problems[:SHOWN], Problem(problems[0].file, 0, "", f"and {len(problems) - SHOWN} more defects")]
+
+
+# -- what pydantic found, in plain words ------------------------------------------------------------------------------
+
+
+def explain(
+    error: ValidationError, model: type[BaseModel], file: str, whole: Any, line_of: Callable[[JsonPath], int]
+) -> list[Problem]:
+    """One problem per place of `whole`, which `model` refused; a place that fits no branch of a union is named once."""
+    found = dict[tuple[str | int, ...], Problem]()
+    for detail in error.errors(include_url=False):
+        path = _written_path(detail["loc"], detail["type"], whole)
+        message = _plain(detail["type"], detail["msg"], detail["input"], detail["loc"], path, model)
+        found.setdefault(path, Problem(file, line_of(path), spell(path), message))
+    return shortened(list(found.values()))
+
+
+def _written_path(loc: JsonPath, kind: str, whole: Any) -> tuple[str | int, ...]:
+    """The path as far as the file has it, and one step more for a missing key: pydantic adds tags of its own."""
+    path = list[str | int]()
+    for step in loc:
+        try:
+            whole = whole[step]
+        except (KeyError, IndexError, TypeError):
+            return (*path, step) if kind == "missing" else tuple(path)
+        path.append(step)
+    return tuple(path)
+
+
+def _plain(kind: str, message: str, given: Any, loc: JsonPath, path: JsonPath, model: type[BaseModel]) -> str:
+    name = str(path[-1]) if path else ""
+    if "[key]" in loc:
+        return f"{name!r} is no id: lower-case letters, digits, '_', '.', '-'"
+    said = {
+        "missing": "is missing",
+        "finite_number": "must be a finite number",
+        "float_type": f"must be a number, not {given!r}"[:120],
+        "string_type": f"must be a text, not {given!r}"[:120],
+        "string_too_short": "is empty",
+        "model_type": f"must be a table, not {given!r}"[:120],
+        "dict_type": f"must be a table, not {given!r}"[:120],
+        "list_type": f"must be a list, not {given!r}"[:120],
+        "extra_forbidden": f"unknown key {name!r}" + did_you_mean(name, fields_at(model, path[:-1])),
+    }.get(kind)
+    return said or message.removeprefix("Value error, ")
+
+
+def fields_at(model: Any, path: JsonPath) -> list[str]:
+    """Names of the fields that the table at `path` below `model` may have; none where it is no model."""
+    for step in path:
+        if hasattr(model, "model_fields"):
+            field = model.model_fields.get(str(step))
+            model = field.annotation if field else None
+        elif inner := get_args(model):
+            model = inner[0] if get_origin(model) is tuple else inner[-1]
+        while not hasattr(model, "model_fields") and get_origin(model) not in (dict, list, tuple, None):
+            model = next((arm for arm in get_args(model) if arm is not type(None)), None)
+    return [*model.model_fields] if hasattr(model, "model_fields") else []
+
+
+# -- places -----------------------------------------------------------------------------------------------------------
 
 
 def spell(path: JsonPath) -> str:
@@ -117,29 +191,44 @@ def _scan(text: str, at: int, path: tuple[str | int, ...], found: list[tuple[tup
     return at + 1
 
 
-_KEY = re.compile(r"\s*([\w.\"-]+)\s*=")
-_HEADER = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(#.*)?$")
+_PART = r"""(?:[\w-]+|"[^"]*"|'[^']*')"""
+_DOTTED = rf"{_PART}(?:\s*\.\s*{_PART})*"
+_KEY = re.compile(rf"\s*({_DOTTED})\s*=")
+_HEADER = re.compile(rf"\s*(\[\[?)\s*({_DOTTED})\s*\]\]?\s*(#.*)?$")
 
 
 def toml_line(text: str, path: JsonPath) -> int:
     """1-based line of the key at `path` in TOML `text`, or of what it stands in; 1 when neither is written out."""
-    best, table, seen = 1, [], dict[str, int]()
+    wanted, best, table = tuple(path), 1, tuple[str | int, ...]()
+    last = dict[tuple[str | int, ...], int]()  # arrays of tables, and the index of the one that stands above
     for number, line in enumerate(text.split("\n"), 1):
         if header := _HEADER.match(line):
-            name = header[2].replace('"', "")
-            table = list[str | int](name.split("."))
+            table = _table(_parts(header[2]), last)
             if header[1] == "[[":
-                seen[name] = seen.get(name, -1) + 1
-                table.append(seen[name])
-            if list(path[: len(table)]) == table:
+                last[table] = last.get(table, -1) + 1
+                table = (*table, last[table])
+            if wanted[: len(table)] == table:
                 best = number
         elif key := _KEY.match(line):
-            full = table + key[1].replace('"', "").split(".")
-            if list(path) == full:
+            full = (*table, *_parts(key[1]))
+            if wanted == full:
                 return number
-            if list(path[: len(full)]) == full:  # an inline table or a list
+            if wanted[: len(full)] == full:  # an inline table or a list
                 best = number
     return best
+
+
+def _parts(dotted: str) -> list[str]:
+    return [part.strip("\"'") for part in re.findall(_PART, dotted)]
+
+
+def _table(names: Sequence[str], last: dict[tuple[str | int, ...], int]) -> tuple[str | int, ...]:
+    """The path of a table: below an array of tables it belongs to the last of them."""
+    path = tuple[str | int, ...]()
+    for name in names[:-1]:
+        path = (*path, name)
+        path = (*path, last[path]) if path in last else path
+    return (*path, names[-1])
 
 
 def relative(path: Path, root: Path) -> str:

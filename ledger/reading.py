@@ -10,14 +10,24 @@ import json
 import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
 
-from ledger import claims
 from ledger.book import Ledger
-from ledger.problems import InputError, JsonPath, Problem, did_you_mean, json_line, relative, repeated_keys, spell
+from ledger.claims.judge import judge_claims
+from ledger.claims.read import Known, check_claims, read_claims
+from ledger.problems import (
+    InputError,
+    JsonPath,
+    Problem,
+    did_you_mean,
+    explain,
+    json_line,
+    relative,
+    repeated_keys,
+    spell,
+)
 from ledger.schema import Document, Exhibit, Picture, Remote, Table
 from ledger.sources import FILE as SOURCES
 from ledger.sources import Source, read_sources
@@ -39,7 +49,7 @@ def load(root: Path) -> Ledger:
         except InputError as error:
             problems += error.problems
     try:
-        rows = claims.read(root)
+        rows = read_claims(root)
         sources = read_sources(root)
     except InputError as error:
         problems += error.problems
@@ -47,11 +57,11 @@ def load(root: Path) -> Ledger:
         raise InputError(problems)
     merged = _merge(documents, root)
     _locate(merged, sources)
-    everything = {**merged.values, **merged.scores}
-    problems = [*_dangling(merged, root), *claims.check(rows, everything, merged.tables, root)]
+    known = Known({**merged.values, **merged.scores}, merged.tables)
+    problems = [*_dangling(merged, root), *check_claims(rows, known, root)]
     if problems:
         raise InputError(problems)
-    judged = claims.judge(rows, everything, merged.tables)
+    judged = judge_claims(rows, known)
     return Ledger(
         merged.values, merged.tables, merged.exhibits, merged.runs, judged, files=merged.files, root=merged.root
     )
@@ -74,7 +84,11 @@ def read_document(file: Path, root: Path) -> Document:
     try:
         return Document.model_validate_json(text, strict=True)
     except ValidationError as error:
-        raise InputError(_explain(error, text, name)) from None
+        raise InputError(_explained(error, text, name)) from None
+
+
+def _explained(error: ValidationError, text: str, name: str) -> list[Problem]:
+    return explain(error, Document, name, json.loads(text), lambda path: json_line(text, path))
 
 
 def _text(file: Path, name: str, root: Path) -> str:
@@ -96,71 +110,6 @@ class _Repeated(Exception):
 def _noting_repeats(pairs: list[tuple[str, Any]]) -> None:
     if len(dict(pairs)) != len(pairs):
         raise _Repeated
-
-
-# -- what pydantic found, in plain words ------------------------------------------------------------------------------
-
-
-def _explain(error: ValidationError, text: str, name: str) -> Iterator[Problem]:
-    """One problem per place: a place that fits no branch of a union is named once."""
-    whole = json.loads(text)
-    details = error.errors(include_url=False)
-    seen = set[tuple[str | int, ...]]()
-    for detail in details[:_SHOWN]:
-        path = _existing(detail, whole)
-        if path not in seen:
-            seen.add(path)
-            yield Problem(name, json_line(text, path), spell(path), _plain(detail, path))
-    if len(details) > _SHOWN:
-        yield Problem(name, 0, "", f"and {len(details) - _SHOWN} more defects")
-
-
-def _existing(detail: ErrorDetails, whole: Any) -> tuple[str | int, ...]:
-    """The path as far as the document has it, and one step more for a missing key: pydantic adds tags of its own."""
-    path = list[str | int]()
-    for step in detail["loc"]:
-        try:
-            whole = whole[step]
-        except (KeyError, IndexError, TypeError):
-            return (*path, step) if detail["type"] == "missing" else tuple(path)
-        path.append(step)
-    return tuple(path)
-
-
-def _plain(detail: ErrorDetails, path: JsonPath) -> str:
-    kind, name = detail["type"], str(path[-1]) if path else ""
-    if kind == "missing":
-        return "is missing"
-    if kind == "extra_forbidden":
-        return f"unknown key {name!r}" + did_you_mean(name, _keys_beside(path))
-    if kind == "finite_number":
-        return "must be a finite number"
-    if kind == "float_type":
-        return f"must be a number, not {detail['input']!r}"[:120]
-    if "[key]" in detail["loc"]:
-        return f"{name!r} is no id: lower-case letters, digits, '_', '.', '-'"
-    return detail["msg"].removeprefix("Value error, ")
-
-
-def _keys_beside(path: JsonPath) -> Iterable[str]:
-    """Keys that the schema allows where the last step of `path` stands."""
-    model: Any = Document
-    for step in path[:-1]:
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            field = model.model_fields.get(str(step))
-            model = field.annotation if field else None
-        elif (inner := get_args(model)) and isinstance(step, int | str):
-            model = inner[-1]
-        model = next((arm for arm in get_args(model) if _is_model(arm)), model) if not _is_mapping(model) else model
-    return list(model.model_fields) if _is_model(model) else []
-
-
-def _is_model(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)
-
-
-def _is_mapping(kind: Any) -> bool:
-    return getattr(kind, "__origin__", None) in (dict, list)
 
 
 # -- one ledger out of many files -------------------------------------------------------------------------------------

@@ -234,22 +234,34 @@ class Exhibit(Strict):
     caveat: str | None = None
 
 
+Verdict = Literal["holds", "holds in part", "contradicted", "cannot be checked"]
+Repetition = Literal["reproduced", "reproduced in part", "not reproduced", "opposite"]
+Weight = Literal["argument", "detail", "caveat"]  # a detail is a count, a label, a legend; a caveat limits the evidence
+
+
+class SecondVerdict(Strict):
+    """What a second setting, such as a small model of one's own, says to the same sentence."""
+
+    setting: str
+    verdict: Repetition
+    because: str
+    because_marked: str
+    rests_on: list[Id]
+
+
 class Claim(Strict):
     """A sentence of the page. `verdict` and `because` are computed by `ledger.claims`, never typed."""
 
     sentence: str
     where: str  # the place on the page or in the paper
     section: Id  # of our page
-    weight: Literal["argument", "detail", "caveat"] = "argument"
+    weight: Weight = "argument"
     rests_on: list[Id]
-    verdict: Literal["holds", "holds in part", "contradicted", "cannot be checked"]
+    verdict: Verdict
     because: str
     sentence_marked: str = ""  # the same two texts with `{value id}` in place of each number, for links to provenance
     because_marked: str = ""
-    in_miniature: Literal["reproduced", "reproduced in part", "not reproduced", "opposite"] | None = None
-    in_miniature_because: str = ""
-    in_miniature_because_marked: str = ""
-    in_miniature_rests_on: list[Id] = []
+    second: SecondVerdict | None = None
 
 
 class Run(Strict):

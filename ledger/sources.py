@@ -9,11 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from ledger.problems import InputError, Problem, spell, toml_line
 from ledger.schema import Id, Remote, Strict, Web
-from ledger.text import read_toml
+from ledger.text import read_toml_as
 
 FILE = "content/sources.toml"
 
@@ -55,13 +54,6 @@ class _File(Strict):
 def read_sources(root: Path) -> dict[str, Source]:
     """All declared sources by name; none where the project has no such file."""
     try:
-        text, written = read_toml(root / FILE, root)
+        return read_toml_as(_File, root / FILE, root)[1].sources
     except FileNotFoundError:
         return {}
-    try:
-        return _File.model_validate(written).sources
-    except ValidationError as error:
-        details = error.errors(include_url=False)
-        raise InputError(
-            Problem(FILE, toml_line(text, one["loc"]), spell(one["loc"]), one["msg"]) for one in details
-        ) from None

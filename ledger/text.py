@@ -10,9 +10,14 @@ import json
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ledger.problems import InputError, Problem, relative
+from ledger.problems import InputError, Problem, explain, relative, toml_line
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+M = TypeVar("M", bound="BaseModel")
 
 ENCODING = "utf-8-sig"
 
@@ -47,6 +52,18 @@ def read_toml(file: Path, root: Path) -> tuple[str, dict[str, Any]]:
     except RecursionError:
         line, message = 0, "not TOML: nested too deeply"
     raise InputError([Problem(relative(file, root), line, "", message)])
+
+
+def read_toml_as(model: type[M], file: Path, root: Path) -> tuple[str, M]:
+    """The text of a TOML file and the checked model of what it says."""
+    from pydantic import ValidationError
+
+    text, written = read_toml(file, root)
+    try:
+        return text, model.model_validate(written)
+    except ValidationError as error:
+        name = relative(file, root)
+        raise InputError(explain(error, model, name, written, lambda path: toml_line(text, path))) from None
 
 
 def read_json(file: Path, root: Path) -> tuple[str, Any]:

@@ -1,24 +1,121 @@
 """The rules that judge claims: small functions from values to evidence for, against and for neither.
 
-A rule takes the values in the order in which the claim lists them. To add one is to write the function and to name it
-in `RULES`; an option called `than`, `low`, `high` or `margin` is a value, `table` a table, any other a text.
+A rule takes the values in the order in which the claim lists them. To add one is to write the function under `@rule`:
+`paired` rules read the values two by two, `at_least` is the smallest number of them. Each further parameter is an
+option that the claim must give: one of type `Ref` names a value, one of type `Table` a table, any other is a text.
 """
 
 from __future__ import annotations
 
+import inspect
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from ledger.book import alike
-from ledger.claims.wording import Finding, Ref, in_words, interval_of, lowered, pairs_of
+from ledger.claims.wording import in_words, interval_in_words
 from ledger.schema import Table, Value
 
+# -- what a rule works with -------------------------------------------------------------------------------------------
 
+
+@dataclass(frozen=True)
+class Ref:
+    """A value with its id and its label as it stands inside a sentence."""
+
+    id: str
+    value: Value
+    label: str
+    twin: Ref | None = None  # the value that reports the same quantity independently
+
+    @property
+    def number(self) -> float:
+        """The number; a rule gets no pending values."""
+        assert self.value.value is not None
+        return self.value.value
+
+    @property
+    def marked(self) -> str:
+        return "{" + self.id + "}"
+
+    @property
+    def named(self) -> str:
+        """`ΔHPSv3 of DanceFlux ({...})`."""
+        return f"{self.label} ({self.marked})"
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval, or the number itself twice where none is known."""
+        return self.value.interval or (self.number, self.number)
+
+    @property
+    def half_digit(self) -> float:
+        """Half a unit of the last printed digit."""
+        return 0.5 * 10.0**-self.value.digits
+
+
+@dataclass
+class Finding:
+    """What a rule found: items that speak for the sentence, against it, or for neither.
+
+    `unmeasured` items have no number yet and leave the verdict as it is. A `reason` stands instead of the lists.
+    """
+
+    supports: list[str] = field(default_factory=list)
+    refutes: list[str] = field(default_factory=list)
+    undecided: list[str] = field(default_factory=list)
+    unmeasured: list[str] = field(default_factory=list)
+    reason: str = ""
+
+    def add(self, outcome: bool | None, item: str) -> None:
+        (self.undecided if outcome is None else self.supports if outcome else self.refutes).append(item)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule as claims name it."""
+
+    apply: Callable[..., Finding]
+    paired: bool
+    at_least: int
+    options: dict[str, type]  # name -> Ref, Table or str
+
+    @property
+    def leads(self) -> bool:
+        """Whether the first value is the one that the others are held against."""
+        return not self.paired and self.at_least > 1
+
+
+RULES: dict[str, Rule] = {}
+
+
+def rule(*, paired: bool = False, at_least: int | None = None) -> Callable[[Callable[..., Finding]], Rule]:
+    """Enters the function below under its name."""
+
+    def enter(function: Callable[..., Finding]) -> Rule:
+        _, *options = inspect.signature(function, eval_str=True).parameters.values()
+        least = at_least if at_least is not None else 2 if paired else 1
+        made = Rule(function, paired, least, {option.name: option.annotation for option in options})
+        RULES[function.__name__] = made
+        return made
+
+    return enter
+
+
+def pairs_of(refs: Sequence[Ref]) -> list[tuple[Ref, Ref]]:
+    return list(zip(refs[::2], refs[1::2], strict=True))
+
+
+# -- the rules --------------------------------------------------------------------------------------------------------
+
+
+@rule(paired=True)
 def first_above_second(refs: Sequence[Ref]) -> Finding:
     """Of every two values in turn the first is above the second."""
     return _pairwise(refs, lambda a, b: a.number > b.number, "above", "not above")
 
 
+@rule(paired=True)
 def first_below_second(refs: Sequence[Ref]) -> Finding:
     """Of every two values in turn the first is below the second."""
     return _pairwise(refs, lambda a, b: a.number < b.number, "below", "not below")
@@ -32,11 +129,13 @@ def _pairwise(refs: Sequence[Ref], holds: Callable[[Ref, Ref], bool], yes: str, 
     return finding
 
 
+@rule()
 def all_below(refs: Sequence[Ref], than: Ref) -> Finding:
     """Every value, and where it has one its whole interval, is below `than`."""
     return _beside(refs, than, -1, "below")
 
 
+@rule()
 def all_above(refs: Sequence[Ref], than: Ref) -> Finding:
     """Every value, and where it has one its whole interval, is above `than`."""
     return _beside(refs, than, 1, "above")
@@ -45,25 +144,26 @@ def all_above(refs: Sequence[Ref], than: Ref) -> Finding:
 def _beside(refs: Sequence[Ref], than: Ref, side: int, word: str) -> Finding:
     finding = Finding()
     for ref in refs:
-        low, high = ref.value.interval or (ref.number, ref.number)
+        low, high = ref.interval
         if low <= than.number <= high and low < high:
-            finding.add(None, f"{ref.named}{interval_of(ref)} is on neither side of {than.named}")
+            finding.add(None, f"{ref.named}{interval_in_words(ref.value)} is on neither side of {than.named}")
         else:
             fits = (ref.number - than.number) * side > 0
             finding.add(fits, f"{ref.named} is {'' if fits else 'not '}{word} {than.named}")
     return finding
 
 
+@rule()
 def within(refs: Sequence[Ref], low: Ref, high: Ref) -> Finding:
     """Every value lies between `low` and `high`, bounds included, to the printed precision of the bounds."""
     finding = Finding()
-    slack = 0.5 * 10.0**-low.value.digits
     for ref in refs:
-        fits = low.number - slack <= ref.number <= high.number + slack
+        fits = low.number - low.half_digit <= ref.number <= high.number + high.half_digit
         finding.add(fits, f"{ref.named} lies {'within' if fits else 'outside'} {low.marked} to {high.marked}")
     return finding
 
 
+@rule(paired=True)
 def same_number(refs: Sequence[Ref]) -> Finding:
     """Of every two values in turn, the claimed and the found one, both print alike."""
     finding = Finding()
@@ -73,11 +173,13 @@ def same_number(refs: Sequence[Ref]) -> Finding:
     return finding
 
 
+@rule(paired=True)
 def share_in_per_cent(refs: Sequence[Ref]) -> Finding:
     """A claimed percentage, then a share that it rounds."""
     return _per_cent(refs, lambda share: 100 * share, "")
 
 
+@rule(paired=True)
 def rest_in_per_cent(refs: Sequence[Ref]) -> Finding:
     """A claimed percentage, then a share whose complement it rounds."""
     return _per_cent(refs, lambda share: 100 - 100 * share, "one minus ")
@@ -86,16 +188,18 @@ def rest_in_per_cent(refs: Sequence[Ref]) -> Finding:
 def _per_cent(refs: Sequence[Ref], derived: Callable[[float], float], wording: str) -> Finding:
     finding = Finding()
     for claimed, share in pairs_of(refs):
-        fits = abs(claimed.number - derived(share.number)) <= 0.5 * 10.0**-claimed.value.digits + 1e-9
+        fits = abs(claimed.number - derived(share.number)) <= claimed.half_digit + 1e-9
         finding.add(fits, f"{wording}{share.named} {'rounds' if fits else 'does not round'} to {claimed.marked} %")
     return finding
 
 
+@rule(at_least=2)
 def lowest(refs: Sequence[Ref]) -> Finding:
     """The first value is the lowest of all."""
     return _pairwise([side for other in refs[1:] for side in (refs[0], other)], _less, "below", "not below")
 
 
+@rule(at_least=2)
 def highest(refs: Sequence[Ref]) -> Finding:
     """The first value is the highest of all."""
     return _pairwise([side for other in refs[1:] for side in (other, refs[0])], _less, "below", "not below")
@@ -105,6 +209,7 @@ def _less(first: Ref, second: Ref) -> bool:
     return first.number < second.number
 
 
+@rule(at_least=3)
 def rank(refs: Sequence[Ref]) -> Finding:
     """A claimed rank, then the value ranked, then all others: one more than the number of higher ones."""
     claimed, ranked, *others = refs
@@ -115,6 +220,7 @@ def rank(refs: Sequence[Ref]) -> Finding:
     return Finding([item]) if fits else Finding([], [item])
 
 
+@rule(at_least=2)
 def last(refs: Sequence[Ref]) -> Finding:
     """No other value is below the first."""
     found = sum(_less(other, refs[0]) for other in refs[1:])
@@ -122,38 +228,43 @@ def last(refs: Sequence[Ref]) -> Finding:
     return Finding([], [item]) if found else Finding([item])
 
 
+@rule(at_least=4)
 def place_between_extremes(refs: Sequence[Ref]) -> Finding:
     """A claimed share, then a value, then others: where the value stands between the least and the greatest."""
     claimed, placed, *others = refs
     low, high = min(others, key=lambda ref: ref.number), max(others, key=lambda ref: ref.number)
+    if low.number == high.number:
+        return Finding(undecided=[f"all others are alike, {low.marked}: nothing lies between them"])
     found = (placed.number - low.number) / (high.number - low.number)
-    fits = abs(claimed.number - found) <= 0.5 * 10.0**-claimed.value.digits + 1e-9
+    fits = abs(claimed.number - found) <= claimed.half_digit + 1e-9
     item = f"{placed.named} between {low.named} and {high.named} gives {found:.3f}; claimed is {claimed.marked}"
     return Finding([item]) if fits else Finding([], [item])
 
 
-def rederived(refs: Sequence[Ref], twins: Mapping[str, Ref] | None = None) -> Finding:
-    """Every reported value agrees, as printed, with its recomputed twin; one without a twin is unmeasured."""
+@rule()
+def rederived(refs: Sequence[Ref]) -> Finding:
+    """Every reported value that can be recomputed agrees with its recomputed twin to the printed precision."""
     finding = Finding()
     for ref in refs:
-        twin = (twins or {}).get(ref.id)
-        if twin is None:
+        if ref.twin is None:
             finding.unmeasured.append(f"nothing to recompute {ref.named} from")
-            continue
-        fits = alike(ref.value, twin.value)
-        finding.add(fits, f"{ref.named}, recomputed {twin.marked}")
+        else:
+            finding.add(alike(ref.value, ref.twin.value), f"{ref.named}, recomputed {ref.twin.marked}")
     return finding
 
 
+@rule(paired=True)
 def one_test_set(refs: Sequence[Ref]) -> Finding:
     """Accuracy and F1 in turn: is there one share of positives that every row allows?
 
-    Accuracy a and F1 f give the true positives t = f(1 - a) / 2(1 - f); positives then make up between t and t + 1 - a
-    of the set. Each printed number may be off by half of its last digit.
+    With errors e = 1 - accuracy, F1 f gives the true positives t = f e / 2(1 - f); positives then make up between t and
+    t + e of the set. Each printed number may be off by half of its last digit.
     """
     spans = [(accuracy, *_positives(accuracy, f1)) for accuracy, f1 in pairs_of(refs)]
     first, floor, _ = max(spans, key=lambda span: span[1])
     second, _, ceiling = min(spans, key=lambda span: span[2])
+    if floor > 1:
+        return Finding(refutes=[f"no share of positives goes with {first.named} and its F1"])
     item = (
         f"{first.named} needs at least {floor:.3f} of its pairs to be positives, {second.named} at most {ceiling:.3f}"
     )
@@ -161,15 +272,16 @@ def one_test_set(refs: Sequence[Ref]) -> Finding:
 
 
 def _positives(accuracy: Ref, f1: Ref) -> tuple[float, float]:
-    half = 0.5 * 10.0**-accuracy.value.digits
-    corners = [
-        (f * (1 - a) / (2 * (1 - f)), a)
-        for a in (accuracy.number - half, accuracy.number + half)
-        for f in (f1.number - half, f1.number + half)
-    ]
-    return min(hits for hits, _ in corners), min(1.0, max(hits + 1 - a for hits, a in corners))
+    """Least and greatest share of positives; the least is above 1 where the two numbers exclude each other."""
+    few, many = (max(0.0, 1 - accuracy.number + side * accuracy.half_digit) for side in (-1, 1))
+    low, high = max(0.0, f1.number - f1.half_digit), f1.number + f1.half_digit
+    least = low * few / (2 * (1 - low)) if low < 1 else 0.0
+    if least + few > 1:
+        return 2.0, 1.0
+    return least, 1.0 if high >= 1 else min(1.0, high * many / (2 * (1 - high)) + many)
 
 
+@rule(paired=True)
 def unanimous(refs: Sequence[Ref]) -> Finding:
     """Counts in turn, for and against a side: one case on the other side, anywhere, is enough against it."""
     items = [(f"{one.named} against {other.marked}", other.number) for one, other in pairs_of(refs)]
@@ -180,6 +292,7 @@ def unanimous(refs: Sequence[Ref]) -> Finding:
     return Finding([], split, reason=f"{divided}: {'; '.join(split)}")
 
 
+@rule(paired=True)
 def cases(refs: Sequence[Ref]) -> Finding:
     """Counts in turn, of cases for and against: with both it holds in part."""
     finding, items = Finding(), []
@@ -191,42 +304,45 @@ def cases(refs: Sequence[Ref]) -> Finding:
     return finding
 
 
+@rule()
 def zero(refs: Sequence[Ref]) -> Finding:
     """Every number is zero, to its printed precision."""
     finding = Finding()
     for ref in refs:
-        fits = abs(ref.number) < 0.5 * 10.0**-ref.value.digits
+        fits = abs(ref.number) < ref.half_digit
         finding.add(fits, f"{ref.named} is {'' if fits else 'not '}zero")
     return finding
 
 
+@rule()
 def rows_of_table(refs: Sequence[Ref], table: Table) -> Finding:
     """The claimed number is the number of rows of `table`."""
     fits = refs[0].number == len(table.rows)
-    item = f"{lowered(refs[0].value.label)}: {refs[0].marked}; “{table.title}” has {in_words(len(table.rows))} rows"
+    item = f"{refs[0].label}: {refs[0].marked}; “{table.title}” has {in_words(len(table.rows))} rows"
     return Finding([item]) if fits else Finding([], [item])
 
 
+@rule()
 def rows_of_kind(refs: Sequence[Ref], table: Table, kind: str) -> Finding:
     """The claimed number is the number of rows of `table` that are of one kind."""
     count = sum(row.kind == kind for row in table.rows)
     fits = refs[0].number == count
-    item = (
-        f"{lowered(refs[0].value.label)}: {refs[0].marked}; “{table.title}” has {in_words(count)} rows of kind “{kind}”"
-    )
+    item = f"{refs[0].label}: {refs[0].marked}; “{table.title}” has {in_words(count)} rows of kind “{kind}”"
     return Finding([item]) if fits else Finding([], [item])
 
 
+@rule()
 def rows_in_group(refs: Sequence[Ref], table: Table, group: str, kind: str) -> Finding:
     """The claimed number, or bound, fits the number of rows of `table` of one group and kind."""
     named = [row.label for row in table.rows if (row.group, row.kind) == (group, kind)]
     counted = Value(label="counted", value=len(named), unit="", digits=0, source=refs[0].value.source)
     fits = alike(refs[0].value, counted)
     listed = f"{in_words(len(named))} ({', '.join(named)})" if named else "none"
-    item = f"{lowered(refs[0].value.label)} ({refs[0].marked}); “{table.title}” has {listed} in the group {group}"
+    item = f"{refs[0].label} ({refs[0].marked}); “{table.title}” has {listed} in the group {group}"
     return Finding([item]) if fits else Finding([], [item])
 
 
+@rule(at_least=0)
 def has_row(refs: Sequence[Ref], table: Table, row: str) -> Finding:
     """`table` has a row of this name."""
     fits = any(row.casefold() in (known.id, known.label.casefold()) for known in table.rows)
@@ -234,6 +350,7 @@ def has_row(refs: Sequence[Ref], table: Table, row: str) -> Finding:
     return Finding([item]) if fits else Finding([], [item])
 
 
+@rule()
 def sample_size(refs: Sequence[Ref], than: Ref) -> Finding:
     """Every value states that it rests on `than` samples; one that states no number is unmeasured."""
     finding = Finding()
@@ -245,17 +362,20 @@ def sample_size(refs: Sequence[Ref], than: Ref) -> Finding:
     return finding
 
 
+@rule(at_least=0)
 def same_words(refs: Sequence[Ref], here: str, there: str) -> Finding:
     """Two places that should say the same do; both are quoted."""
     item = f"one place says “{here}”, another “{there}”"
     return Finding([item]) if here.casefold() == there.casefold() else Finding([], [item])
 
 
+@rule(at_least=0)
 def not_measured(refs: Sequence[Ref], because: str) -> Finding:
     """Nothing that the ledger could hold decides this; the reason says what is missing."""
     return Finding(reason=because)
 
 
+@rule()
 def positive(refs: Sequence[Ref]) -> Finding:
     """Every number is above zero, whatever its interval."""
     finding = Finding()
@@ -264,11 +384,13 @@ def positive(refs: Sequence[Ref]) -> Finding:
     return finding
 
 
+@rule()
 def below_zero(refs: Sequence[Ref]) -> Finding:
     """Every difference is below zero with its whole interval."""
     return _sided(refs, -1)
 
 
+@rule()
 def above_zero(refs: Sequence[Ref]) -> Finding:
     """Every difference is above zero with its whole interval."""
     return _sided(refs, 1)
@@ -277,19 +399,19 @@ def above_zero(refs: Sequence[Ref]) -> Finding:
 def _sided(refs: Sequence[Ref], side: int) -> Finding:
     finding = Finding()
     for ref in refs:
-        low, high = ref.value.interval or (ref.number, ref.number)
+        low, high = ref.interval
+        said = f"{ref.named}{interval_in_words(ref.value)}"
         if ref.value.interval is None or low <= 0 <= high:
-            finding.add(None, f"{ref.named}{interval_of(ref)} does not exclude zero")
+            finding.add(None, f"{said} does not exclude zero")
         else:
-            finding.add(
-                (low > 0) == (side > 0), f"{ref.named}{interval_of(ref)} is {'above' if low > 0 else 'below'} zero"
-            )
+            finding.add((low > 0) == (side > 0), f"{said} is {'above' if low > 0 else 'below'} zero")
     return finding
 
 
+@rule(at_least=2)
 def falls_steadily(refs: Sequence[Ref]) -> Finding:
     """No step rises beyond the intervals, and the interval of the last value lies wholly below that of the first."""
-    spans = [ref.value.interval or (ref.number, ref.number) for ref in refs]
+    spans = [ref.interval for ref in refs]
     first, last_one = spans[0], spans[-1]
     item = f"from {refs[0].named} to {refs[-1].named} in {in_words(len(refs) - 1)} steps"
     if first[1] < last_one[0]:
@@ -303,56 +425,12 @@ def falls_steadily(refs: Sequence[Ref]) -> Finding:
     return Finding([f"{item}, none rising beyond the intervals"])
 
 
+@rule()
 def loses_less_than(refs: Sequence[Ref], margin: Ref) -> Finding:
     """Every difference lies, with its whole interval, above minus `margin`."""
     finding = Finding()
     for ref in refs:
-        low, high = ref.value.interval or (ref.number, ref.number)
+        low, high = ref.interval
         outcome = True if low > -margin.number else False if high < -margin.number else None
-        finding.add(outcome, f"{ref.named}{interval_of(ref)} against a margin of {margin.marked}")
+        finding.add(outcome, f"{ref.named}{interval_in_words(ref.value)} against a margin of {margin.marked}")
     return finding
-
-
-Rule = Callable[..., Finding]
-RULES: dict[str, Rule] = {
-    rule.__name__: rule
-    for rule in (
-        first_above_second,
-        first_below_second,
-        all_below,
-        all_above,
-        within,
-        same_number,
-        share_in_per_cent,
-        rest_in_per_cent,
-        lowest,
-        highest,
-        rank,
-        last,
-        place_between_extremes,
-        rederived,
-        one_test_set,
-        unanimous,
-        cases,
-        zero,
-        rows_of_table,
-        rows_of_kind,
-        rows_in_group,
-        has_row,
-        sample_size,
-        positive,
-        same_words,
-        not_measured,
-        below_zero,
-        above_zero,
-        falls_steadily,
-        loses_less_than,
-    )
-}
-PAIRED = {
-    "first_above_second", "first_below_second", "same_number", "share_in_per_cent", "rest_in_per_cent", "one_test_set",
-    "unanimous", "cases",
-}  # fmt: skip
-AT_LEAST = {"rank": 3, "place_between_extremes": 4, "lowest": 2, "highest": 2, "last": 2, "falls_steadily": 2}
-WITHOUT_VALUES = {"has_row", "same_words", "not_measured"}
-VALUE_OPTIONS = {"than", "low", "high", "margin"}

@@ -1,79 +1,80 @@
-"""What the rules that judge claims work with: values by their names, what was found, and the words to say it in."""
+"""The words in which a verdict is explained."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
-from ledger.book import show
+from ledger.book import percent, show
 from ledger.schema import Value
 
-
-@dataclass(frozen=True)
-class Ref:
-    """A value with its id."""
-
-    id: str
-    value: Value
-
-    @property
-    def number(self) -> float:
-        """The number; a pending value never reaches a rule that compares."""
-        assert self.value.value is not None
-        return self.value.value
-
-    @property
-    def marked(self) -> str:
-        return "{" + self.id + "}"
-
-    @property
-    def named(self) -> str:
-        """`ΔHPSv3 of DanceFlux ({...})`, as it stands inside a sentence."""
-        return f"{lowered(self.value.label)} ({self.marked})"
-
-
-@dataclass
-class Finding:
-    """What a rule found: items that speak for the sentence, against it, or for neither. A `reason` stands instead.
-
-    `unmeasured` names what has no number: it is printed, and decides nothing.
-    """
-
-    supports: list[str] = field(default_factory=list)
-    refutes: list[str] = field(default_factory=list)
-    undecided: list[str] = field(default_factory=list)
-    unmeasured: list[str] = field(default_factory=list)
-    reason: str = ""
-
-    def add(self, outcome: bool | None, item: str) -> None:
-        (self.undecided if outcome is None else self.supports if outcome else self.refutes).append(item)
-
-
-def pairs_of(refs: Sequence[Ref]) -> list[tuple[Ref, Ref]]:
-    return list(zip(refs[::2], refs[1::2], strict=True))
-
-
+MARK = re.compile(r"\{([a-z0-9][a-z0-9_.-]*)( %)?\}")  # `{value id}`, or `{value id %}` for a share in per cent
 _NUMBERS = [
     "none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
     "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
 ]  # fmt: skip
+
+_EPONYMS = {"Wilcoxon", "Pearson", "Spearman", "Cohen", "Wilson", "Student"}
 
 
 def in_words(count: int) -> str:
     return _NUMBERS[count] if count < len(_NUMBERS) else str(count)
 
 
-_NAMES = {"Wilcoxon", "Nano", "Flux", "Seedream", "Playground"}
+def names_in(labels: Iterable[str]) -> frozenset[str]:
+    """Words that some label writes with a capital inside a sentence, and none without: names, which keep it."""
+    inner = [word.strip("(),:;'’s") for label in labels for word in label.split()[1:]]
+    common = {word for word in inner if word[:1].islower()}
+    return frozenset(word for word in inner if word[:1].isupper() and word.lower() not in common)
 
 
-def lowered(label: str) -> str:
+def lowered(label: str, names: frozenset[str]) -> str:
     """A label inside a sentence; names and symbols keep their capitals."""
     first = label.split(" ", 1)[0]
-    return label if first in _NAMES or not first[1:].islower() else label[:1].lower() + label[1:]
+    return label if first.strip("'’s") in names | _EPONYMS or not first[1:].islower() else label[:1].lower() + label[1:]
 
 
-def interval_of(ref: Ref) -> str:
-    if ref.value.interval is None:
+def interval_in_words(value: Value) -> str:
+    if value.interval is None:
         return ""
-    low, high = (show(ref.value.model_copy(update={"value": end, "qualifier": ""})) for end in ref.value.interval)
+    low, high = (show(value.model_copy(update={"value": end, "qualifier": ""})) for end in value.interval)
     return f", 95 % interval {low} to {high},"
+
+
+def filled(text: str, values: Mapping[str, Value]) -> str:
+    """The text with the printed value in place of each `{value id}`."""
+
+    def printed(mark: re.Match[str]) -> str:
+        value = values[mark[1]]
+        return f"{percent(value)} %" if mark[2] else show(value)
+
+    return MARK.sub(printed, text)
+
+
+def sentence(
+    supports: Sequence[str], refutes: Sequence[str], undecided: Sequence[str], unmeasured: Sequence[str]
+) -> str:
+    """The evidence in words: what speaks against first, then what for; long lists are cut and counted."""
+    total, good = len(supports) + len(refutes) + len(undecided), len(supports)
+    known = [("Against", refutes, 4), ("Undecided", undecided, 2), ("For", supports, 2)]
+    if total <= 1:
+        said = capital([*refutes, *undecided, *supports][0]) + "." if total else ""
+    elif good == total:
+        said = f"{'Both' if total == 2 else f'All {in_words(total)}'} hold: {_listed(supports, 3)}."
+    else:
+        start = "None" if not good else capital(in_words(good))
+        count = "Neither holds" if (good, total) == (0, 2) else f"{start} of {in_words(total)} hold{'s' * (good < 2)}"
+        said = f"{count}. " + " ".join(f"{word}: {_listed(items, most)}." for word, items, most in known if items)
+    rest = f"{'Not measured: ' if total else ''}{_listed(unmeasured, 2)}." if unmeasured else ""
+    return f"{said} {capital(rest)}".strip()
+
+
+def _listed(items: Sequence[str], most: int) -> str:
+    shown = list(items if len(items) <= most + 1 else items[:most])
+    if len(items) > len(shown):
+        shown.append(f"and {in_words(len(items) - len(shown))} more")
+    return "; ".join(shown)
+
+
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

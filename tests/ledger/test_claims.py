@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 import ledger
-from ledger.problems import InputError
 from ledger.claims.rules import RULES
-from ledger.schema import Claim
+from ledger.problems import InputError
+from ledger.schema import Claim, SecondVerdict
 from tests.ledger.conftest import Project, number
 
 TABLE = {
@@ -56,6 +57,8 @@ def judged(project: Project, rule: str, numbers: list[Any], **more: Any) -> Clai
         ("first_above_second", [-4, -3, -6, -5], {}, "contradicted"),
         ("first_above_second", [-1, None], {}, "cannot be checked"),
         ("first_above_second", [-1, -3, None, -5], {}, "holds"),
+        ("positive", [1, None], {}, "holds"),
+        ("positive", [-1, None], {}, "contradicted"),
         ("first_below_second", [1, 2], {}, "holds"),
         ("first_below_second", [2, 2], {}, "contradicted"),
         ("all_below", [0.1, 0.2], {"than": 0.5}, "holds"),
@@ -63,8 +66,12 @@ def judged(project: Project, rule: str, numbers: list[Any], **more: Any) -> Clai
         ("all_below", [number(0.45, interval=[0.35, 0.55])], {"than": 0.5}, "cannot be checked"),
         ("all_below", [0.1, number(0.45, interval=[0.35, 0.55])], {"than": 0.5}, "holds in part"),
         ("all_above", [0.1], {"than": 0.5}, "contradicted"),
+        ("all_above", [0.1], {"than": None}, "cannot be checked"),
         ("within", [10.0, 15.0], {"low": 10, "high": 15}, "holds"),
         ("within", [1.7], {"low": 10, "high": 15}, "contradicted"),
+        ("within", [10.0, 15.0], {"low": 10, "high": None}, "cannot be checked"),
+        ("within", [15.04], {"low": number(10, digits=0), "high": number(15, digits=1)}, "holds"),
+        ("within", [15.4], {"low": number(10, digits=0), "high": number(15, digits=1)}, "contradicted"),
         ("same_number", [3300.0, 3300.0], {}, "holds"),
         ("same_number", [3300.0, 3000.0], {}, "contradicted"),
         ("same_number", [number(13, digits=0), number(13.23, digits=2)], {}, "holds"),
@@ -82,6 +89,7 @@ def judged(project: Project, rule: str, numbers: list[Any], **more: Any) -> Clai
         ("last", [2, 1, 3], {}, "contradicted"),
         ("place_between_extremes", [number(0.57, digits=2), 5.86, -0.24, 10.55], {}, "holds"),
         ("place_between_extremes", [number(0.60, digits=2), 5.86, -0.24, 10.55], {}, "contradicted"),
+        ("place_between_extremes", [0.5, 2, 2, 2], {}, "cannot be checked"),
         ("unanimous", [20, 0], {}, "holds"),
         ("unanimous", [20, 0, 19, 1], {}, "contradicted"),
         ("cases", [6, 0], {}, "holds"),
@@ -108,12 +116,16 @@ def judged(project: Project, rule: str, numbers: list[Any], **more: Any) -> Clai
         ("rederived", [1.0], {}, "cannot be checked"),
         ("one_test_set", [0.913, 0.954, 0.965, 0.972], {}, "contradicted"),
         ("one_test_set", [0.835, 0.910, 0.851, 0.919], {}, "holds"),
+        ("one_test_set", [number(0.99, digits=2), number(0.995, digits=2)], {}, "holds"),
+        ("one_test_set", [number(1, digits=2), number(1, digits=2)], {}, "holds"),
+        ("one_test_set", [number(0.9, digits=2), number(1, digits=2)], {}, "contradicted"),
     ],
 )  # fmt: skip
 def test_a_rule_judges_by_the_numbers(
     project: Project, rule: str, numbers: list[Any], more: dict[str, Any], verdict: str
 ) -> None:
-    bounds = {key: number(bound) for key, bound in more.items() if not isinstance(bound, str)}
+    given = {key: bound for key, bound in more.items() if not isinstance(bound, str)}
+    bounds = {key: bound if isinstance(bound, dict) else number(bound) for key, bound in given.items()}
     options = {key: f"page.{key}" if key in bounds else text for key, text in more.items()}
     others = {f"page.{key}": bound for key, bound in bounds.items()}
     claim = judged(project, rule, numbers, others=others, **({"options": options} if options else {}))
@@ -121,7 +133,7 @@ def test_a_rule_judges_by_the_numbers(
     assert claim.because.endswith(".")
 
 
-def test_every_rule_is_tested_above_or_in_the_miniature() -> None:
+def test_every_rule_is_tested_above_or_in_the_second_setting() -> None:
     marks = test_a_rule_judges_by_the_numbers.pytestmark  # type: ignore[attr-defined]
     tried = {case[0] for case in marks[0].args[1]}
     assert set(RULES) - tried == {"below_zero", "above_zero", "falls_steadily", "loses_less_than"}
@@ -182,21 +194,28 @@ def test_a_pattern_takes_all_values_it_fits_in_the_order_of_the_ledger(project: 
     assert claim.rests_on == ["dose.s0.follow", "dose.s1.follow"]
 
 
-# -- in the miniature -------------------------------------------------------------------------------------------------
+# -- in a second setting -----------------------------------------------------------------------------------------------
 
 
 def measured(low: float, high: float) -> dict[str, Any]:
     return number((low + high) / 2, interval=[low, high])
 
 
-def in_miniature(project: Project, rule: str, values: list[dict[str, Any]], **options: str) -> Claim:
-    ids = [f"miniature.v{i}" for i in range(len(values))]
-    more: dict[str, Any] = {"miniature_rule": rule, "miniature_rests_on": ids}
-    if options:
-        more["miniature_options"] = options
-    text = row("not_measured", [], options={"because": "Nobody did."}, **more)
-    document = {"values": {**dict(zip(ids, values, strict=True)), "miniature.margin": number(0.05)}}
-    return ledger.load(project(text, one=document)).claims["it"]
+def second(rule: str, ids: list[str], **options: str) -> str:
+    """The second setting of the claim before it, as TOML."""
+    lines = ["[claims.second]", 'name = "in a small model"', f'rule = "{rule}"', f"rests_on = {json.dumps(ids)}"]
+    lines += ["options = { " + ", ".join(f'{k} = "{v}"' for k, v in options.items()) + " }"] if options else []
+    return "\n".join(lines)
+
+
+def in_second(project: Project, rule: str, values: list[dict[str, Any]], **options: str) -> SecondVerdict:
+    ids = [f"small.v{i}" for i in range(len(values))]
+    text = row("not_measured", [], options={"because": "Nobody did."}) + "\n" + second(rule, ids, **options)
+    document = {"values": {**dict(zip(ids, values, strict=True)), "small.margin": number(0.05)}}
+    claim = ledger.load(project(text, one=document)).claims["it"]
+    assert claim.verdict == "cannot be checked", "the second setting leaves the first verdict alone"
+    assert claim.second is not None
+    return claim.second
 
 
 @pytest.mark.parametrize(
@@ -214,26 +233,30 @@ def in_miniature(project: Project, rule: str, values: list[dict[str, Any]], **op
         ("falls_steadily", [measured(0.9, 1.0), measured(0.0, 0.1), measured(0.2, 0.4)], {}, "not reproduced"),
         ("falls_steadily", [measured(0.9, 1.0), measured(0.1, 0.2), measured(0.11, 0.21)], {}, "reproduced"),
         ("falls_steadily", [measured(0.1, 0.2), measured(0.8, 0.9)], {}, "opposite"),
-        ("loses_less_than", [measured(-0.04, 0.01)], {"margin": "miniature.margin"}, "reproduced"),
-        ("loses_less_than", [measured(-0.2, 0.1)], {"margin": "miniature.margin"}, "not reproduced"),
-        ("loses_less_than", [measured(-0.5, -0.4)], {"margin": "miniature.margin"}, "opposite"),
+        ("loses_less_than", [measured(-0.04, 0.01)], {"margin": "small.margin"}, "reproduced"),
+        ("loses_less_than", [measured(-0.2, 0.1)], {"margin": "small.margin"}, "not reproduced"),
+        ("loses_less_than", [measured(-0.5, -0.4)], {"margin": "small.margin"}, "opposite"),
     ],
 )
-def test_the_miniature_reproduces_or_not_by_the_interval(
+def test_a_second_setting_reproduces_or_not_by_the_interval(
     project: Project, rule: str, values: list[dict[str, Any]], options: dict[str, str], verdict: str
 ) -> None:
-    claim = in_miniature(project, rule, values, **options)
-    assert claim.in_miniature == verdict, claim.in_miniature_because
-    assert claim.in_miniature_because
-    assert claim.verdict == "cannot be checked"
+    found = in_second(project, rule, values, **options)
+    assert found.verdict == verdict, found.because
+    assert found.because
 
 
-def test_the_miniature_is_silent_until_it_has_measured(project: Project) -> None:
-    text = row(
-        "not_measured", [], options={"because": "No."}, miniature_rule="below_zero", miniature_rests_on=["miniature.x"]
-    )
-    claim = ledger.load(project(text)).claims["it"]
-    assert (claim.in_miniature, claim.in_miniature_because, claim.in_miniature_rests_on) == (None, "", [])
+def test_a_misspelt_value_of_the_second_setting_is_named(project: Project) -> None:
+    """It used to silence the second verdict without a word."""
+    text = row("positive", ["a"]) + "\n" + second("below_zero", ["smal.v0"])
+    with pytest.raises(InputError, match=r"claims\.toml:11 claims\[0\]\.second\.rests_on: .* did you mean 'small\.v0'"):
+        ledger.load(project(text, one={"values": {"a": number(), "small.v0": number()}}))
+
+
+def test_an_odd_list_of_the_second_setting_is_named(project: Project) -> None:
+    text = row("positive", ["a"]) + "\n" + second("first_above_second", ["a"])
+    with pytest.raises(InputError, match=r"second\.rests_on: rule 'first_above_second' reads values two by two"):
+        ledger.load(project(text, one={"values": {"a": number()}}))
 
 
 # -- what people get wrong --------------------------------------------------------------------------------------------

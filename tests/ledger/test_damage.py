@@ -36,8 +36,10 @@ section = "numbers"
 rule = "all_below"
 rests_on = ["page.*"]
 options = { than = "page.cat" }
-miniature_rule = "below_zero"
-miniature_rests_on = ["page.dog"]
+[claims.second]
+name = "in a small model"
+rule = "below_zero"
+rests_on = ["page.dog"]
 """
 ODD = st.one_of(
     st.none(),

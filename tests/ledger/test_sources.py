@@ -72,7 +72,7 @@ def test_a_picture_of_no_declared_source_is_refused(project: Project, changes: d
             SOURCES.replace('shown = "free"', 'shown = "yes"'),
             "content/sources.toml:13 sources.authors.groups.paintings",
         ),
-        (SOURCES.replace('licence = "None stated"\n', ""), "sources.authors.licence: Field required"),
+        (SOURCES.replace('licence = "None stated"\n', ""), "sources.authors.licence: is missing"),
         ("sources = ", "content/sources.toml:1: not TOML"),
     ],
 )

@@ -155,7 +155,7 @@ def test_no_verdict_and_no_unused_rule_is_written_down() -> None:
 
 def test_claims_print_no_braces_and_no_machine_words() -> None:
     for id, claim in book().claims.items():
-        for text in (claim.sentence, claim.where, claim.because, claim.in_miniature_because):
+        for text in (claim.sentence, claim.where, claim.because, claim.second.because if claim.second else ""):
             assert "{" not in text and "None" not in text.replace("None of", ""), (id, text)
 
 
