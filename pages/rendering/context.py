@@ -12,7 +12,7 @@ Every page sees these names (everything from the ledger is escaped where it is p
   asset(path)         the same for templates/static/path, which is published with its hash in the name
   absolute(path)      address with page.address before it, for canonical links and cards
   text | typeset      quotes, dashes and spaces of print, for captions; texts of sections have them already
-  marked(text)        a claim's sentence_marked, because_marked or in_miniature_because_marked, numbers as value(id)
+  marked(text)        a claim's sentence_marked, because_marked or second.because_marked, numbers as value(id)
   has(id), show(value)         whether the ledger has the value `id`; a Value as it is printed
   label(id)           label of a taxonomy sub-category
   exhibit_url(id), value_url(id), claim_url(id)
