@@ -40,7 +40,7 @@ import numpy as np
 import stringzilla
 
 import effects
-from effects.fields import clouds, generator
+from effects.textures import clouds, generator
 
 SEVERITY = 0.6
 EncodeJob = Callable[[], object]

@@ -1,7 +1,7 @@
 """Twenty-seven ways to make a picture wrong on purpose, and a number that says how wrong.
 
-`apply(image, name, severity, seed)`, `measure(name, before, after)`, `TREATMENTS`; the taxonomy is `effects.taxonomy`.
-OpenCV is loaded when a treatment is asked for, not when the taxonomy is read.
+`apply(image, name, severity, seed)`, `measure(name, before, after)`, `TREATMENTS`; picture files are read by
+`effects.decode`. OpenCV is loaded when a treatment is asked for, not when the package is imported.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from effects.door import TREATMENTS, apply, measure
+    from effects.api import TREATMENTS, apply, measure
     from effects.treatment import Treatment
 
 __all__ = ["TREATMENTS", "Treatment", "apply", "measure"]
@@ -18,6 +18,6 @@ __all__ = ["TREATMENTS", "Treatment", "apply", "measure"]
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'effects' has no attribute '{name}'")
-    from effects import door
+    from effects import api
 
-    return getattr(door, name)
+    return getattr(api, name)

@@ -1,7 +1,7 @@
 """Clarity and focus: blur, double exposure, film, tape, broken codecs, lost detail.
 
-Light is averaged as light (`effects.light`); tape damage follows the signal path of the recorder; compression damage is
-made by the JPEG codec itself. Lengths scale with the picture, so that a thumbnail shows the same damage.
+Light is averaged as light (`effects.color_transfer`); tape damage follows the signal path of the recorder; compression
+damage is made by the JPEG codec itself. Lengths scale with the picture, so that a thumbnail shows the same damage.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from effects import fields, measures
-from effects.light import CODES, DECODE, DECODE_SCENE, ENCODE_SCENE, Linear, as_codes, decode, encode, look_up
+from effects import measures, textures
+from effects.color_transfer import CODES, DECODE, DECODE_SCENE, ENCODE_SCENE, Linear, as_codes, decode, encode, look_up
 from effects.treatment import Image, treatment
 
 
@@ -104,7 +104,7 @@ def film_artifacts(image: Image, severity: float, rng: np.random.Generator) -> I
     """Grain that depends on luminance, red halation, dust."""
     height, width = image.shape[:2]
     size = round(float(np.clip(min(height, width) / 900, 0.5, 1.6)), 1)
-    grain = fields.window(fields.grain_plate(size), rng, height, width)
+    grain = textures.window(textures.grain_texture(size), rng, height, width)
     even = look_up(_halation(image, severity), _TO_GRAIN_SPACE)
     strength = 0.75 * severity
     even = cv2.addWeighted(even, 1.0, grain, strength, -128 * strength)
@@ -114,10 +114,10 @@ def film_artifacts(image: Image, severity: float, rng: np.random.Generator) -> I
 def _halation(image: Image, severity: float) -> Image:
     """Light scattered back by the film base: a red-orange glow of the highlights, added."""
     height, width = image.shape[:2]
-    small_high, small_wide = fields.small_shape(height, width, 128)
-    small = fields.shrink(image, small_high, small_wide)
+    small_high, small_wide = textures.small_shape(height, width, 128)
+    small = textures.shrink(image, small_high, small_wide)
     bright = look_up(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), _HIGHLIGHT)
-    glow = fields.tinted(cv2.GaussianBlur(bright, (0, 0), 3.0), (0.55 * severity, 0.16 * severity, 0.05 * severity))
+    glow = textures.tinted(cv2.GaussianBlur(bright, (0, 0), 3.0), (0.55 * severity, 0.16 * severity, 0.05 * severity))
     return np.asarray(cv2.add(image, cv2.resize(glow, (width, height))), np.uint8)
 
 
@@ -171,7 +171,7 @@ def _tape_luma(luma: Image, severity: float, rng: np.random.Generator) -> Image:
     echo = np.zeros((1, 2 * away + 1), np.float32)
     echo[0, away], echo[0, 0], echo[0, -1] = 1 + 0.85 * severity, -0.2 * severity, -0.65 * severity
     ringing = cv2.filter2D(soft, -1, echo, borderType=cv2.BORDER_REPLICATE)
-    noise = fields.window(fields.tape_plate(), rng, height, width)
+    noise = textures.window(textures.tape_texture(), rng, height, width)
     return np.asarray(cv2.addWeighted(ringing, 1.0, noise, 0.5 * severity, -64 * severity), np.uint8)
 
 
@@ -232,7 +232,7 @@ def digital_artifacts(image: Image, severity: float, rng: np.random.Generator) -
     height, width = image.shape[:2]
     factor = 2 ** round(severity * max(1.0, np.log2(min(height, width) / 192)))
     high, wide = -(-height // factor), -(-width // factor)
-    coded = _jpeg(fields.shrink(image, high, wide), round(3 + 89 * (1 - severity) ** 3))
+    coded = _jpeg(textures.shrink(image, high, wide), round(3 + 89 * (1 - severity) ** 3))
     _astray(coded, severity, rng)
     if factor == 1:
         return coded
@@ -273,16 +273,16 @@ def bad_or_no_details(image: Image, severity: float, rng: np.random.Generator) -
     height, width = image.shape[:2]
     coarse = max(1.0, min(height, width) / 256)
     size = max(1, round(width / coarse)), max(1, round(height / coarse))
-    small = fields.shrink(image, size[1], size[0])
+    small = textures.shrink(image, size[1], size[0])
     small = _wander(small, 7 * severity, rng)
     brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
     for radius in range(1, 1 + int(np.ceil(5 * severity))):
         opened = cv2.morphologyEx(small, cv2.MORPH_OPEN, brush, iterations=radius)
         opened = cv2.morphologyEx(opened, cv2.MORPH_CLOSE, brush, iterations=radius)
-        small = fields.blend(small, opened, 5 * severity - radius + 1)
+        small = textures.blend(small, opened, 5 * severity - radius + 1)
         small = cv2.medianBlur(small, 5)
     smooth = small if coarse == 1.0 else cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
-    return fields.blend(image, smooth, 0.3 + 1.6 * severity)
+    return textures.blend(image, smooth, 0.3 + 1.6 * severity)
 
 
 def _wander(image: Image, reach: float, rng: np.random.Generator) -> Image:
@@ -292,6 +292,6 @@ def _wander(image: Image, reach: float, rng: np.random.Generator) -> Image:
     cells = rng.random((2, 40, 40), np.float32) - 0.5
     aside, down = (cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC) for grid in cells)
     x, y = columns + reach * aside, rows + reach * down
-    return fields.sampled(
+    return textures.sampled(
         image, lambda four: cv2.remap(four, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     )

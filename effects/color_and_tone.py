@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from effects import fields, measures
-from effects.light import CODES, LUMA, as_codes, blend_matrix, filter_matrix, look_up, mix_matrix
+from effects import measures, textures
+from effects.color_transfer import CODES, LUMA, as_codes, blend_matrix, filter_matrix, look_up, mix_matrix
 from effects.treatment import Image, treatment
 
 
@@ -112,10 +112,10 @@ def sickly_cast(image: Image, severity: float, rng: np.random.Generator) -> Imag
 def color_inconsistency(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """Warm here, cold there, with visible bands where one turns into the other."""
     height, width = image.shape[:2]
-    high, wide, x, y = fields.grid(height, width, 96)
+    high, wide, x, y = textures.grid(height, width, 96)
     angle, phase = rng.uniform(0, 2 * np.pi), rng.uniform(0, 2 * np.pi)
     across = float(np.cos(angle)) * (x - 0.5) + float(np.sin(angle)) * (y - 0.5)
-    lamp = np.tanh(4 * (across + 0.5 * (fields.clouds(rng, high, wide, 2, 3) - 0.5)))
+    lamp = np.tanh(4 * (across + 0.5 * (textures.clouds(rng, high, wide, 2, 3) - 0.5)))
     warmth = np.rint(3.5 * (lamp + 0.35 * np.sin(5 * np.pi * y + phase)))
     green = np.rint(3 * np.sin(phase + 5 * across))
     plate = np.empty((high, wide, 3), np.uint8)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from effects import fields, measures
+from effects import measures, textures
 from effects.lighting_and_exposure import flash_light, relight
 from effects.treatment import Image, Plane, treatment
 
@@ -18,7 +18,7 @@ Matrix = npt.NDArray[np.float64]
 
 def subject(image: Image) -> tuple[float, float]:
     """(x, y) in 0..1 of the place where detail is densest, with a preference for the middle."""
-    small = fields.shrink(image, 32, 32)
+    small = textures.shrink(image, 32, 32)
     luma = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32)
     detail = np.abs(cv2.Sobel(luma, cv2.CV_32F, 1, 0)) + np.abs(cv2.Sobel(luma, cv2.CV_32F, 0, 1))
     weight = (cv2.GaussianBlur(detail, (0, 0), 2.5) + 1) * _MIDDLE
@@ -43,7 +43,7 @@ def filled(turn: Matrix, shape: tuple[int, ...], centre: tuple[float, float] = (
 def look_through(image: Image, back: Matrix) -> Image:
     """`image` seen through the 2x3 map `back` from output to input pixels."""
     flags, size = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, image.shape[1::-1]
-    return fields.sampled(
+    return textures.sampled(
         image, lambda four: cv2.warpAffine(four, back, size, flags=flags, borderMode=cv2.BORDER_REFLECT_101)
     )
 
@@ -76,12 +76,12 @@ def unconventional_framing(image: Image, severity: float, rng: np.random.Generat
 def obstructed_cropping(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """The subject cut off or hidden, over up to three quarters of the frame."""
     height, width = image.shape[:2]
-    high, wide, x, y = fields.grid(height, width, 112)
+    high, wide, x, y = textures.grid(height, width, 112)
     centre = subject(image)
     kind, angle = int(rng.integers(0, 3)), rng.uniform(0, 2 * np.pi)
     draw = (_thumb, _bars, _cut)[kind]
     order, soft, colour = draw(x, y, centre, angle, rng)
-    mask = np.clip((fields.level_of(order, 0.72 * severity) - order) / soft + 0.5, 0, 1)
+    mask = np.clip((textures.level_of(order, 0.72 * severity) - order) / soft + 0.5, 0, 1)
     cover = np.empty((high, wide, 3), np.uint8)
     for channel, tone in enumerate(colour):
         cover[..., channel] = tone * mask
@@ -198,9 +198,9 @@ def _far(image: Image, scale: float, x: float, y: float) -> Image:
     height, width = image.shape[:2]
     high, wide = max(1, round(height * scale)), max(1, round(width * scale))
     left, top = round((width - wide) * x), round((height - high) * y)
-    small = fields.shrink(image, high, wide)
+    small = textures.shrink(image, high, wide)
     coarse = max(1.0, min(height, width) / 40)
-    thumb = fields.shrink(small, max(1, round(high / coarse)), max(1, round(wide / coarse)))
+    thumb = textures.shrink(small, max(1, round(high / coarse)), max(1, round(wide / coarse)))
     above, below, before, behind = (round(v / coarse) for v in (top, height - top - high, left, width - left - wide))
     void = cv2.copyMakeBorder(thumb, above, below, before, behind, cv2.BORDER_REPLICATE)
     void = cv2.GaussianBlur(void, (0, 0), 3)

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from effects import fields, measures
+from effects import measures, textures
+from effects.color_transfer import blend_matrix, look_up, mix_matrix
 from effects.composition_and_structure import subject
-from effects.light import blend_matrix, look_up, mix_matrix
 from effects.treatment import Image, treatment
 
 
@@ -28,11 +28,11 @@ from effects.treatment import Image, treatment
 def atmospheric_distress(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """Dread and gloom carried by grade, fog and a closing vignette."""
     height, width = image.shape[:2]
-    high, wide, x, y = fields.grid(height, width, 96)
+    high, wide, x, y = textures.grid(height, width, 96)
     cold = ((0.4, 0.5, 0.56), (0.46, 0.5, 0.4))[int(rng.random() > 0.6)]
     graded = cv2.transform(image, blend_matrix(mix_matrix(0.72, cold, (2, 5, 7)), severity))
     depth = (1 - np.abs(y - rng.uniform(0.3, 0.5))) ** 2
-    seen = np.exp(-0.9 * severity * depth * (0.25 + 1.3 * fields.clouds(rng, high, wide, 3)))
+    seen = np.exp(-0.9 * severity * depth * (0.25 + 1.3 * textures.clouds(rng, high, wide, 3)))
     off_axis = ((x - 0.5) ** 2 + (y - 0.5) ** 2) / 0.38
     vignette = (1 + 1.1 * severity**2 * off_axis) ** -2
     air = np.empty((high, wide, 3), np.uint8)
@@ -53,12 +53,12 @@ def decay_and_degradation(image: Image, severity: float, rng: np.random.Generato
     height, width = image.shape[:2]
     faded = cv2.transform(image, blend_matrix(_NEGLECTED, severity))
     out = cv2.multiply(faded, cv2.resize(_stains(height, width, severity, rng), (width, height)), scale=1 / 255)
-    zoom = fields.texture_zoom(height, width)
-    mould = look_up(fields.window(fields.spore_plate(), rng, height, width, zoom), _mould(severity))
-    age = fields.window(fields.crack_plate(), rng, height, width, zoom)
+    zoom = textures.texture_zoom(height, width)
+    mould = look_up(textures.window(textures.spore_texture(), rng, height, width, zoom), _mould(severity))
+    age = textures.window(textures.crack_texture(), rng, height, width, zoom)
     _, cracks = cv2.threshold(age, 255 * (1 - 0.95 * severity), 255, cv2.THRESH_BINARY)
     out = cv2.subtract(out, mould)
-    out = cv2.subtract(out, fields.tinted(cracks, (0.4, 0.42, 0.42)))
+    out = cv2.subtract(out, textures.tinted(cracks, (0.4, 0.42, 0.42)))
     _flake(out, severity, rng)
     _scratch(out, severity, rng)
     return np.asarray(out, np.uint8)
@@ -72,13 +72,13 @@ def _mould(severity: float) -> Image:
     """What mould takes from each channel, by the order in which it reaches a place: a table of three columns."""
     order = np.arange(256) / 255
     eaten = np.rint(205 * np.clip((order - (0.95 - 0.62 * severity)) / 0.25, 0, 1)).astype(np.uint8)
-    return np.asarray(fields.tinted(eaten[None], (0.78, 0.68, 0.8))[0])
+    return np.asarray(textures.tinted(eaten[None], (0.78, 0.68, 0.8))[0])
 
 
 def _stains(height: int, width: int, severity: float, rng: np.random.Generator) -> Image:
     """What the paper still reflects: brown puddles with a darker tide-mark where they dried, and a burnt border."""
-    high, wide, x, y = fields.grid(height, width, 96)
-    warp = fields.clouds(rng, high, wide, 4) - 0.5
+    high, wide, x, y = textures.grid(height, width, 96)
+    warp = textures.clouds(rng, high, wide, 4) - 0.5
     drops = rng.random((5, 4)) * (1, 1, 0.25, 0.5 * severity) + (0, 0, 0.1, 0.5 * severity)
     place_x, place_y, size, force = drops.T.astype(np.float32)[..., None, None]
     reach = np.sqrt((x - place_x) ** 2 + (y - place_y) ** 2)
@@ -101,14 +101,14 @@ def _stains(height: int, width: int, severity: float, rng: np.random.Generator) 
 def _flake(image: Image, severity: float, rng: np.random.Generator) -> None:
     """Chips gone down to the paper, with a shadow along one side; up to 7 % of the print."""
     height, width = image.shape[:2]
-    high, wide, _, _ = fields.grid(height, width, 176)
-    order = fields.clouds(rng, high, wide, 7)
-    depth = fields.outline(fields.level_of(order, 0.07 * severity) - order)
+    high, wide, _, _ = textures.grid(height, width, 176)
+    order = textures.clouds(rng, high, wide, 7)
+    depth = textures.outline(textures.level_of(order, 0.07 * severity) - order)
     gone = cv2.threshold(cv2.resize(depth, (width, height)), 127, 255, cv2.THRESH_BINARY)[1]
     step = max(1, min(height, width) // 256)
     shade = cv2.copyMakeBorder(gone[:-step, :-step], step, 0, step, 0, cv2.BORDER_CONSTANT | cv2.BORDER_ISOLATED)
-    cv2.subtract(image, fields.tinted(shade, (0.4, 0.4, 0.4)), dst=image)
-    cv2.max(image, fields.tinted(gone, (0.89, 0.84, 0.75)), dst=image)
+    cv2.subtract(image, textures.tinted(shade, (0.4, 0.4, 0.4)), dst=image)
+    cv2.max(image, textures.tinted(gone, (0.89, 0.84, 0.75)), dst=image)
 
 
 def _scratch(image: Image, severity: float, rng: np.random.Generator) -> None:
@@ -133,19 +133,19 @@ def _scratch(image: Image, severity: float, rng: np.random.Generator) -> None:
 def disgust_and_aversion(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """Rot that spreads over the picture: inflamed at the front, slimy and veined behind it, brown in the depth."""
     height, width = image.shape[:2]
-    high, wide, x, y = fields.grid(height, width, 160)
+    high, wide, x, y = textures.grid(height, width, 160)
     place_x, place_y, late = (rng.random((5, 3)) * (1, 1, 0.25)).T.astype(np.float32)[..., None, None]
     order = (np.sqrt((x - place_x) ** 2 + (y - place_y) ** 2) + late).min(0)
-    order += 0.34 * fields.clouds(rng, high, wide, 5)
-    behind = (fields.level_of(order, 0.88 * severity) - order) / 0.3
+    order += 0.34 * textures.clouds(rng, high, wide, 5)
+    behind = (textures.level_of(order, 0.88 * severity) - order) / 0.3
     stage = np.clip(behind * 170 + 40, 0, 255).astype(np.uint8)
     keeps, oozes, wet = (cv2.resize(look_up(stage, table), (width, height)) for table in _ROT)
     out = cv2.add(cv2.multiply(image, keeps, scale=1 / 255), oozes)
-    veins = fields.window(fields.mottle_plate(), rng, height, width, fields.texture_zoom(height, width))
+    veins = textures.window(textures.mottle_texture(), rng, height, width, textures.texture_zoom(height, width))
     relief = np.zeros_like(veins)
     cv2.subtract(veins[2:, 2:], veins[:-2, :-2], dst=relief[2:, 2:])
-    out = cv2.subtract(out, fields.tinted(cv2.multiply(veins, wet, scale=1 / 255), (0.24, 0.27, 0.22)))
-    gleam = fields.tinted(cv2.multiply(relief, wet, scale=1 / 255), (1.5, 1.45, 0.95))
+    out = cv2.subtract(out, textures.tinted(cv2.multiply(veins, wet, scale=1 / 255), (0.24, 0.27, 0.22)))
+    gleam = textures.tinted(cv2.multiply(relief, wet, scale=1 / 255), (1.5, 1.45, 0.95))
     return np.asarray(cv2.add(out, gleam), np.uint8)
 
 
@@ -174,20 +174,20 @@ _ROT = _rot_tables()
 def unfinished_raw(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """Painted in one place, laid in around it, elsewhere a drawing on bare linen with its construction lines."""
     height, width = image.shape[:2]
-    high, wide, x, y = fields.grid(height, width, 160)
+    high, wide, x, y = textures.grid(height, width, 160)
     centre = subject(image)
     brush = cv2.resize(rng.random((9, 46), np.float32), (wide, high), interpolation=cv2.INTER_CUBIC)
     order = np.sqrt((x - centre[0]) ** 2 + (y - centre[1]) ** 2) + 0.16 * brush
-    order += 0.3 * fields.clouds(rng, high, wide, 3)
-    linen = fields.window(fields.canvas_plate(), rng, height, width)
+    order += 0.3 * textures.clouds(rng, high, wide, 3)
+    linen = textures.window(textures.canvas_texture(), rng, height, width)
     drawing = _pencil(image)
     _construct(drawing, centre)
-    bare = fields.tinted(cv2.multiply(linen, drawing, scale=1 / 205), (0.98, 0.93, 0.83))
-    wash = cv2.resize(fields.shrink(image, high, wide), (width, height), interpolation=cv2.INTER_CUBIC)
+    bare = textures.tinted(cv2.multiply(linen, drawing, scale=1 / 205), (0.98, 0.93, 0.83))
+    wash = cv2.resize(textures.shrink(image, high, wide), (width, height), interpolation=cv2.INTER_CUBIC)
     wash = cv2.addWeighted(wash, 0.62, bare, 0.38, 0)
     out = image.copy()
     for layer, share in ((wash, 0.95 * severity), (bare, 0.78 * severity)):
-        depth = fields.outline(order - fields.level_of(order, 1 - share))
+        depth = textures.outline(order - textures.level_of(order, 1 - share))
         _, mask = cv2.threshold(cv2.resize(depth, (width, height)), 128, 255, cv2.THRESH_BINARY)
         cv2.copyTo(layer, mask, out)
     return out
@@ -227,20 +227,20 @@ def _construct(drawing: Image, centre: tuple[float, float]) -> None:
 def abstract_photo(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """The subject gives way to planes of colour: from some eight hundred cells to a dozen."""
     height, width = image.shape[:2]
-    high, wide = fields.small_shape(height, width, 384)
+    high, wide = textures.small_shape(height, width, 384)
     stretch = 2.2 if rng.random() < 0.5 else 1 / 2.2
     places = rng.random((900, 2))[: round(11 * 80 ** (1 - severity))]
     tall, broad = max(1, round(high * min(1, stretch))), max(1, round(wide * min(1, 1 / stretch)))
     ground = np.full((tall, broad), 255, np.uint8)
     ground[(places[:, 0] * tall).astype(int), (places[:, 1] * broad).astype(int)] = 0
     _, cells = cv2.distanceTransformWithLabels(ground, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    mean = _cell_means(fields.shrink(image, *fields.small_shape(height, width, 112)), cells.astype(np.uint16))
+    mean = _cell_means(textures.shrink(image, *textures.small_shape(height, width, 112)), cells.astype(np.uint16))
     grey = mean.mean(1, keepdims=True)
     vivid = np.clip(grey + (1 + 0.7 * severity) * (mean - grey), 0, 255).astype(np.uint8)
     which = cv2.resize(cells.astype(np.float32), (wide, high), interpolation=cv2.INTER_NEAREST)
     planes = cv2.remap(vivid[None], which, np.zeros_like(which), cv2.INTER_NEAREST)
     planes = cv2.resize(planes, (width, height), interpolation=cv2.INTER_LINEAR)
-    return fields.blend(image, planes, 0.45 + 0.75 * severity)
+    return textures.blend(image, planes, 0.45 + 0.75 * severity)
 
 
 def _cell_means(small: Image, cells: npt.NDArray[np.uint16]) -> npt.NDArray[np.float64]:
@@ -275,7 +275,7 @@ def _droste(image: Image, share: float, x: float, y: float) -> Image:
         top, left = round((hole.shape[0] - high) * y), round((hole.shape[1] - wide) * x)
         hole = hole[top : top + high, left : left + wide]
         rim = max(1, round(min(high, wide) / 48))
-        copy = fields.shrink(copy, high, wide)
+        copy = textures.shrink(copy, high, wide)
         seen = (cv2.flip(copy, -1) if level % 2 == 0 else copy)[rim:-rim, rim:-rim]
         cv2.copyMakeBorder(seen, rim, rim, rim, rim, cv2.BORDER_CONSTANT | cv2.BORDER_ISOLATED, hole, (14, 14, 14))
     return out
@@ -284,16 +284,16 @@ def _droste(image: Image, share: float, x: float, y: float) -> Image:
 def _melt(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """Columns of the picture run down, each at its own pace, and sway."""
     height, width = image.shape[:2]
-    high, wide = fields.small_shape(height, width, 96)
+    high, wide = textures.small_shape(height, width, 96)
     rows = np.linspace(0, 1, high, dtype=np.float32)[:, None]
     pace = cv2.resize(rng.random((1, 13), np.float32), (wide, 1), interpolation=cv2.INTER_CUBIC)
     pace = pace + 0.35 * cv2.resize(rng.random((1, 34), np.float32), (wide, 1), interpolation=cv2.INTER_CUBIC)
-    sway = fields.clouds(rng, high, wide, 3, 2) - 0.5
+    sway = textures.clouds(rng, high, wide, 3, 2) - 0.5
     down = height * severity * 0.75 * pace * rows**1.2
     aside = width * severity * 0.34 * sway * rows
     columns, lines = np.meshgrid(np.linspace(0, width - 1, wide), np.linspace(0, height - 1, high))
     back_x = cv2.resize((columns + aside).astype(np.float32), (width, height))
     back_y = cv2.resize((lines - down).astype(np.float32), (width, height))
-    return fields.sampled(
+    return textures.sampled(
         image, lambda four: cv2.remap(four, back_x, back_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     )

@@ -1,4 +1,4 @@
-"""Lighting and exposure: linear light (`effects.light`) is scaled and added; a stop is a factor of two."""
+"""Lighting and exposure: linear light (`effects.color_transfer`) is scaled and added; a stop is a factor of two."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from effects import fields, measures
-from effects.light import (
+from effects import measures, textures
+from effects.color_transfer import (
     CODES,
     WHITE,
     as_codes,
@@ -53,10 +53,10 @@ def _exposure(stops: float) -> Image:
 def light_leak(image: Image, severity: float, rng: np.random.Generator) -> Image:
     """A burning edge and two or three streaks, from a seeded side."""
     height, width = image.shape[:2]
-    high, wide, x, y = fields.grid(height, width, 88)
+    high, wide, x, y = textures.grid(height, width, 88)
     depth, along = ((x, y), (1 - x, y), (y, x), (1 - y, x))[int(rng.integers(0, 4))]
     wave = np.sin(2 * np.pi * (along * rng.uniform(0.5, 1.2) + rng.random()))
-    ragged = 0.16 + 0.175 * fields.clouds(rng, high, wide, 3, 3) + 0.05 * wave
+    ragged = 0.16 + 0.175 * textures.clouds(rng, high, wide, 3, 3) + 0.05 * wave
     leak = np.exp(-2.2 * (depth / ragged) ** 1.3)
     fading = np.exp(-1.1 * depth)
     streaks = rng.random((3, 4)) * (0.75, 0.05, 0.35, 0.55) + (0.12, 0.015, -0.175, 0)
@@ -80,8 +80,8 @@ def flat_lighting(image: Image, severity: float, rng: np.random.Generator) -> Im
     """Everything is lit alike, so that nothing stands out."""
     del rng  # nothing here is left to chance
     height, width = image.shape[:2]
-    high, wide = fields.small_shape(height, width, 64)
-    luma = cv2.cvtColor(fields.shrink(image, high, wide), cv2.COLOR_RGB2GRAY)
+    high, wide = textures.small_shape(height, width, 64)
+    luma = cv2.cvtColor(textures.shrink(image, high, wide), cv2.COLOR_RGB2GRAY)
     light = cv2.GaussianBlur(luma.astype(np.float32), (0, 0), max(high, wide) / 14) + 8
     target = 0.35 * float(light.mean()) + 0.65 * 138
     plate = np.clip(60 * (target / light) ** (0.95 * severity) + 0.5, 18, 240).astype(np.uint8)
@@ -106,7 +106,7 @@ def harsh_or_insufficient_flash(image: Image, severity: float, rng: np.random.Ge
 
 def flash_light(shape: tuple[int, ...], x: float, y: float, harsh: bool) -> tuple[Plane, Plane]:
     """Stops and reflected linear light (0..1) of a flash aimed at (x, y) in 0..1, on a small grid."""
-    _, _, across, down = fields.grid(shape[0], shape[1], 96)
+    _, _, across, down = textures.grid(shape[0], shape[1], 96)
     distance = np.asarray(np.sqrt((across - x) ** 2 + (down - y) ** 2), np.float32)
     falloff = np.asarray(-1.5 * np.log2(1 + (distance / 0.25) ** 2), np.float32)
     stops, strength, reach = (2.4 + falloff, 0.9, 0.13) if harsh else (1.2 * falloff - 0.6, 0.05, 0.1)
@@ -119,10 +119,10 @@ def relight(image: Image, stops: Plane, added: Plane) -> Image:
     height, width = image.shape[:2]
     gains = np.minimum(_GAIN_ONE * np.exp2(stops), WHITE).astype(np.uint16)
     extra = np.minimum(WHITE * added, WHITE).astype(np.uint16)
-    gain_plate, extra_plate = (
+    gain_texture, extra_texture = (
         cv2.cvtColor(cv2.resize(grid, (width, height)), cv2.COLOR_GRAY2RGB) for grid in (gains, extra)
     )
-    return encode(cv2.add(cv2.multiply(decode(image), gain_plate, scale=1 / _GAIN_ONE), extra_plate))
+    return encode(cv2.add(cv2.multiply(decode(image), gain_texture, scale=1 / _GAIN_ONE), extra_texture))
 
 
 @treatment(

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from effects.light import decode
+from effects.color_transfer import decode
 from effects.treatment import Image, Plane
 
 Floats = npt.NDArray[np.float32]

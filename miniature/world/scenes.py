@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 
-import effects.taxonomy
+import ledger.taxonomy
 from miniature.world.sprites import CHARACTERS, FACES, OBJECTS
 
 TAXONOMY = Path(__file__).parents[2] / "content" / "taxonomy.toml"
@@ -149,6 +149,6 @@ def _choice(rng: np.random.Generator, options: Iterable[str]) -> str:
 @cache
 def phrases() -> dict[str, tuple[str, ...]]:
     """Phrases of each treatment, as content/taxonomy.toml gives them, in lower case."""
-    taxonomy = effects.taxonomy.load(TAXONOMY)
+    taxonomy = ledger.taxonomy.load(TAXONOMY)
     known = {sub.id: tuple(phrase.lower() for phrase in sub.phrases) for sub in taxonomy.sub_categories}
     return {name: known[name] for name in TREATMENTS}

@@ -7,7 +7,7 @@ Every page sees these names (everything from the ledger is escaped where it is p
   canonical           address below site/ of the page that search engines should keep: the clean one
   page                content/page.toml (pages.source.settings.Page)
   sections            in order: id, number, title, nav, lead, badge, severity, seed, note, html (html on index pages)
-  taxonomy, ledger    effects.taxonomy.Taxonomy and ledger.Ledger
+  taxonomy, ledger    ledger.taxonomy.Taxonomy and ledger.Ledger
   url(path)           relative link to `path` below site/
   asset(path)         the same for templates/static/path, which is published with its hash in the name
   absolute(path)      address with page.address before it, for canonical links and cards
@@ -70,8 +70,8 @@ from pages.source.load import Section
 from pages.source.settings import Variant
 
 if TYPE_CHECKING:
-    from effects.taxonomy import SubCategory
     from ledger.schema import Exhibit, Value
+    from ledger.taxonomy import SubCategory
     from pages.rendering.engine import Renderer
     from pages.source.settings import Catalogue
 

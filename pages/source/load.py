@@ -20,8 +20,8 @@ from pages.source import validate
 from pages.source.settings import VARIANTS, Charts, ChartSpec, Page, SectionHeader, Variant
 
 if TYPE_CHECKING:
-    from effects.taxonomy import Taxonomy
     from ledger import Ledger
+    from ledger.taxonomy import Taxonomy
     from pages.source.references import Reference
 
 
@@ -66,7 +66,7 @@ class Site:
 def load(root: Path) -> Site:
     """The site below `root`; InputError names every defect of content/ and results/ at once."""
     import ledger
-    from effects import taxonomy
+    from ledger import taxonomy
     from pages.source import references
 
     problems: list[Problem] = []

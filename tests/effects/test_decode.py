@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from effects.color_transfer import to_linear, to_srgb
 from effects.decode import decode, flatten, header
-from effects.light import to_linear, to_srgb
 from tests.effects import profiles
 
 RAMP = np.linspace(0, 65535, 256).round().astype(np.uint16).reshape(4, 64)

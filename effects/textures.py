@@ -1,6 +1,6 @@
-"""Fields and plates: seeded low-resolution noise, and large plates made once and cut at a seeded place.
+"""Textures: seeded low-resolution noise, and large tiles made once and cut at a seeded place.
 
-A plate (grain, cracks, mould, canvas) depends on nothing but constants and is made at first use; a treatment takes a
+A tile (grain, cracks, mould, canvas) depends on nothing but constants and is made at first use; a treatment takes a
 seeded window of it. That is as random to the eye as fresh noise and costs a copy instead of a million random numbers.
 """
 
@@ -12,10 +12,10 @@ from functools import cache, lru_cache
 import cv2
 import numpy as np
 
-from effects.light import look_up
+from effects.color_transfer import look_up
 from effects.treatment import Image, Plane
 
-PLATE = 1024
+SIDE = 1024
 
 
 def generator(key: int) -> np.random.Generator:
@@ -97,14 +97,14 @@ def clouds(rng: np.random.Generator, height: int, width: int, cells: int, octave
     return total
 
 
-def window(plate: Image, rng: np.random.Generator, height: int, width: int, zoom: float = 1.0) -> Image:
-    """A height x width window of `plate` at a seeded place, enlarged `zoom` times; small plates repeat."""
+def window(tile: Image, rng: np.random.Generator, height: int, width: int, zoom: float = 1.0) -> Image:
+    """A height x width window of `tile` at a seeded place, enlarged `zoom` times; small tiles repeat."""
     high, wide = max(1, round(height / zoom)), max(1, round(width / zoom))
-    top, left = int(rng.integers(0, PLATE)), int(rng.integers(0, PLATE))
-    if high > PLATE or wide > PLATE:
-        plate = np.tile(plate, (-(-high // PLATE), -(-wide // PLATE)) + (1,) * (plate.ndim - 2))
-    top, left = top % max(1, plate.shape[0] - high), left % max(1, plate.shape[1] - wide)
-    cut = plate[top : top + high, left : left + wide]
+    top, left = int(rng.integers(0, SIDE)), int(rng.integers(0, SIDE))
+    if high > SIDE or wide > SIDE:
+        tile = np.tile(tile, (-(-high // SIDE), -(-wide // SIDE)) + (1,) * (tile.ndim - 2))
+    top, left = top % max(1, tile.shape[0] - high), left % max(1, tile.shape[1] - wide)
+    cut = tile[top : top + high, left : left + wide]
     return cut if (high, wide) == (height, width) else np.asarray(cv2.resize(cut, (width, height)), np.uint8)
 
 
@@ -114,90 +114,90 @@ def texture_zoom(height: int, width: int) -> float:
 
 
 @cache
-def grain_plate(size: float) -> Image:
-    """Film grain around 128 (sd 32), PLATE x PLATE x 3; `size` is the Gaussian radius of a clump in pixels.
+def grain_texture(size: float) -> Image:
+    """Film grain around 128 (sd 32), SIDE x SIDE x 3; `size` is the Gaussian radius of a clump in pixels.
 
     Three quarters of its power are common to the dye layers, as the layers share their exposure.
     """
     rng = generator(0x6772)
-    noise = rng.standard_normal((PLATE, PLATE, 3), np.float32)
-    noise = 0.6 * noise + 0.9 * rng.standard_normal((PLATE, PLATE, 1), np.float32)
+    noise = rng.standard_normal((SIDE, SIDE, 3), np.float32)
+    noise = 0.6 * noise + 0.9 * rng.standard_normal((SIDE, SIDE, 1), np.float32)
     noise = cv2.GaussianBlur(noise, (0, 0), size)
     return np.asarray(np.clip(np.rint(128 + 32 * noise / noise.std()), 0, 255), np.uint8)
 
 
 @cache
-def tape_plate() -> Image:
-    """Tape noise around 128 (sd 32), PLATE x PLATE x 1: short horizontal streaks, one per scan line."""
-    noise = generator(0x7461).standard_normal((PLATE, PLATE), np.float32)
+def tape_texture() -> Image:
+    """Tape noise around 128 (sd 32), SIDE x SIDE x 1: short horizontal streaks, one per scan line."""
+    noise = generator(0x7461).standard_normal((SIDE, SIDE), np.float32)
     noise = cv2.GaussianBlur(noise, (0, 0), sigmaX=2.2, sigmaY=0.35)
     return np.asarray(np.clip(np.rint(128 + 32 * noise / noise.std()), 0, 255), np.uint8)
 
 
 @cache
-def canvas_plate() -> Image:
-    """Linen: over-and-under weave with uneven threads, PLATE x PLATE around 200."""
+def canvas_texture() -> Image:
+    """Linen: over-and-under weave with uneven threads, SIDE x SIDE around 200."""
     rng = generator(0x6361)
-    along = cv2.GaussianBlur(rng.standard_normal((PLATE, PLATE), np.float32), (0, 0), sigmaX=9, sigmaY=0.6)
-    across = cv2.GaussianBlur(rng.standard_normal((PLATE, PLATE), np.float32), (0, 0), sigmaX=0.6, sigmaY=9)
-    rows, columns = np.mgrid[0:PLATE, 0:PLATE]
+    along = cv2.GaussianBlur(rng.standard_normal((SIDE, SIDE), np.float32), (0, 0), sigmaX=9, sigmaY=0.6)
+    across = cv2.GaussianBlur(rng.standard_normal((SIDE, SIDE), np.float32), (0, 0), sigmaX=0.6, sigmaY=9)
+    rows, columns = np.mgrid[0:SIDE, 0:SIDE]
     weave = np.where((rows // 2 + columns // 2) % 2 == 0, along / along.std(), across / across.std())
     weave = cv2.GaussianBlur(weave.astype(np.float32), (0, 0), 0.7)
     return np.asarray(np.clip(np.rint(200 + 13 * weave), 0, 255), np.uint8)
 
 
 def _wandering(rng: np.random.Generator, cells: int, reach: float) -> Plane:
-    """PLATE x PLATE of smooth displacements from -reach/2 to reach/2, `cells` independent ones along a side."""
+    """SIDE x SIDE of smooth displacements from -reach/2 to reach/2, `cells` independent ones along a side."""
     lumps = rng.random((cells, cells), np.float32) - 0.5
-    return np.asarray(reach * cv2.resize(lumps, (PLATE, PLATE), interpolation=cv2.INTER_CUBIC), np.float32)
+    return np.asarray(reach * cv2.resize(lumps, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
 @cache
-def crack_plate() -> Image:
-    """Age at which a craquelure crack opens, PLATE x PLATE, 255 = opens first, 0 = never.
+def crack_texture() -> Image:
+    """Age at which a craquelure crack opens, SIDE x SIDE, 255 = opens first, 0 = never.
 
     Cracks follow the borders of nested Voronoi cells, made uneven; the coarse net opens before the fine one, as
     paint layers crack hierarchically (Bohn, Pauchard & Couder 2005).
     """
     rng = generator(0x6372)
-    age = np.zeros((PLATE, PLATE), np.uint8)
+    age = np.zeros((SIDE, SIDE), np.uint8)
     wander_x, wander_y = (_wandering(rng, 70, 22) for _ in "xy")
-    rows, columns = np.mgrid[0:PLATE, 0:PLATE].astype(np.float32)
+    rows, columns = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32)
     for count, first in ((60, 255), (260, 190), (900, 120)):
-        ground = np.full((PLATE, PLATE), 255, np.uint8)
-        ground[rng.integers(0, PLATE, count), rng.integers(0, PLATE, count)] = 0
+        ground = np.full((SIDE, SIDE), 255, np.uint8)
+        ground[rng.integers(0, SIDE, count), rng.integers(0, SIDE, count)] = 0
         _, cell = cv2.distanceTransformWithLabels(ground, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
         cell = cv2.remap(cell.astype(np.float32), columns + wander_x, rows + wander_y, cv2.INTER_NEAREST)
         border = (cell != np.roll(cell, 1, 0)) | (cell != np.roll(cell, 1, 1))
-        opens = cv2.resize(rng.random((24, 24), np.float32), (PLATE, PLATE), interpolation=cv2.INTER_CUBIC)
+        opens = cv2.resize(rng.random((24, 24), np.float32), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
         age = np.maximum(age, np.where(border, np.clip(first * (0.35 + 0.75 * opens), 0, 255), 0).astype(np.uint8))
     return age
 
 
 @cache
-def mottle_plate() -> Image:
-    """Labyrinth of activator and inhibitor, iterated (Turing 1952), PLATE x PLATE, 0..255."""
-    half = PLATE // 2
+def mottle_texture() -> Image:
+    """Labyrinth of activator and inhibitor, iterated (Turing 1952), SIDE x SIDE, 0..255."""
+    half = SIDE // 2
     state = generator(0x6D6F).standard_normal((half, half), np.float32)
     for _ in range(14):
         state = cv2.GaussianBlur(state, (0, 0), 1.6) - cv2.GaussianBlur(state, (0, 0), 2.9)
         state = np.tanh(state / max(float(state.std()), 1e-6) * 1.4)
-    state = cv2.resize(state, (PLATE, PLATE), interpolation=cv2.INTER_CUBIC)
+    state = cv2.resize(state, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
     return np.asarray(np.clip(np.rint(127.5 + 100 * state), 0, 255), np.uint8)
 
 
 @cache
-def spore_plate() -> Image:
-    """Order in which colonies of mould reach a place, PLATE x PLATE, 255 = first: ragged dots where there is food."""
+def spore_texture() -> Image:
+    """Order in which colonies of mould reach a place, SIDE x SIDE, 255 = first: ragged dots where there is food."""
     rng = generator(0x7370)
-    food = clouds(rng, PLATE, PLATE, 9, 5)
-    dots = np.zeros((PLATE, PLATE), np.float32)
+    food = clouds(rng, SIDE, SIDE, 9, 5)
+    dots = np.zeros((SIDE, SIDE), np.float32)
     for x, y, hunger, size, strength in rng.random((5200, 5)):
-        place = int(x * PLATE), int(y * PLATE)
+        place = int(x * SIDE), int(y * SIDE)
         if hunger < 1.6 * float(food[place[1], place[0]]) ** 3:
             radius = int(1 + min(11, 1.6 / (1 - size) ** 0.5))
             cv2.circle(dots, place, radius, float(0.4 + 0.6 * strength), -1, cv2.LINE_AA)
-    rows, columns = np.mgrid[0:PLATE, 0:PLATE].astype(np.float32)
+    rows, columns = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32)
     x, y = columns + _wandering(rng, 230, 14), rows + _wandering(rng, 230, 14)
     dots = cv2.remap(dots, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
     dots = cv2.GaussianBlur(dots, (0, 0), 0.9)

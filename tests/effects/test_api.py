@@ -1,4 +1,4 @@
-"""The door: what goes in, what comes out, what is refused, and that nothing but the arguments decides."""
+"""Public API of the treatments: what goes in, what comes out, what is refused, and that only the arguments decide."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one door for tables: what it looks up is what indexing would, at any shape and layout."""
+"""Tables of colour transfer: what it looks up is what indexing would, at any shape and layout."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from effects import light
+from effects import color_transfer
 from tests.effects.pictures import Image
 
 sizes = st.tuples(st.integers(1, 70), st.integers(1, 70))
@@ -21,7 +21,7 @@ tables = arrays(np.uint8, 256)
 @given(picture=greys | colours, table=tables)
 def test_looking_up_is_indexing(picture: Image, table: Image) -> None:
     before = picture.copy()
-    assert np.array_equal(light.look_up(picture, table), table[picture])
+    assert np.array_equal(color_transfer.look_up(picture, table), table[picture])
     assert np.array_equal(picture, before), "the input was written to"
 
 
@@ -30,7 +30,7 @@ def test_looking_up_is_indexing(picture: Image, table: Image) -> None:
 def test_a_table_of_three_columns_has_one_for_each_channel(picture: Image, table: Image) -> None:
     channels = [picture] * 3 if picture.ndim == 2 else list(np.moveaxis(picture, 2, 0))
     expected = np.dstack([table[channel, column] for column, channel in enumerate(channels)])
-    assert np.array_equal(light.look_up(picture, table), expected)
+    assert np.array_equal(color_transfer.look_up(picture, table), expected)
 
 
 @pytest.mark.parametrize("picture", [np.arange(240, dtype=np.uint8).reshape(8, 10, 3)], ids=["ramp"])
@@ -43,19 +43,22 @@ def test_windows_and_read_only_pictures_are_looked_up_alike(picture: Image) -> N
         picture.transpose(1, 0, 2),
         np.asfortranarray(picture),
     ):
-        assert np.array_equal(light.look_up(view, table), 255 - view)
+        assert np.array_equal(color_transfer.look_up(view, table), 255 - view)
     picture.flags.writeable = False
-    assert light.look_up(picture, table).flags.writeable
+    assert color_transfer.look_up(picture, table).flags.writeable
 
 
 @settings(max_examples=40, deadline=None)
 @given(picture=colours, table=arrays(np.uint16, 256))
-def test_decoding_is_indexing_in_sixteen_bits(picture: Image, table: light.Linear) -> None:
-    decoded = light.decode(picture, table)
+def test_decoding_is_indexing_in_sixteen_bits(picture: Image, table: color_transfer.Linear) -> None:
+    decoded = color_transfer.decode(picture, table)
     assert decoded.dtype == np.uint16 and np.array_equal(decoded, table[picture])
 
 
 def test_every_code_survives_the_way_to_linear_light_and_back() -> None:
     ramp = np.arange(256, dtype=np.uint8).reshape(16, 16)
-    assert np.array_equal(light.encode(light.decode(ramp)), ramp)
-    assert np.array_equal(light.encode(light.decode(ramp, light.DECODE_SCENE), light.ENCODE_SCENE), ramp)
+    assert np.array_equal(color_transfer.encode(color_transfer.decode(ramp)), ramp)
+    assert np.array_equal(
+        color_transfer.encode(color_transfer.decode(ramp, color_transfer.DECODE_SCENE), color_transfer.ENCODE_SCENE),
+        ramp,
+    )

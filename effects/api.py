@@ -1,4 +1,4 @@
-"""The door to the treatments: every argument is checked here, every random number is derived here.
+"""Public API of the treatments: validates arguments and derives the random generator of each call.
 
 Refuses whatever would give a silently wrong picture: floats, wrong shapes, NaN, unknown names. Greys are treated as RGB
 and brought back; alpha is handed through untouched.

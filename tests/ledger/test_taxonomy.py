@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import effects
-from effects import taxonomy
+from ledger import taxonomy
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "content" / "taxonomy.toml"
@@ -211,7 +211,7 @@ def test_a_damaged_file_loads_or_is_refused_but_never_crashes(data: st.DataObjec
 def test_reading_the_taxonomy_does_not_load_opencv() -> None:
     """The page reads it on every build, also when there is no picture to treat."""
     code = (
-        "import sys; from pathlib import Path; from effects import taxonomy\n"
+        "import sys; from pathlib import Path; from ledger import taxonomy\n"
         "taxonomy.load(Path('content/taxonomy.toml')); print(sorted({'cv2', 'numpy'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
