@@ -7,6 +7,7 @@ with nothing to do stay quick.
 from __future__ import annotations
 
 import importlib
+import math
 import os
 import sys
 from pathlib import Path
@@ -56,6 +57,16 @@ class Commands(click.Group):
                 raise
             _complain(problems)
             ctx.exit(1)
+
+
+class Finite(click.FloatRange):
+    """A range that "nan" and "inf" are outside of, which click's own lets pass."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is no finite number.", param, ctx)
+        return number
 
 
 @click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -155,7 +166,7 @@ def serve(port: int, root: Path) -> None:
 @click.argument("source", metavar="IN", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.argument("target", metavar="OUT", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--treatment", required=True, help="A treatment of content/taxonomy.toml.")
-@click.option("--severity", type=click.FloatRange(0, 1), default=0.6, show_default=True)
+@click.option("--severity", type=Finite(0, 1), default=0.6, show_default=True)
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
 def treat(source: Path, target: Path, treatment: str, severity: float, seed: int) -> None:
     """Apply one treatment to one picture.
@@ -175,18 +186,33 @@ def treat(source: Path, target: Path, treatment: str, severity: float, seed: int
 
 @main.command()
 @click.option("--root", type=click.Path(path_type=Path, exists=True, file_okay=False), default=ROOT, hidden=True)
-@click.option("--limit-mb", type=click.FloatRange(min=0.001), default=30.0, show_default=True, help="Largest file.")
-@click.option("--timeout", type=click.FloatRange(min=0.1), default=30.0, show_default=True, help="Seconds a picture.")
-def fetch(root: Path, limit_mb: float, timeout: float) -> None:
-    """Download the remote pictures of the ledger and pin their sha256 in content/pictures.lock.json.
+@click.option("--accept", multiple=True, envvar="ACCEPT_GROUPS", help="A group of rights that you say you may show.")
+@click.option(
+    "--from",
+    "clone",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="A local copy of a source's files: they are read there, and pinned as if they had been downloaded.",
+)
+@click.option("--offline", is_flag=True, help="Ask no network: verify what is at hand, take the rest from --from.")
+@click.option("--limit-mb", type=Finite(min=0.001), default=30.0, show_default=True, help="Largest file.")
+@click.option("--timeout", type=Finite(min=0.1), default=30.0, show_default=True, help="Seconds for a whole file.")
+def fetch(
+    root: Path, accept: tuple[str, ...], clone: Path | None, offline: bool, limit_mb: float, timeout: float
+) -> None:
+    """Bring the remote pictures of the ledger, with their prompts, and pin them in content/pictures.lock.json.
+
+    Pictures whose rights are free come by themselves. Of the groups in content/sources.toml that are not, those you
+    accept come too: the lock notes that you did, and the page says so.
 
     \b
     Example:
-      python build.py fetch --limit-mb 30
+      python build.py fetch --accept authors --accept ava
     """
-    from pages.source.fetch import fetch as download
+    from pages.source.fetch import Supply
+    from pages.source.fetch import fetch as bring
 
-    outcome = download(root, int(limit_mb * 1e6), timeout, click.echo)
+    supply = Supply(int(limit_mb * 1e6), timeout, clone, offline)
+    outcome = bring(root, supply, accept, click.echo)
     if outcome.failed:
         _complain(outcome.failed)
         raise SystemExit(1)

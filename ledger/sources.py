@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 from pydantic import Field
 
@@ -33,7 +34,7 @@ class Source(Strict):
     groups: dict[Id, Group]
 
     def address(self, pattern: str, path: str) -> str:
-        return pattern.replace("{revision}", self.revision).replace("{path}", path)
+        return pattern.replace("{revision}", quote(self.revision)).replace("{path}", quote(path))
 
     def located(self, remote: Remote) -> Remote:
         """The same picture with its addresses and its rights spelled out."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from ledger.problems import Problem
 from pages.cache.recording import Read, digest
-from pages.cache.store import read_json
 
 if TYPE_CHECKING:
     from ledger.schema import Picture
@@ -92,17 +90,10 @@ class ImageResolver:
         keys = [one.key for one in (found.made, found.plain) if one is not None]
         return digest((found.state, found.alt, found.label, keys))
 
-    @cached_property
-    def fetched(self) -> tuple[dict[str, str], Set[str]]:
-        """Remote pictures at hand ("exhibit/picture" -> file) and all that were ever pinned."""
-        lock = read_json(self.site.root / "content/pictures.lock.json").get("pictures", {})
-        here = {name: f".cache/remote/{entry['file']}" for name, entry in lock.items()}
-        return {name: file for name, file in here.items() if (self.site.root / file).exists()}, lock.keys()
-
     def file(self, exhibit: str, picture: Picture) -> str | None:
         """Path below the root of a picture's file, of the one that `fetch` brought, or None."""
         if picture.file is None:
-            return self.fetched[0].get(f"{exhibit}/{picture.id}")
+            return self.site.remote.files.get(f"{exhibit}/{picture.id}")
         return self.book.locate(picture.file)
 
     def _picture(self, exhibit: str, picture: str, treatment: str, severity: float, seed: int) -> ResolvedImage:
@@ -113,7 +104,7 @@ class ImageResolver:
             return ResolvedImage("absent")
         file = self.file(exhibit, one)
         if file is None:
-            pinned = f"{exhibit}/{one.id}" in self.fetched[1]
+            pinned = f"{exhibit}/{one.id}" in self.site.remote.pinned
             return ResolvedImage("pinned" if pinned else "unverified" if one.remote else "absent", one.alt, one.label)
         try:
             plain = self.book.describe(file)

@@ -1,156 +1,246 @@
-"""Downloads the remote pictures of the ledger and pins their sha256 in content/pictures.lock.json.
+"""Brings the remote pictures of the ledger, and the prompts that belong to them, to .cache/remote/.
 
-An address that nobody has fetched is unverified; one fetch pins its bytes for good. Refused: other schemes than
-http(s), answers that are no picture (whatever their type says), files over the limit, truncated pictures, bytes other
-than the pinned ones. Files lie in .cache/remote/ under their hash; a refused download leaves nothing behind.
+A picture is pinned by its sha256: in the ledger where it belongs to a source of content/sources.toml, else in
+content/pictures.lock.json by the first fetch. Refused: other schemes than http(s), answers that are no picture
+(whatever their type says), files over the limit, truncated pictures, bytes other than the pinned ones. The time limit
+is for a whole file: from the first look-up of a name to the last byte. A refused download leaves nothing behind.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import io
-import json
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from http.client import HTTPException
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
-from ledger.problems import Problem
+from ledger.problems import InputError, Problem, did_you_mean
+from ledger.schema import Text
+from ledger.sources import Source, read_sources
 from pages.cache.store import atomic_write
+from pages.source.lockfile import (
+    FOLDER,
+    LOCK,
+    Lock,
+    Pin,
+    RemotePicture,
+    group_names,
+    read_lock,
+    remote_pictures,
+    sha256_of,
+    text_file,
+    write_lock,
+)
 
-LOCK = "content/pictures.lock.json"
+if TYPE_CHECKING:
+    import httpx
+
+    from ledger import Ledger
+
 AGENT = "reversed-alignment/0.1 (research page; fetches each picture once)"
-SUFFIX = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "AVIF": "avif", "GIF": "gif", "TIFF": "tif"}
+SUFFIX = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "WEBP": "webp", "AVIF": "avif", "GIF": "gif", "TIFF": "tif"}
 TRIES = 2
+PAUSE = 0.2  # seconds before another try
 
 
 @dataclass
 class Outcome:
-    """Names ("exhibit/picture") of what was fetched now and of what was at hand already, and what went wrong."""
+    """Names ("exhibit/picture") of what was fetched now and of what was at hand already, what went wrong, and how many
+    pictures of each group of rights nobody has accepted."""
 
     fetched: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     failed: list[Problem] = field(default_factory=list)
+    withheld: Counter[str] = field(default_factory=Counter)
 
 
-def fetch(root: Path, limit: int, timeout: float, say: Callable[[str], None] = lambda line: None) -> Outcome:
-    """Fetch the remote pictures of the ledger that are not at hand; `limit` in bytes, `timeout` in seconds."""
+@dataclass(frozen=True)
+class Supply:
+    """Where bytes come from. `limit` in bytes, `timeout` in seconds for a whole file; `clone` is a local copy of the
+    sources' files; `offline` asks no network."""
+
+    limit: int = 30_000_000
+    timeout: float = 30.0
+    clone: Path | None = None
+    offline: bool = False
+
+    async def get(self, client: httpx.AsyncClient, url: str, path: str) -> tuple[bytes, str]:
+        """Bytes and media type of a file. ValueError when it cannot be had."""
+        if self.clone is not None and path:
+            return self._from_clone(path), ""
+        if self.offline:
+            raise ValueError(f"{url}: is not at hand, and --offline asks no network")
+        try:
+            async with asyncio.timeout(self.timeout):
+                return await download(client, url, self.limit)
+        except TimeoutError:
+            raise ValueError(f"{url}: did not come within {self.timeout:g} seconds") from None
+        except ValueError as error:
+            raise ValueError(f"{url}: {error}") from None
+
+    def _from_clone(self, path: str) -> bytes:
+        assert self.clone is not None
+        if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+            raise ValueError(f"'{path}' leads out of {self.clone}")
+        try:
+            return (self.clone / path).read_bytes()
+        except OSError as error:
+            raise ValueError(f"{self.clone / path}: {error.strerror}") from None
+
+
+def fetch(
+    root: Path, supply: Supply, accept: Iterable[str] = (), say: Callable[[str], None] = lambda line: None
+) -> Outcome:
+    """Fetch what may be shown and is not at hand; groups of rights named in `accept` are accepted from now on."""
     import ledger
 
-    published, outcome = ledger.load(root), Outcome()
-    lock = _lock(root / LOCK)
-    for exhibit_id, exhibit in published.exhibits.items():
-        for index, picture in enumerate(exhibit.pictures):
-            if picture.remote is None or picture.file is not None or picture.remote.shown != "free":
-                continue
-            name = f"{exhibit_id}/{picture.id}"
-            entry = lock.get(name)
-            if entry and _sha256(root / ".cache/remote" / entry["file"]) == entry["sha256"]:
-                outcome.kept.append(name)
-                continue
-            try:
-                content, form = download(picture.remote.url, limit, timeout)
-                _same(content, entry, picture.remote.sha256)
-            except ValueError as error:
-                place = ("exhibits", exhibit_id, "pictures", index, "remote", "url")
-                outcome.failed.append(published.problem(place, f"{picture.remote.url}: {error}"))
-                continue
-            digest = hashlib.sha256(content).hexdigest()
-            file = f"{digest[:20]}.{SUFFIX[form]}"
-            atomic_write(root / ".cache/remote" / file, content)
-            lock[name] = {"url": picture.remote.url, "sha256": digest, "bytes": len(content), "file": file}
-            atomic_write(root / LOCK, (json.dumps({"pictures": lock}, indent=1, sort_keys=True) + "\n").encode())
-            outcome.fetched.append(name)
-            say(f"{name}: {len(content) / 1000:.0f} kB, sha256 {digest[:12]}{'' if entry else ', pinned'}")
+    sources = read_sources(root)
+    before = read_lock(root)
+    lock = _accepting(before, accept, sources)
+    work = _Fetch(root, ledger.load(root), sources, lock, supply, say)
+    if lock != before:
+        write_lock(root, lock)
+    asyncio.run(work.run())
+    outcome = work.outcome
     say(f"{len(outcome.fetched)} fetched, {len(outcome.kept)} at hand, {len(outcome.failed)} failed")
+    for group, count in outcome.withheld.items():
+        source, _, name = group.partition("/")
+        say(f"{count} of '{group}' are not shown: {sources[source].groups[name].rights} Who may: --accept {name}")
     return outcome
 
 
-def download(url: str, limit: int, timeout: float) -> tuple[bytes, str]:
-    """Bytes and form ("JPEG", ...) of the picture at `url`. ValueError when it cannot be had or is no picture."""
-    if not url.lower().startswith(("https://", "http://")):
-        raise ValueError("only http(s) addresses are fetched")
+def _accepting(lock: Lock, accept: Iterable[str], sources: Mapping[str, Source]) -> Lock:
+    """The lock with more groups, each named as "group" or "source/group"."""
+    groups, chosen = group_names(sources), set(lock.accepted)
+    for name in accept:
+        found = [group for group in groups if name in (group, group.partition("/")[2])]
+        if not found:
+            known = [*groups, *(group.partition("/")[2] for group in groups)]
+            raise InputError([Problem("fetch", 0, "--accept", f"no group '{name}'{did_you_mean(name, known)}")])
+        chosen.update(found)
+    return lock.model_copy(update={"accepted": sorted(chosen)})
+
+
+@dataclass
+class _Fetch:
+    """One run over all pictures."""
+
+    root: Path
+    ledger: Ledger
+    sources: Mapping[str, Source]
+    lock: Lock
+    supply: Supply
+    say: Callable[[str], None]
+    outcome: Outcome = field(default_factory=Outcome)
+
+    async def run(self) -> None:
+        import httpx
+
+        texts = set[str]()
+        async with httpx.AsyncClient(follow_redirects=True, timeout=None, headers={"User-Agent": AGENT}) as client:
+            for picture in remote_pictures(self.ledger):
+                if not picture.may_be_shown(self.lock):
+                    self.outcome.withheld[picture.group] += 1
+                    continue
+                await self._try(picture, "path" if picture.remote.source else "url", self._picture(client, picture))
+                text = picture.remote.prompt
+                if text is not None and text.sha256 not in texts:
+                    texts.add(text.sha256)
+                    await self._try(picture, "prompt", self._text(client, picture, text))
+
+    async def _try(self, picture: RemotePicture, step: str, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except ValueError as error:
+            self.outcome.failed.append(self.ledger.problem((*picture.path, step), str(error)))
+
+    async def _picture(self, client: httpx.AsyncClient, picture: RemotePicture) -> None:
+        """Bring one picture that is not at hand, and pin it."""
+        pin, remote = picture.pin(self.lock), picture.remote
+        if pin is not None and sha256_of(self.root / FOLDER / pin.file) == pin.sha256:
+            self.outcome.kept.append(picture.name)
+            return
+        content, kind = await self.supply.get(client, remote.url, remote.path)
+        digest = hashlib.sha256(content).hexdigest()
+        _check(remote.url, digest, remote.sha256, "the ledger says")
+        if pin is not None:
+            _check(remote.url, digest, pin.sha256, f"if it is right, delete its entry in {LOCK}; pinned is")
+        file = f"{digest[:20]}.{SUFFIX[_form(remote.url, content, kind)]}"
+        atomic_write(self.root / FOLDER / file, content)
+        self.lock.pictures[picture.name] = Pin(url=remote.url, sha256=digest, bytes=len(content), file=file)
+        write_lock(self.root, self.lock)
+        self.outcome.fetched.append(picture.name)
+        self.say(f"{picture.name}: {len(content) / 1000:.0f} kB, sha256 {digest[:12]}")
+
+    async def _text(self, client: httpx.AsyncClient, picture: RemotePicture, text: Text) -> None:
+        """Bring the file that holds a prompt."""
+        if sha256_of(self.root / text_file(text)) == text.sha256:
+            return
+        source = self.sources[picture.remote.source or ""]
+        url = source.address(source.raw, text.file)
+        content, _ = await self.supply.get(client, url, text.file)
+        _check(url, hashlib.sha256(content).hexdigest(), text.sha256, "the ledger says")
+        atomic_write(self.root / text_file(text), content)
+
+
+def _check(url: str, digest: str, expected: str | None, who: str) -> None:
+    if expected not in (None, digest):
+        raise ValueError(f"{url}: has sha256 {digest[:16]}..., {who} {str(expected)[:16]}...")
+
+
+async def download(client: httpx.AsyncClient, url: str, limit: int) -> tuple[bytes, str]:
+    """Bytes and media type of what stands at `url`; another try after a moment of trouble."""
+    import httpx
+
     for left in reversed(range(TRIES)):
         try:
-            return _download(url, limit, timeout)
-        except urllib.error.HTTPError as error:
-            if left and error.code >= 500:
-                time.sleep(0.2)
-                continue
-            raise ValueError(f"the server answers {error.code} {error.reason}") from None
-        except (OSError, HTTPException) as error:
-            if not left:
-                raise ValueError(f"cannot be reached: {getattr(error, 'reason', error) or error}") from None
-            time.sleep(0.2)
+            return await _download(client, url, limit)
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as error:
+            raise ValueError(f"is no http(s) address that leads to a file: {error}") from None
+        except (httpx.HTTPError, OSError) as error:
+            if not left or (isinstance(error, httpx.HTTPStatusError) and error.response.status_code < 500):
+                raise ValueError(_why(error)) from None
+        await asyncio.sleep(PAUSE)
     raise AssertionError("unreachable")
 
 
-def _download(url: str, limit: int, timeout: float) -> tuple[bytes, str]:
-    opener = urllib.request.build_opener(_HttpOnly)
-    with opener.open(urllib.request.Request(url, headers={"User-Agent": AGENT}), timeout=timeout) as answer:
-        kind = answer.headers.get_content_type()
-        if not kind.startswith("image/") or kind == "image/svg+xml":
-            raise ValueError(f"is {kind}, not a picture")
+def _why(error: Exception) -> str:
+    answer = getattr(error, "response", None)
+    if answer is not None:
+        return f"the server answers {answer.status_code} {answer.reason_phrase}".rstrip()
+    return f"cannot be reached: {error or type(error).__name__}"
+
+
+async def _download(client: httpx.AsyncClient, url: str, limit: int) -> tuple[bytes, str]:
+    content = bytearray()
+    async with client.stream("GET", url) as answer:
+        answer.raise_for_status()
         told = answer.headers.get("Content-Length", "")
         if told.isdigit() and int(told) > limit:
             raise ValueError(f"{int(told) / 1e6:.1f} MB, the limit is {limit / 1e6:g} MB")
-        content = bytes(answer.read(limit + 1))
-        if len(content) > limit:
-            raise ValueError(f"more than the limit of {limit / 1e6:g} MB")
-        if told.isdigit() and len(content) != int(told):
-            raise ValueError(f"{len(content)} of {told} bytes came")
-    return content, _form(content)
+        async for piece in answer.aiter_bytes():
+            content += piece
+            if len(content) > limit:
+                raise ValueError(f"more than the limit of {limit / 1e6:g} MB")
+    return bytes(content), answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
 
-class _HttpOnly(urllib.request.HTTPRedirectHandler):
-    """Redirects may not lead to another scheme."""
-
-    def redirect_request(self, *request: Any) -> urllib.request.Request | None:
-        if not str(request[-1]).lower().startswith(("https://", "http://")):
-            raise ValueError(f"redirects to {request[-1]}")
-        return super().redirect_request(*request)
-
-
-def _form(content: bytes) -> str:
-    """The picture's form after decoding all of it."""
-    from PIL import Image
+def _form(url: str, content: bytes, kind: str) -> str:
+    """The form of the picture at `url` after decoding all of it, whatever media type the server gave it."""
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(io.BytesIO(content)) as image:
             image.load()
             form = image.format or ""
+    except UnidentifiedImageError:
+        what = f"is {kind}, not a picture" if kind and not kind.startswith("image/") else "is not a whole picture"
+        raise ValueError(f"{url}: {what}") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"is not a whole picture: {error}") from None
+        raise ValueError(f"{url}: is not a whole picture: {error}") from None
     if form not in SUFFIX:
-        raise ValueError(f"is a {form} picture, which no browser is sure to show")
+        raise ValueError(f"{url}: is a {form} picture, which no browser is sure to show")
     return form
-
-
-def _same(content: bytes, entry: dict[str, Any] | None, declared: str | None) -> None:
-    digest = hashlib.sha256(content).hexdigest()
-    if declared is not None and declared != digest:
-        raise ValueError(f"has sha256 {digest[:16]}..., the ledger says {declared[:16]}...")
-    if entry is not None and entry["sha256"] != digest:
-        raise ValueError(
-            f"has sha256 {digest[:16]}..., pinned is {entry['sha256'][:16]}...; "
-            f"if the new picture is right, delete its entry in {LOCK}"
-        )
-
-
-def _lock(path: Path) -> dict[str, dict[str, Any]]:
-    try:
-        found = json.loads(path.read_bytes())["pictures"]
-    except FileNotFoundError:
-        return {}
-    return dict(found)
-
-
-def _sha256(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""

@@ -17,11 +17,13 @@ from pydantic import BaseModel, ValidationError
 from ledger.problems import InputError, Problem, did_you_mean, relative, spell, toml_line
 from ledger.text import read_text, read_toml
 from pages.source import validate
-from pages.source.settings import VARIANTS, Charts, ChartSpec, Page, SectionHeader, Variant
+from pages.source.settings import VARIANTS, Charts, ChartSpec, Page, SectionHeader, Variant, absolute
 
 if TYPE_CHECKING:
     from ledger import Ledger
+    from ledger.sources import Source
     from ledger.taxonomy import Taxonomy
+    from pages.source.lockfile import AtHand
     from pages.source.references import Reference
 
 
@@ -57,6 +59,8 @@ class Site:
     sections: list[Section]
     taxonomy: Taxonomy
     ledger: Ledger
+    sources: Mapping[str, Source]
+    remote: AtHand
     charts: Mapping[str, ChartSpec] = field(default_factory=dict)
     references: Mapping[str, Reference] = field(default_factory=dict)
     files: Mapping[str, Path] = field(default_factory=dict)  # path below content/files -> the file
@@ -72,7 +76,10 @@ def load(root: Path) -> Site:
     problems: list[Problem] = []
     page = _written(Page, root / "content/page.toml", root, problems)
     if page is not None and (address := os.environ.get("SITE_URL")):
-        page = page.model_copy(update={"address": address.rstrip("/") + "/"})
+        try:
+            page = page.model_copy(update={"address": absolute(address)})
+        except ValueError as error:
+            problems.append(Problem("SITE_URL", 0, "", f"'{address}' {error}"))
     sections = _sections(root, problems)
     charts = _charts(root, problems)
     names: Taxonomy | None = None
@@ -85,10 +92,22 @@ def load(root: Path) -> Site:
         published = ledger.load(root)
     except InputError as error:
         problems += error.problems
-    if page is None or names is None or published is None or charts is None:
+    sources, remote = _remote(root, published, problems)
+    if page is None or names is None or published is None or charts is None or remote is None:
         raise InputError(problems)
-    cited, files = references.load(root, problems), _files(root)
-    site = Site(root, page, sections, names, published, charts, cited, files, problems)
+    site = Site(
+        root,
+        page,
+        sections,
+        names,
+        published,
+        sources,
+        remote,
+        charts=charts,
+        references=references.load(root, problems),
+        files=_files(root),
+        problems=problems,
+    )
     problems += validate.validate(site)
     return site
 
@@ -98,6 +117,26 @@ def _files(root: Path) -> dict[str, Path]:
     folder = root / "content/files"
     found = (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith("."))
     return {path.relative_to(folder).as_posix(): path for path in found}
+
+
+def _remote(
+    root: Path, published: Ledger | None, problems: list[Problem]
+) -> tuple[Mapping[str, Source], AtHand | None]:
+    """Declared sources, and what is at hand of them; the ledger gets the prompts that came along."""
+    from ledger.sources import read_sources
+    from pages.source.lockfile import at_hand, with_prompts
+
+    if published is None:
+        return {}, None
+    try:
+        sources = read_sources(root)
+        found = at_hand(root, published, sources)
+    except InputError as error:
+        problems += error.problems
+        return {}, None
+    with_prompts(published, found.prompts)
+    problems += found.problems
+    return sources, found
 
 
 M = TypeVar("M", bound=BaseModel)

@@ -5,13 +5,25 @@ Unknown keys are errors; links are http(s) or mailto.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, StringConstraints, field_validator, model_validator
 
 Variant = Literal["clean", "distorted"]
 VARIANTS: tuple[Variant, Variant] = ("clean", "distorted")
 SAFE_SCHEMES = ("https://", "http://", "mailto:")
+
+
+def absolute(address: str) -> str:
+    """The address of a site, ending in a slash. ValueError when it is none."""
+    parts = urlsplit(address)
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise ValueError("must start with https:// or http:// and name a host")
+    if parts.query or parts.fragment or re.search(r"[\s<>\"']", address):
+        raise ValueError("must be a plain address, without ?, #, quotes and spaces")
+    return address.rstrip("/") + "/"
 
 
 class Written(BaseModel):
@@ -115,9 +127,7 @@ class Page(Written):
     @field_validator("address")
     @classmethod
     def _absolute(cls, address: str) -> str:
-        if address and not address.startswith(("https://", "http://")):
-            raise ValueError("must start with https:// or http://")
-        return address.rstrip("/") + "/" if address else ""
+        return absolute(address) if address else ""
 
 
 class VoiceHeader(Written):
