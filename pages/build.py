@@ -86,7 +86,7 @@ def _build(root: Path, out: Path, tree: Tree, frame: str, jobs: int, checked: bo
     texts = dict(renderer.pages())
     if problems or renderer.problems:
         raise InputError([*problems, *renderer.problems])
-    pages, notes = len(texts), tuple(dict.fromkeys(renderer.notes))
+    pages, notes = len(texts), tuple(dict.fromkeys([*site.remote.notes, *renderer.notes]))
     texts |= {**downloads.downloads(site, renderer.memory), **rows, **dict(static.values())}
     texts |= {f"files/{path}": file.read_bytes() for path, file in site.files.items()}
     texts |= _for_hosts(site, [*texts])

@@ -42,6 +42,7 @@ also work in templates. Inside a part their arguments are variables, and `sectio
   ref("table:ID", text=None)   no part: a link to a section, table, exhibit or claim, under its title
   file(path)                   no part: the address of a file of content/files/
   references()                 members [Reference], what the texts of this variant cite
+  rights()                     groups [Rights]: pictures of others, and who says that they may be shown
   downloads() bibtex() runs() announcements()     files [(label, address, note)] / text / members / -
 """
 
@@ -360,6 +361,12 @@ class TemplateContext:
     def runs(self) -> Markup:
         return self._block("runs", "", lambda: self.part("runs", members=list(self.ledger.runs.items())))
 
+    def rights(self) -> Markup:
+        from pages.rendering.rights import rights
+
+        groups = rights(self.site)
+        return self._placed("rights", lambda: self.part("rights", groups=groups) if groups else "")
+
     def announcements(self) -> Markup:
         return self._block("announcements", "", lambda: self.part("announcements"))
 
@@ -425,7 +432,7 @@ class TemplateContext:
             self.picture, self.treated, self.plate,
             self.value, self.percent, self.table, self.chart, self.exhibit, self.exhibits,
             self.claim, self.claims, self.audit, self.knob, self.wall, self.catalogue,
-            self.downloads, self.bibtex, self.runs, self.announcements,
+            self.downloads, self.bibtex, self.runs, self.rights, self.announcements,
         )  # fmt: skip
         return {
             **{function.__name__: function for function in functions},
