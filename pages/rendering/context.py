@@ -365,7 +365,7 @@ class TemplateContext:
         from pages.rendering.rights import rights
 
         groups = rights(self.site)
-        return self._placed("rights", lambda: self.part("rights", groups=groups) if groups else "")
+        return self.placed("rights", lambda: self.part("rights", groups=groups) if groups else "")
 
     def announcements(self) -> Markup:
         return self._block("announcements", "", lambda: self.part("announcements"))
