@@ -83,7 +83,8 @@ class Ledger:
         """A defect found later in something the ledger holds; `path` as ("exhibits", id, "pictures", 0, "file")."""
         file = self.files[(str(path[0]), str(path[1]))]
         name = file.relative_to(self.root).as_posix()
-        return Problem(name, json_line(file.read_text(encoding="utf-8-sig"), path), spell(path), message)
+        line = json_line(file.read_text(encoding="utf-8-sig"), path) if file.suffix == ".json" else 0
+        return Problem(name, line, spell(path), message)
 
 
 def alike(first: Value, second: Value) -> bool:

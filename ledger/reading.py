@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from ledger.book import Ledger
 from ledger.claims.judge import judge_claims
 from ledger.claims.read import Known, check_claims, read_claims
+from ledger.csv_tables import read_tables
 from ledger.problems import (
     InputError,
     JsonPath,
@@ -48,6 +49,9 @@ def load(root: Path) -> Ledger:
             documents.append((file, read_document(file, root)))
         except InputError as error:
             problems += error.problems
+    tables, defects = read_tables(root)
+    documents += tables
+    problems += defects
     try:
         rows = read_claims(root)
         sources = read_sources(root)

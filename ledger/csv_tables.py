@@ -1,0 +1,168 @@
+"""Tables that authors keep as results/tables/NAME.csv, with a NAME.toml that says what its columns are.
+
+Every number becomes the value `NAME.{row}.{column}`; an empty cell says "not reported". JSON stays the form for what a
+cell alone cannot say: number of samples, intervals, caveats of single values.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from ledger.problems import InputError, Problem, did_you_mean, relative
+from ledger.schema import Column, Document, Id, Row, Source, Strict, Table, Value
+from ledger.text import read_text, read_toml_as
+
+FOLDER = "results/tables"
+DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+
+
+class ColumnHeader(Strict):
+    label: str = Field(min_length=1)
+    unit: str = ""
+    digits: int = Field(ge=0, le=6)
+    better: Literal["lower", "higher", "none"] = "none"
+    note: str = ""
+    source: Source | None = None  # where this column's numbers come from, if not from the table's source
+
+
+class TableHeader(Strict):
+    """results/tables/NAME.toml. `row`, `group` and `ignore` name columns of the CSV that hold no number."""
+
+    title: str = Field(min_length=1)
+    caption: str = ""
+    note: str = ""
+    row: str
+    group: str = ""
+    ignore: tuple[str, ...] = ()
+    source: Source
+    columns: dict[Id, ColumnHeader] = Field(min_length=1)
+
+
+def read_tables(root: Path) -> tuple[list[tuple[Path, Document]], list[Problem]]:
+    """One document for each table below results/tables/, and the defects of all of them."""
+    found: list[tuple[Path, Document]] = []
+    problems: list[Problem] = []
+    for file in sorted((root / FOLDER).glob("*.csv")):
+        try:
+            found.append((file.with_suffix(".toml"), _read(file, root)))
+        except InputError as error:
+            problems += error.problems
+    for toml in sorted((root / FOLDER).glob("*.toml")):
+        if not toml.with_suffix(".csv").exists():
+            problems.append(Problem(relative(toml, root), 0, "", f"there is no {toml.stem}.csv beside it"))
+    return found, problems
+
+
+def _read(file: Path, root: Path) -> Document:
+    name = relative(file, root)
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", file.stem):
+        raise InputError([Problem(name, 0, "", "name it in lower-case letters, digits, - and _")])
+    header = _header(file.with_suffix(".toml"), root)
+    lines = _lines(file, root)
+    problems = [*_wrong_columns(name, lines[0][1], header)] if lines else [Problem(name, 1, "", "is empty")]
+    if problems:
+        raise InputError(problems)
+    rows: dict[str, Row] = {}
+    values: dict[str, Value] = {}
+    for line, cells in lines[1:]:
+        if len(cells) != len(lines[0][1]):
+            message = f"has {len(cells)} cells, the first line {len(lines[0][1])}"
+            problems.append(Problem(name, line, "", message))
+            continue
+        record = dict(zip(lines[0][1], cells, strict=True))
+        row = _row(record, header)
+        if row.id == "-" or row.id in rows:
+            problems.append(Problem(name, line, header.row, f"'{row.label}' is no new name for a row"))
+        rows[row.id] = row
+        cells_of_row, wrong = _cells(record, row, header)
+        values |= {f"{file.stem}.{row.id}.{column}": value for column, value in cells_of_row.items()}
+        problems += [Problem(name, line, column, message) for column, message in wrong]
+    if problems:
+        raise InputError(problems)
+    return Document(values=values, tables={file.stem: _table(header, list(rows.values()))})
+
+
+def _table(header: TableHeader, rows: list[Row]) -> Table:
+    columns = [Column(id=id, **about.model_dump(exclude={"digits", "source"})) for id, about in header.columns.items()]
+    return Table(title=header.title, caption=header.caption, note=header.note, columns=columns, rows=rows)
+
+
+def _cells(record: dict[str, str], row: Row, header: TableHeader) -> tuple[dict[str, Value], list[tuple[str, str]]]:
+    """Column -> value of one line, and (column, message) of the cells that hold no number."""
+    values: dict[str, Value] = {}
+    wrong: list[tuple[str, str]] = []
+    for column, about in header.columns.items():
+        try:
+            number = _number(record[column])
+        except ValueError as error:
+            wrong.append((column, str(error)))
+            continue
+        if number is not None:
+            label, source = f"{about.label} of {row.label}", about.source or header.source
+            values[column] = Value(label=label, value=number, unit=about.unit, digits=about.digits, source=source)
+    return values, wrong
+
+
+def _header(file: Path, root: Path) -> TableHeader:
+    try:
+        return read_toml_as(TableHeader, file, root)[1]
+    except FileNotFoundError:
+        message = f"no such file: it says what the columns of {file.stem}.csv are"
+        raise InputError([Problem(relative(file, root), 0, "", message)]) from None
+
+
+def _lines(file: Path, root: Path) -> list[tuple[int, list[str]]]:
+    """(line, cells) of every line that is not empty."""
+    text = read_text(file, root)
+    first = text.partition("\n")[0]
+    if "," not in first:
+        for sign, called in DELIMITERS.items():
+            if sign in first:
+                message = f"its columns are parted by {called}: save it with commas"
+                raise InputError([Problem(relative(file, root), 1, "", message)])
+    reader = csv.reader(text.splitlines(keepends=True), strict=True)
+    found = []
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                found.append((reader.line_num, [cell.strip() for cell in cells]))
+    except csv.Error as error:
+        raise InputError([Problem(relative(file, root), reader.line_num, "", f"not CSV: {error}")]) from None
+    return found
+
+
+def _wrong_columns(name: str, names: list[str], header: TableHeader) -> Iterator[Problem]:
+    declared = {*header.columns, *header.ignore, header.row, *([header.group] if header.group else [])}
+    for column in sorted(declared - {*names}):
+        yield Problem(name, 1, column, f"no such column{did_you_mean(column, names)}")
+    for column in names:
+        if column not in declared:
+            yield Problem(name, 1, column, f"is not declared: add [columns.{column}] to the TOML, or ignore = [...]")
+        if names.count(column) > 1:
+            yield Problem(name, 1, column, "stands twice")
+
+
+def _row(record: dict[str, str], header: TableHeader) -> Row:
+    label = record[header.row]
+    plain = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode().lower()
+    return Row(id=re.sub(r"[^a-z0-9_]+", "-", plain).strip("-") or "-", label=label, group=record.get(header.group, ""))
+
+
+def _number(cell: str) -> float | None:
+    if not cell:
+        return None
+    try:
+        number = float(cell.replace("−", "-"))
+    except ValueError:
+        raise ValueError(f"'{cell}' is not a number: write 1234.5, or leave the cell empty") from None
+    if not math.isfinite(number):
+        raise ValueError(f"'{cell}' is not a finite number")
+    return number

@@ -1,0 +1,114 @@
+"""Tables that authors keep as CSV: every number a value with its source, every mistake named at its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import ledger
+from ledger.csv_tables import read_tables
+from ledger.problems import InputError
+
+TOML = """title = "Restoration"
+row = "method"
+group = "family"
+ignore = ["comment"]
+source = { kind = "reported", where = "Table 1" }
+
+[columns.psnr]
+label = "PSNR"
+unit = "dB"
+digits = 1
+better = "higher"
+
+[columns.time]
+label = "Time"
+digits = 0
+source = { kind = "reported", where = "Table 2" }
+"""
+CSV = "method,family,psnr,time,comment\nOurs (v2),new,31.25,\u221212,fast\nMed\u00edan,old,,7,\n"
+
+
+def _paper(root: Path, toml: str = TOML, table: str | bytes = CSV) -> Path:
+    folder = root / "results/tables"
+    folder.mkdir(parents=True)
+    (folder / "synthetic.toml").write_text(toml, encoding="utf-8")
+    (folder / "synthetic.csv").write_bytes(table if isinstance(table, bytes) else table.encode())
+    return root
+
+
+def test_every_cell_is_a_value_with_its_source(tmp_path):
+    found = ledger.load(_paper(tmp_path))
+    value = found.value("synthetic.ours-v2.psnr")
+    assert (value.value, value.unit, value.digits, value.source.where) == (31.25, "dB", 1, "Table 1")
+    assert value.label == "PSNR of Ours (v2)"
+    assert found.value("synthetic.ours-v2.time").value == -12
+    assert found.value("synthetic.median.time").source.where == "Table 2"
+    assert "synthetic.median.psnr" not in found.values
+    assert [(row.id, row.group) for row in found.tables["synthetic"].rows] == [("ours-v2", "new"), ("median", "old")]
+    assert [(column.id, column.better) for column in found.tables["synthetic"].columns] == [
+        ("psnr", "higher"),
+        ("time", "none"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("31.25", "31,25", "results/tables/synthetic.csv:2: has 6 cells, the first line 5"),
+        ("31.25", "n/a", "results/tables/synthetic.csv:2 psnr: 'n/a' is not a number: write 1234.5, or leave the cell"),
+        ("31.25", "inf", "results/tables/synthetic.csv:2 psnr: 'inf' is not a finite number"),
+        ("psnr", "pnsr", "results/tables/synthetic.csv:1 psnr: no such column, did you mean 'pnsr'?"),
+        ("comment", "remark", "results/tables/synthetic.csv:1 remark: is not declared: add [columns.remark]"),
+        ("Med\u00edan", "Ours (v2)", "results/tables/synthetic.csv:3 method: 'Ours (v2)' is no new name for a row"),
+        (",", ";", "results/tables/synthetic.csv:1: its columns are parted by semicolons: save it with commas"),
+        (CSV, "", "results/tables/synthetic.csv:1: is empty"),
+        ("Ours (v2)", '"Ours', "results/tables/synthetic.csv:3: not CSV"),
+    ],
+)
+def test_a_mistake_in_the_csv_is_named_at_its_line(tmp_path, old, new, said):
+    with pytest.raises(InputError) as caught:
+        ledger.load(_paper(tmp_path, table=CSV.replace(old, new)))
+    assert any(str(problem).startswith(said) for problem in caught.value.problems), str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("digits = 1", "digits = 9", "results/tables/synthetic.toml:10 columns.psnr.digits: "),
+        ("better", "beter", "results/tables/synthetic.toml:11 columns.psnr.beter: "),
+        ('kind = "reported"', 'kind = "guessed"', "results/tables/synthetic.toml:5 source.kind: "),
+    ],
+)
+def test_a_mistake_in_the_toml_is_named_at_its_line(tmp_path, old, new, said):
+    with pytest.raises(InputError) as caught:
+        ledger.load(_paper(tmp_path, toml=TOML.replace(old, new, 1)))
+    assert any(str(problem).startswith(said) for problem in caught.value.problems), str(caught.value)
+
+
+def test_a_csv_and_its_toml_belong_together(tmp_path):
+    folder = _paper(tmp_path) / "results/tables"
+    (folder / "lone.csv").write_text("a,b\n")
+    (folder / "other.toml").write_text("")
+    _, problems = read_tables(tmp_path)
+    assert [str(problem) for problem in problems] == [
+        "results/tables/lone.toml: no such file: it says what the columns of lone.csv are",
+        "results/tables/other.toml: there is no other.csv beside it",
+    ]
+
+
+def test_windows_line_ends_a_byte_order_mark_and_quoted_commas_are_read(tmp_path):
+    table = ("\ufeff" + CSV.replace("fast", '"fast, ""very"""').replace("\n", "\r\n")).encode()
+    assert ledger.load(_paper(tmp_path, table=table)).value("synthetic.ours-v2.psnr").value == 31.25
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_table_or_named_problems(tmp_path_factory, content):
+    root = _paper(tmp_path_factory.mktemp("t"), table=content)
+    try:
+        ledger.load(root)
+    except InputError as error:
+        assert all(problem.file.startswith("results/tables/") for problem in error.problems)
