@@ -288,20 +288,8 @@ def unanimous(refs: Sequence[Ref]) -> Finding:
     split = [item for item, exceptions in items if exceptions]
     if not split:
         return Finding([item for item, _ in items])
-    divided = f"{in_words(len(split))} of {in_words(len(items))} run both ways"
-    return Finding([], split, reason=f"{divided}: {'; '.join(split)}")
-
-
-@rule(paired=True)
-def cases(refs: Sequence[Ref]) -> Finding:
-    """Counts in turn, of cases for and against: with both it holds in part."""
-    finding, items = Finding(), []
-    for one, other in pairs_of(refs):
-        finding.supports += [one.named] if one.number else []
-        finding.refutes += [other.named] if other.number else []
-        items.append(f"{one.named}, against {other.named}")
-    finding.reason = "; ".join(items)
-    return finding
+    divided = f"{in_words(len(split))} of {in_words(len(items))} run both ways: " if len(items) > 1 else ""
+    return Finding([], split, reason=divided + "; ".join(split))
 
 
 @rule()
@@ -339,14 +327,6 @@ def rows_in_group(refs: Sequence[Ref], table: Table, group: str, kind: str) -> F
     fits = alike(refs[0].value, counted)
     listed = f"{in_words(len(named))} ({', '.join(named)})" if named else "none"
     item = f"{refs[0].label} ({refs[0].marked}); “{table.title}” has {listed} in the group {group}"
-    return Finding([item]) if fits else Finding([], [item])
-
-
-@rule(at_least=0)
-def has_row(refs: Sequence[Ref], table: Table, row: str) -> Finding:
-    """`table` has a row of this name."""
-    fits = any(row.casefold() in (known.id, known.label.casefold()) for known in table.rows)
-    item = f"“{row}” is {'' if fits else 'not '}among the {in_words(len(table.rows))} rows of “{table.title}”"
     return Finding([item]) if fits else Finding([], [item])
 
 
