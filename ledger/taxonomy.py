@@ -113,6 +113,16 @@ def load(path: Path) -> Taxonomy:
     return Taxonomy(tuple(_category(row) for row in rows["category"]))
 
 
+def of(treatments: Iterable[tuple[str, str, str]]) -> Taxonomy:
+    """The taxonomy of treatments that are given as (id, category, label): nothing in it has phrases."""
+    found: dict[str, list[SubCategory]] = {}
+    for id, category, label in treatments:
+        found.setdefault(category, []).append(SubCategory(id, category, label, "", (), True, ""))
+    return Taxonomy(
+        tuple(Category(name, name.replace("_", " ").capitalize(), "", tuple(subs)) for name, subs in found.items())
+    )
+
+
 def _category(row: dict[str, Any]) -> Category:
     subs = (
         SubCategory(

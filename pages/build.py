@@ -75,12 +75,13 @@ def _build(root: Path, out: Path, tree: Tree, frame: str, jobs: int, checked: bo
     from pages.rendering import downloads, engine
     from pages.rendering.assets import assets
     from pages.source import load
+    from pages.source.theme import theme
 
     site = load.load(root)
     book = library.ImageLibrary(root, encoding.Codec(**site.page.pictures.model_dump()))
     rows, lost = downloads.rows(site)
     problems = [*site.problems, *_inspect(site, book), *lost]
-    static = assets(root / "templates/static")
+    static = assets(theme(root) / "static")
     addresses = {name: address for name, (address, _) in static.items()}
     renderer = engine.Renderer(site, book, addresses, _plates(site), tree, frame)
     texts = dict(renderer.pages())

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
+import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -145,10 +147,26 @@ def _no_value(id: str, known: Known) -> str:
 # -- patterns ---------------------------------------------------------------------------------------------------------
 
 
-def in_order(rule: Rule, patterns: Iterable[str], values: Mapping[str, Value]) -> list[str]:
+def in_order(rule: Rule, patterns: Sequence[str], values: Mapping[str, Value]) -> list[str]:
     """Ids as the rule reads them: one value may stand in several pairs, but once in a list."""
-    ids = [id for pattern in patterns for id in matching(pattern, values)]
-    return ids if rule.paired else list(dict.fromkeys(ids))
+    if rule.paired:
+        return [id for pair in _pairs(patterns, values) for id in pair]
+    return list(dict.fromkeys(id for pattern in patterns for id in matching(pattern, values)))
+
+
+def _pairs(patterns: Sequence[str], values: Mapping[str, Value]) -> Iterator[Sequence[str]]:
+    """Two patterns in turn pair the values that * stands for alike; patterns of one value each are a pair."""
+    for first, second in zip_longest(patterns[::2], patterns[1::2]):
+        if second and "*" in first and first.count("*") == second.count("*"):
+            stands_for = re.compile(re.escape(first).replace(r"\*", "(.*)"))
+            for id in matching(first, values):
+                match = stands_for.fullmatch(id)
+                parts = iter(match.groups() if match else ())
+                other = re.sub(r"\*", lambda _: next(parts), second)  # noqa: B023 - used at once
+                if other in values:
+                    yield id, other
+        else:
+            yield [id for pattern in (first, second) if pattern for id in matching(pattern, values)]
 
 
 def matching(pattern: str, values: Mapping[str, Value]) -> list[str]:

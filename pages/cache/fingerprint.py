@@ -14,7 +14,7 @@ from pathlib import Path
 from pages.cache.store import MTIME_GRANULARITY_NS
 
 INPUTS = ("content", "results", "templates", ".cache/remote")  # below the root of a project
-CODE = ("pages", "ledger", "effects", "build.py")  # beside this package
+CODE = ("pages", "ledger", "effects", "templates", "build.py")  # beside this package
 SETTINGS = ("page.toml", "section.toml", "charts.toml", "taxonomy.toml", "sources.toml", "pictures.lock.json")
 ENVIRONMENT = ("SITE_URL", "SOURCE_DATE_EPOCH")
 

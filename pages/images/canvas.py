@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pages.source.theme import FONTS
+
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw, ImageFont
 
@@ -12,7 +14,6 @@ if TYPE_CHECKING:
 
 INK, PAPER, BLACK = (20, 19, 15), (252, 251, 247), (15, 15, 13)
 GREY, HAIR, SODIUM, BRUISE, RED = (138, 134, 124), (205, 202, 192), (206, 210, 62), (66, 46, 88), (178, 0, 29)
-FONTS = "templates/static/fonts"
 DISPLAY, ITALIC, TEXT, SANS = "newsreader-display", "newsreader-display-italic", "newsreader-text", "plex-sans"
 TYPED, WORN = "courier-prime", "special-elite"
 
@@ -33,7 +34,7 @@ class Canvas:
 
         key = (name, round(size), weight)
         if key not in self.fonts:
-            font = ImageFont.truetype(str(self.root / FONTS / f"{name}.woff2"), round(size))
+            font = ImageFont.truetype(str(FONTS / f"{name}.woff2"), round(size))
             if weight:
                 font.set_variation_by_axes([weight])
             self.fonts[key] = font

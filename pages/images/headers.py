@@ -13,10 +13,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pages.images.canvas import DISPLAY, FONTS, ITALIC, SANS, TEXT, TYPED, WORN
+from pages.images.canvas import DISPLAY, ITALIC, SANS, TEXT, TYPED, WORN
 from pages.images.jobs import GeneratedImage
 from pages.images.scenes import WIDTH, draw, draw_stamp
 from pages.source.load import Section, Site
+from pages.source.theme import FONTS
 
 if TYPE_CHECKING:
     from ledger.schema import Exhibit

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from pages.images.jobs import GeneratedImage
 from pages.source.load import Site
+from pages.source.theme import FONTS
 
 if TYPE_CHECKING:
     from pages.images.jobs import Array
 
 WIDTH, HEIGHT = 1200, 630
 PAPER, INK, QUIET = (252, 251, 248), (24, 22, 20), (110, 104, 98)
-FONT = "templates/static/fonts/newsreader-display.woff2"
+FONT = FONTS / "newsreader-display.woff2"
 
 
 def declare(site: Site) -> list[GeneratedImage]:
@@ -25,8 +26,7 @@ def declare(site: Site) -> list[GeneratedImage]:
         "authors": ", ".join(author.name for author in page.authors),
         "place": ", ".join(part for part in (page.kind, page.venue, page.honour) if part),
     }
-    fonts = (FONT,) if (site.root / FONT).exists() else ()
-    return [GeneratedImage("card", WIDTH, HEIGHT, draw, inputs, fonts, alt=page.title, form="png")]
+    return [GeneratedImage("card", WIDTH, HEIGHT, draw, inputs, (str(FONT),), alt=page.title, form="png")]
 
 
 def draw(root: Path, inputs: Mapping[str, Any]) -> Array:
@@ -38,23 +38,19 @@ def draw(root: Path, inputs: Mapping[str, Any]) -> Array:
     pen = ImageDraw.Draw(card)
     y = 84
     size = 84 if len(inputs["title"]) < 60 else 72
-    for line in _wrap(inputs["title"], _font(root, size), WIDTH - 2 * 84):
-        pen.text((84, y), line, fill=INK, font=_font(root, size))
+    for line in _wrap(inputs["title"], _font(size), WIDTH - 2 * 84):
+        pen.text((84, y), line, fill=INK, font=_font(size))
         y += round(size * 1.12)
     pen.line((84, HEIGHT - 170, WIDTH - 84, HEIGHT - 170), fill=INK, width=2)
-    pen.text((84, HEIGHT - 146), inputs["authors"], fill=INK, font=_font(root, 32))
-    pen.text((84, HEIGHT - 96), inputs["place"], fill=QUIET, font=_font(root, 32))
+    pen.text((84, HEIGHT - 146), inputs["authors"], fill=INK, font=_font(32))
+    pen.text((84, HEIGHT - 96), inputs["place"], fill=QUIET, font=_font(32))
     return np.asarray(card)
 
 
-def _font(root: Path, size: int) -> Any:
+def _font(size: int) -> Any:
     from PIL import ImageFont
 
-    path = root / FONT
-    try:
-        return ImageFont.truetype(str(path), size) if path.exists() else ImageFont.load_default(size)
-    except OSError:
-        return ImageFont.load_default(size)
+    return ImageFont.truetype(str(FONT), size)
 
 
 def _wrap(text: str, font: Any, width: int) -> list[str]:

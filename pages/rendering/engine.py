@@ -21,6 +21,7 @@ from pages.rendering.typography import typeset
 from pages.rendering.values_index import Group, groups
 from pages.source.load import Site
 from pages.source.settings import VARIANTS, Variant
+from pages.source.theme import theme
 
 if TYPE_CHECKING:
     from pages.images.jobs import GeneratedImage
@@ -47,7 +48,7 @@ class Renderer:
         bytecode.mkdir(parents=True, exist_ok=True)
         self.env = jinja2.Environment(
             loader=jinja2.ChoiceLoader(
-                [jinja2.FileSystemLoader(root / "templates"), jinja2.FunctionLoader(self._written)]
+                [jinja2.FileSystemLoader(theme(root)), jinja2.FunctionLoader(self._written)]
             ),
             undefined=jinja2.StrictUndefined,
             autoescape=True,

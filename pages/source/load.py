@@ -85,7 +85,7 @@ def load(root: Path) -> Site:
     names: Taxonomy | None = None
     published: Ledger | None = None
     try:
-        names = taxonomy.load(root / "content/taxonomy.toml")
+        names = _taxonomy(root)
     except taxonomy.TaxonomyError as error:
         problems += [Problem("content/taxonomy.toml", one.line, one.field, one.message) for one in error.problems]
     try:
@@ -110,6 +110,18 @@ def load(root: Path) -> Site:
     )
     problems += validate.validate(site)
     return site
+
+
+def _taxonomy(root: Path) -> Taxonomy:
+    """content/taxonomy.toml; without that file, the treatments as they declare themselves."""
+    from ledger import taxonomy
+
+    file = root / "content/taxonomy.toml"
+    if file.exists():
+        return taxonomy.load(file)
+    import effects
+
+    return taxonomy.of((one.name, one.category, one.label) for one in effects.TREATMENTS.values())
 
 
 def _files(root: Path) -> dict[str, Path]:

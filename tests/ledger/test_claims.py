@@ -292,3 +292,13 @@ def test_a_claim_of_a_section_that_the_page_lacks_is_refused(project: Project) -
     (section / "section.toml").write_text('id = "nummbers"\n', encoding="utf-8")
     with pytest.raises(InputError, match=r"claims\.toml:5 claims\[0\]\.section: .* did you mean 'nummbers'"):
         ledger.load(root)
+
+
+def test_two_patterns_pair_what_their_stars_stand_for_alike(project: Project) -> None:
+    values = {
+        f"t.{row}.{column}": number(n)
+        for row, low in (("x", 1), ("y", 5))
+        for column, n in (("a", low), ("b", low + 1))
+    }
+    root = project(row("first_below_second", ["t.*.a", "t.*.b"]), one={"values": values})
+    assert ledger.load(root).claims["it"].verdict == "holds"
