@@ -36,7 +36,7 @@ also work in templates. Inside a part their arguments are variables, and `sectio
   exhibit(id)                  exhibit_id, exhibit
   exhibits(set)                set, members [(id, exhibit)]
   claim(id) / claims(section)  claim_id, claim / section_id, members [(id, claim)]
-  audit()                      members [(id, claim)], counts {verdict: number}
+  verdicts() / audit()         members [(id, claim)] of the argument, counts {verdict: number}, details, caveats
   knob() wall()                members [(id, exhibit)] of the sets "knob" and "wall"
   catalogue()                  exhibit_id, picture_id, severities, seed, groups [(category, [(sub, [Shown] or None)])]
   ref("table:ID", text=None)   no part: a link to a section, table, exhibit or claim, under its title
@@ -52,13 +52,14 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from markupsafe import Markup, escape
 
 import ledger
 from ledger.book import SHARES
 from ledger.problems import did_you_mean
+from ledger.schema import Weight
 from pages.cache.fragments import Trace
 from pages.cache.recording import Read, RecordingLedger, digest
 from pages.images.resolve import ResolvedImage, Shown, shown
@@ -297,18 +298,29 @@ class TemplateContext:
             self.r.wrong(f"no section '{section}'{did_you_mean(section, known)}")
 
         def make() -> str:
-            members = [(name, claim) for name, claim in self.ledger.claims.items() if claim.section == section]
+            claims = self.ledger.claims.items()
+            members = [(name, one) for name, one in claims if one.section == section and one.weight != "detail"]
             return self.part("claims", section_id=section, members=members)
 
         return self._block("claims", section, make)
 
-    def audit(self) -> Markup:
-        def make() -> str:
-            members = list(self.ledger.claims.items())
-            counts = Counter(claim.verdict for _, claim in members)
-            return self.part("audit", members=members, counts=dict(counts))
+    def verdicts(self) -> Markup:
+        return self._block("verdicts", "", lambda: self.part("verdicts", **self._weighed()))
 
-        return self._block("audit", "", make)
+    def audit(self) -> Markup:
+        return self._block("audit", "", lambda: self.part("audit", **self._weighed()))
+
+    def _weighed(self) -> dict[str, Any]:
+        """Claims by their weight; only those of the argument are counted."""
+        claims = self.ledger.claims.items()
+        weights = {weight: [(name, one) for name, one in claims if one.weight == weight] for weight in get_args(Weight)}
+        counts = Counter(claim.verdict for _, claim in weights["argument"])
+        return {
+            "members": weights["argument"],
+            "details": weights["detail"],
+            "caveats": weights["caveat"],
+            "counts": counts,
+        }
 
     def knob(self) -> Markup:
         return self._optional_set("knob")
@@ -431,7 +443,7 @@ class TemplateContext:
             self.card, self.meta, self.social, self.json_ld, self.label, self.has, self.marked,
             self.picture, self.treated, self.plate,
             self.value, self.percent, self.table, self.chart, self.exhibit, self.exhibits,
-            self.claim, self.claims, self.audit, self.knob, self.wall, self.catalogue,
+            self.claim, self.claims, self.verdicts, self.audit, self.knob, self.wall, self.catalogue,
             self.downloads, self.bibtex, self.runs, self.rights, self.announcements,
         )  # fmt: skip
         return {
