@@ -16,9 +16,10 @@ import click
 if TYPE_CHECKING:
     from collections import Counter
 
+    from evidence.cards import Cards
     from evidence.engines import Options, Tally
     from evidence.jobs.plan import Plan
-    from evidence.run import Cards, Order
+    from evidence.order import Order
     from evidence.samples.store import Store
 
 DEFAULT_RUN = "measured"
@@ -66,7 +67,7 @@ def _sweep(_context: click.Context, _parameter: click.Parameter, pairs: tuple[st
 
 
 def _runs(value: Path | None) -> Path:
-    from evidence.run import RUNS
+    from evidence.order import RUNS
 
     return value or RUNS
 
@@ -181,8 +182,10 @@ def evidence(
     """
     if context.invoked_subcommand is not None:
         return
+    from evidence.cards import cards_of
+    from evidence.order import Order
+    from evidence.order.sweep import tuned
     from evidence.ready.doctor import gpu_gib
-    from evidence.run import Order, cards_of, tuned
 
     found = cards_of(cards)
     gpu = gpu_gib() if batch == "auto" or compiled else None
@@ -215,7 +218,8 @@ def evidence(
 
 def _dry_run(order: Order, cards: Cards, name: str, runs: Path) -> None:
     from evidence.estimate import estimate, table
-    from evidence.run import participants_of, plan_of, store_of
+    from evidence.order import store_of
+    from evidence.order.resolve import participants_of, plan_of
 
     plan = plan_of(order, participants_of(order, cards), name)
     for line in table(list(estimate(plan, store_of(name, runs)))):
@@ -226,17 +230,20 @@ def _execute(order: Order, cards: Cards, name: str, runs: Path, engine: str, opt
     for library in ("TRANSFORMERS_VERBOSITY", "DIFFUSERS_VERBOSITY"):
         os.environ.setdefault(library, "error")
     from evidence import run
+    from evidence.order import store_of
+    from evidence.order.resolve import participants_of, plan_of
     from evidence.progress import reporter
+    from evidence.ready import device_here
     from evidence.samples.provenance import command
 
-    chosen = replace(options, device=options.device or run.device_here())
-    participants = run.participants_of(order, cards)
-    totals = run.totals(run.plan_of(order, participants, name))
+    chosen = replace(options, device=options.device or device_here())
+    participants = participants_of(order, cards)
+    totals = run.totals(plan_of(order, participants, name))
     with reporter(totals, click.echo, sys.stdout.isatty()) as told:
         plan, tally = run.execute(
             order, name, chosen, told, engine_name=engine, cards=cards, runs=runs, command=command()
         )
-    _summary(plan, run.store_of(name, runs), tally)
+    _summary(plan, store_of(name, runs), tally)
     if tally.unavailable and not plan.participants.models:
         raise SystemExit(1)
 
@@ -270,7 +277,10 @@ def status(name: str, failures: bool, cards: Path | None, runs: Path | None) -> 
     Example:
       python build.py evidence status --failures
     """
-    from evidence.run import cards_of, orders, participants_of, plan_of, progress, store_of
+    from evidence.cards import cards_of
+    from evidence.order import orders, store_of
+    from evidence.order.resolve import participants_of, plan_of
+    from evidence.run import progress
 
     found, store = cards_of(cards), store_of(name, _runs(runs))
     for order, command in orders(name, _runs(runs)):
@@ -295,8 +305,8 @@ def doctor(cards: Path | None) -> None:
     Example:
       python build.py evidence doctor
     """
+    from evidence.cards import cards_of
     from evidence.ready.doctor import examine, lock_note, memory_gib
-    from evidence.run import cards_of
 
     found = cards_of(cards)
     memory = memory_gib()
@@ -334,7 +344,8 @@ def collect(name: str, exhibits: int, out: Path | None, cards: Path | None, runs
       python build.py evidence collect --exhibits 4
     """
     from evidence import collect as collecting
-    from evidence.run import ROOT, cards_of, orders, store_of
+    from evidence.cards import cards_of
+    from evidence.order import ROOT, orders, store_of
 
     target = out or ROOT / "results" / f"{name}.json"
     document = collecting.collect(

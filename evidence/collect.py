@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evidence import protocols
+from evidence.cards import Cards
 from evidence.jobs.plan import Participants, PictureSpec, Plan, build, ledger_id, reads_prompt
+from evidence.order import Order
+from evidence.order.resolve import experiments, participants_of
 from evidence.protocols import Experiment
 from evidence.protocols.pairs import pairs
-from evidence.run import Cards, Order, experiments, participants_of
 from evidence.samples import provenance
 from evidence.samples.store import Record, Store, atomic_write
 from evidence.samples.stored_results import StoredResults

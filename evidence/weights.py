@@ -1,8 +1,9 @@
 """Where weights come from, and which ones they were.
 
-Addresses are those of `evidence.cards.base`; a `local-dir:` one may also name a single file. The first run that reaches
-the hub pins the commit and the sha256 of every file it used in `models.lock.json`; every later run asks for that commit
-and refuses files that differ. Nothing is fetched on import, and no revision is ever guessed.
+Weights are addressed as `hf-hub:owner/name[@revision][:file]` or `local-dir:path` (prefixes as in open_clip); a path
+may also name a single file. The first run that reaches the hub pins the commit and the sha256 of every file it used in
+`models.lock.json`; every later run asks for that commit and refuses files that differ. Nothing is fetched on import,
+and no revision is ever guessed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import importlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,10 +21,43 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from evidence.cards.base import ROOT, Address, Unavailable, address
-
+ROOT = Path(__file__).resolve().parents[1]
 LOCK = Path(__file__).resolve().parent / "cards" / "models.lock.json"
 UNPINNED = "unpinned"
+
+
+class Unavailable(Exception):
+    """A card cannot run here. `reason` is one line, `mend` the command or step that would help, if any."""
+
+    def __init__(self, reason: str, mend: str = "") -> None:
+        super().__init__(f"{reason}; mend: {mend}" if mend else reason)
+        self.reason, self.mend = reason, mend
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where weights lie. `revision` "" means unpinned; `file` "" means the whole folder or repository."""
+
+    scheme: str  # "hf-hub" or "local-dir"
+    place: str  # owner/name, or a path relative to the project root
+    revision: str = ""
+    file: str = ""
+
+    def __str__(self) -> str:
+        revision, file = f"@{self.revision}" if self.revision else "", f":{self.file}" if self.file else ""
+        return f"{self.scheme}:{self.place}{revision}{file}"
+
+
+_HUB = re.compile(r"^hf-hub:(?P<place>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?(:(?P<file>[^:]+))?$")
+
+
+def address(text: str) -> Address:
+    """Parses an address; ValueError with the two accepted forms otherwise."""
+    if text.startswith("local-dir:") and len(text) > len("local-dir:"):
+        return Address("local-dir", text.removeprefix("local-dir:"))
+    if match := _HUB.match(text):
+        return Address("hf-hub", match["place"], match["revision"] or "", match["file"] or "")
+    raise ValueError(f"{text!r} is neither hf-hub:owner/name[@revision][:file] nor local-dir:path")
 
 
 class WeightsChanged(Exception):
@@ -52,7 +87,7 @@ def fetch(text: str, files: Sequence[str] = (), *, prepare: str = "", lock: Path
     """Brings weights to this disk and says which they are.
 
     `files` are the patterns that a run needs of a hub repository (all when empty). `prepare` is `module:function`,
-    called when a local folder is missing. Raises cards.Unavailable, or WeightsChanged.
+    called when a local folder is missing. Raises Unavailable, or WeightsChanged.
     """
     where = address(text)
     if where.scheme == "hf-hub":

@@ -1,4 +1,4 @@
-"""Cards of TOML, and where weights lie: what models.toml and scorers.toml share.
+"""Cards of TOML: what models.toml and scorers.toml share.
 
 One top-level table per card; its id is the key; `like = "other"` takes from another card what it does not say itself. A
 card is validated by a pydantic model that refuses unknown keys; every problem is reported with file, line and the
@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -118,37 +117,3 @@ def pick(cards: dict[str, CardType], wanted: list[str], file: str) -> list[CardT
     if problems:
         raise InputError(problems)
     return [cards[name] for name in wanted]
-
-
-class Unavailable(Exception):
-    """A card cannot run here. `reason` is one line, `mend` the command or step that would help, if any."""
-
-    def __init__(self, reason: str, mend: str = "") -> None:
-        super().__init__(f"{reason}; mend: {mend}" if mend else reason)
-        self.reason, self.mend = reason, mend
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where weights lie. `revision` "" means unpinned; `file` "" means the whole folder or repository."""
-
-    scheme: str  # "hf-hub" or "local-dir"
-    place: str  # owner/name, or a path relative to the project root
-    revision: str = ""
-    file: str = ""
-
-    def __str__(self) -> str:
-        revision, file = f"@{self.revision}" if self.revision else "", f":{self.file}" if self.file else ""
-        return f"{self.scheme}:{self.place}{revision}{file}"
-
-
-_HUB = re.compile(r"^hf-hub:(?P<place>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?(:(?P<file>[^:]+))?$")
-
-
-def address(text: str) -> Address:
-    """Parses an address; ValueError with the two accepted forms otherwise."""
-    if text.startswith("local-dir:") and len(text) > len("local-dir:"):
-        return Address("local-dir", text.removeprefix("local-dir:"))
-    if match := _HUB.match(text):
-        return Address("hf-hub", match["place"], match["revision"] or "", match["file"] or "")
-    raise ValueError(f"{text!r} is neither hf-hub:owner/name[@revision][:file] nor local-dir:path")

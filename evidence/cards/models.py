@@ -14,7 +14,7 @@ from pydantic import Field, StringConstraints, field_validator
 
 from evidence.cards import base
 from evidence.registry import ADAPTERS, REQUIRED, PictureKind, Setting
-from evidence.weights import UNPINNED, pinned
+from evidence.weights import UNPINNED, address, pinned
 from ledger.problems import InputError, Problem, did_you_mean, relative, toml_line
 from ledger.schema import Strict
 
@@ -168,7 +168,7 @@ def _defects(card: ModelCard, known: dict[str, ModelCard]) -> list[tuple[tuple[s
     for field in () if card.remote else ("weights", "transformer", "lora"):
         if text := getattr(card, field):
             try:
-                base.address(text)
+                address(text)
             except ValueError as error:
                 found.append(((field,), str(error)))
     if card.alternative_to and card.alternative_to not in known:

@@ -12,8 +12,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints, field_validator
 
-from evidence.cards.base import ROOT, Card, address, read_cards
-from evidence.weights import UNPINNED, digest, pinned
+from evidence.cards.base import ROOT, Card, read_cards
+from evidence.weights import UNPINNED, address, digest, pinned
 
 CARDS = Path(__file__).resolve().with_name("scorers.toml")
 

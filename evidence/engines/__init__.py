@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from evidence.jobs.plan import Plan
-from evidence.jobs.work import RetryPolicy
+from evidence.jobs.retry import RetryPolicy
 from evidence.samples.store import Store
 
 ENGINES = ("local", "ray")

@@ -15,8 +15,10 @@ from evidence import generators, scorers
 from evidence.engines import Options, Reporter, Tally
 from evidence.engines.pipeline import GeneratorLoader, free, make_pictures, side_stream
 from evidence.interfaces import Generator, Judge, Scorer
+from evidence.jobs.comparing import compare
+from evidence.jobs.pictures import batched, finished
 from evidence.jobs.plan import Comparison, PictureJob, Plan
-from evidence.jobs.work import ScorerPool, batched, compare, finished
+from evidence.jobs.scoring import ScorerPool
 from evidence.registry import PictureKind
 from evidence.samples.store import Store, without_secrets
 

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 from evidence import generators
 from evidence.engines import Options
 from evidence.interfaces import Generator, Staged
+from evidence.jobs.pictures import batched, draw, keep, request_of, requests_of
 from evidence.jobs.plan import Participants, PictureJob
-from evidence.jobs.work import LOADING, batched, draw, keep, request_of, requests_of
+from evidence.jobs.scoring import LOADING
 from evidence.registry import ADAPTERS, PictureKind
 from evidence.samples.provenance import made_here
 from evidence.samples.store import Store

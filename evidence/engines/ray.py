@@ -25,8 +25,10 @@ from evidence import scorers
 from evidence.engines import Options, Reporter, Tally
 from evidence.engines.pipeline import GeneratorLoader, make_pictures
 from evidence.interfaces import Generator, Staged
+from evidence.jobs.comparing import compare
+from evidence.jobs.pictures import finished, pixels_of, request_of, sources
 from evidence.jobs.plan import Plan
-from evidence.jobs.work import ScorerPool, compare, finished, pixels_of, request_of, sources
+from evidence.jobs.scoring import ScorerPool
 from evidence.registry import PictureKind
 from evidence.samples.store import Store, key_of, without_secrets
 from ledger.problems import InputError, Problem

@@ -25,7 +25,7 @@ def load(
     `kind` chooses between the settings for the plain and the wide-spectrum picture, which differ only in `as-published`
     profiles of some cards. `sharing` is a generator loaded before: its weights are used again where they are those of
     this card, also for another strength of its LoRA.
-    Raises cards.Unavailable, weights.WeightsChanged, or KeyError for an unknown profile.
+    Raises Unavailable, weights.WeightsChanged, or KeyError for an unknown profile.
     """
     adapter = ADAPTERS[card.adapter]
     made = getattr(importlib.import_module(f"evidence.generators.{adapter.module}"), adapter.name)

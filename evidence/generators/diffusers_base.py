@@ -20,12 +20,11 @@ import transformers
 from PIL.Image import Image
 from torch import Tensor
 
-from evidence.cards.base import Unavailable
 from evidence.cards.models import ModelCard
 from evidence.generators.refuse import reason_to_refuse
 from evidence.interfaces import GenerationFailed, Request
 from evidence.registry import Setting
-from evidence.weights import fetch
+from evidence.weights import Unavailable, fetch
 from ledger.schema import Recipe
 
 diffusers.utils.logging.disable_progress_bar()  # of loading; that of sampling is turned off at each pipeline

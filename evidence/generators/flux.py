@@ -13,11 +13,11 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from evidence.cards.base import Unavailable
 from evidence.generators.diffusers_base import StagedLocal
 from evidence.interfaces import GenerationFailed, Request
 from evidence.steering import vsf
 from evidence.steering.apply import rule, steered
+from evidence.weights import Unavailable
 
 
 class Flux(StagedLocal):

@@ -20,12 +20,11 @@ from typing import Any, ClassVar, Self
 
 from PIL import Image, UnidentifiedImageError
 
-from evidence.cards.base import Unavailable
 from evidence.cards.models import ModelCard
 from evidence.generators.refuse import reason_to_refuse
 from evidence.interfaces import GenerationFailed, Request
 from evidence.registry import ADAPTERS, Setting
-from evidence.weights import UNPINNED
+from evidence.weights import UNPINNED, Unavailable
 from ledger.schema import Recipe
 
 STRETCH = 6  # characters of a key that may not be shown in a card

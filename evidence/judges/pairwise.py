@@ -17,10 +17,10 @@ import openai
 from openai.types.shared_params import ResponseFormatJSONSchema
 from PIL.Image import Image
 
-from evidence.cards.base import Unavailable
 from evidence.cards.scorers import PairwiseCard
 from evidence.generators.http_base import blotted, classified, within
 from evidence.interfaces import GenerationFailed
+from evidence.weights import Unavailable
 
 FIRST, SECOND, TIE = 0, 1, -1
 QUESTION = (

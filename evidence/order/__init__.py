@@ -1,0 +1,70 @@
+"""What a person asked for, and where it is kept.
+
+runs/NAME/orders/<digest>.json   what was asked for, so that `status` and `collect` need no arguments
+runs/NAME/samples/<aa>/<key>.*   what was made; shared by all orders of the run
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from pydantic import Field
+
+from evidence.cards.models import CONTROLLED
+from evidence.samples.store import Store, atomic_write, canonical, without_secrets
+from ledger.problems import InputError, Problem, did_you_mean
+from ledger.schema import Strict
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+RUNS = ROOT / "runs"
+
+
+class Order(Strict):
+    """What a person asked for. Names are those of the command line."""
+
+    models: tuple[str, ...]
+    protocol: tuple[str, ...] = ("pairs",)
+    prompt_set: str = ""  # empty: the protocol's own
+    prompts: int | None = None
+    seeds: int = 1  # repeats of every prompt; 0 leaves the samplers free
+    profile: str = CONTROLLED
+    scorers: tuple[str, ...] = ()
+    judges: tuple[str, ...] = ()
+    options: dict[str, str] = Field(default_factory=dict)
+    sweep: dict[str, tuple[str, ...]] = Field(default_factory=dict)  # setting -> its values, one generator for each
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(canonical(self.model_dump(mode="json")).encode()).hexdigest()[:16]
+
+
+def folder(name: str, runs: Path = RUNS) -> Path:
+    return runs / name
+
+
+def store_of(name: str, runs: Path = RUNS) -> Store:
+    return Store(folder(name, runs) / "samples")
+
+
+def keep_order(order: Order, name: str, command: str, runs: Path = RUNS) -> None:
+    told = {"order": order.model_dump(mode="json"), "command": without_secrets(command)}
+    atomic_write(folder(name, runs) / "orders" / f"{order.digest}.json", json.dumps(told, indent=1).encode() + b"\n")
+
+
+def orders(name: str, runs: Path = RUNS) -> list[tuple[Order, str]]:
+    """Every order of a run with its command, oldest first. InputError for a run that does not exist."""
+    found = sorted(
+        (folder(name, runs) / "orders").glob("*.json"), key=lambda path: (path.stat().st_mtime_ns, path.name)
+    )
+    if not found:
+        known = sorted(path.parent.parent.name for path in runs.glob("*/orders/*.json"))
+        hint = did_you_mean(name, known)
+        raise InputError(
+            [Problem("runs", 0, name, f"there is no such run{hint}; start one with `python build.py evidence`")]
+        )
+    told = [json.loads(path.read_text("utf-8")) for path in found]
+    return [(Order.model_validate(one["order"]), one["command"]) for one in told]

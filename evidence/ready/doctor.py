@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from evidence.cards import Cards
 from evidence.cards.models import ModelCard
 from evidence.registry import ADAPTERS
-from evidence.run import Cards
 from evidence.scorers import ScorerCard
 from evidence.weights import LOCK
 

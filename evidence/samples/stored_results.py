@@ -7,8 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from evidence.interfaces import Score
+from evidence.jobs.pictures import open_rgb
 from evidence.jobs.plan import Comparison, Participants, PictureFile, PictureSpec, Scoring, Source
-from evidence.jobs.work import open_rgb
 from evidence.samples.store import Record, Store, key_of, pixel_digest
 
 

@@ -21,10 +21,10 @@ from PIL.Image import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from evidence.cards.base import ROOT, Unavailable
+from evidence.cards.base import ROOT
 from evidence.cards.scorers import ScorerCard
 from evidence.interfaces import Score
-from evidence.weights import fetch
+from evidence.weights import Unavailable, fetch
 from ledger.problems import InputError, Problem, relative
 
 transformers.utils.logging.disable_progress_bar()  # of loading

@@ -20,11 +20,12 @@ from PIL.Image import Image
 from torch import Tensor, nn
 from transformers import Qwen2VLConfig, Qwen2VLModel
 
-from evidence.cards.base import ROOT, Unavailable
+from evidence.cards.base import ROOT
 from evidence.cards.scorers import Hpsv3Card
 from evidence.interfaces import Score
 from evidence.scorers.base import LocalScorer, State, base_of, build, file_of, fit, read_state
 from evidence.scorers.chat import PICTURE, PLACEHOLDER, ChatInput
+from evidence.weights import Unavailable
 
 _KEYS = (
     ("visual.", "backbone.visual."),

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from evidence.run import Cards
+from evidence.cards import Cards
 from tests.evidence import small
 
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

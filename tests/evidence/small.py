@@ -10,8 +10,7 @@ import json
 from pathlib import Path
 
 from evidence import scorers
-from evidence.cards import models
-from evidence.run import Cards
+from evidence.cards import Cards, models
 from tests.evidence.tiny import repositories
 
 SETTINGS = 'dtype = "float32"\nsteps = 2\nguidance = 3.5\nwidth = 32\nheight = 32\nmax_sequence_length = 64\n'

@@ -13,9 +13,9 @@ import torch
 from click.testing import CliRunner, Result
 
 import build
+from evidence.cards import Cards
 from evidence.cli import evidence
 from evidence.ready import doctor
-from evidence.run import Cards
 from ledger.schema import Document
 from tests.evidence import small
 

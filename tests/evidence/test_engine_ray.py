@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from evidence import run
+from evidence.cards import Cards
 from evidence.engines import Options
 from evidence.engines.ray import Pool, check, pools
+from evidence.order import Order, store_of
 from evidence.progress import Plain
-from evidence.run import Cards, Order
 from evidence.samples.store import Store
 from ledger.problems import InputError
 from tests.evidence import small
@@ -52,7 +53,7 @@ def test_both_engines_make_the_same_bytes(cluster: None, small_cards: Cards, tmp
             order, "t", Options(), Plain({}, said.append), engine_name=engine, cards=cards, runs=folder
         )
         assert set(tally.unavailable) == {"lost"} and len(plan.pictures) == 8
-        return run.store_of("t", folder)
+        return store_of("t", folder)
 
     first, second = contents(go("local")), contents(go("ray"))
     assert len(first) == 8 + 8 + 24 and first == second

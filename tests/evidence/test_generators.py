@@ -21,9 +21,9 @@ from PIL import Image
 
 from evidence import generators, weights
 from evidence.cards import models
-from evidence.cards.base import Unavailable
 from evidence.generators.diffusers_base import add_lora
 from evidence.interfaces import GenerationFailed, Request, Staged
+from evidence.weights import Unavailable
 from tests.evidence.tiny import repositories
 from tests.evidence.tiny.cards import card
 from tests.evidence.tiny.hub import Hub, commit_of

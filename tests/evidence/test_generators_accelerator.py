@@ -11,10 +11,11 @@ import pytest
 import torch
 
 from evidence import generators, run, scorers
+from evidence.cards import Cards
 from evidence.engines import Options
 from evidence.interfaces import Request
+from evidence.order import Order, store_of
 from evidence.progress import Plain
-from evidence.run import Cards, Order
 from tests.evidence import small
 from tests.evidence.tiny import repositories
 from tests.evidence.tiny.cards import card
@@ -65,7 +66,7 @@ def test_the_engine_makes_what_generator_and_scorer_make_alone(small_cards: Card
     order = Order(models=("small",), prompt_set=str(small.prompt_file(tmp_path / "p.jsonl", 12)))
     plan, tally = run.execute(order, "t", Options(device="cuda"), Plain({}, print), cards=small_cards, runs=tmp_path)
     assert not tally.unavailable and len(plan.pictures) == 24
-    store, generator = run.store_of("t", tmp_path), generators.load(small_cards.models["small"], device="cuda")
+    store, generator = store_of("t", tmp_path), generators.load(small_cards.models["small"], device="cuda")
     pictures = {}
     for job in plan.pictures.values():
         (image,) = generator.generate([Request(job.spec.prompt, job.spec.seed)])

@@ -14,9 +14,9 @@ import pytest
 
 from evidence import generators
 from evidence.cards import models
-from evidence.cards.base import Unavailable
 from evidence.generators import http_base
 from evidence.interfaces import GenerationFailed, Request
+from evidence.weights import Unavailable
 from tests.evidence.tiny import service
 from tests.evidence.tiny.service import Answer, Service, says
 

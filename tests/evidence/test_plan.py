@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from evidence import run
+from evidence.cards import Cards
 from evidence.jobs.plan import (
     Comparison,
     Participants,
@@ -22,7 +22,10 @@ from evidence.jobs.plan import (
     configured,
     ledger_id,
 )
-from evidence.run import Cards, Order
+from evidence.order import Order
+from evidence.order.families import expand
+from evidence.order.resolve import experiments, participants_of, plan_of
+from evidence.order.sweep import fitting, tuned
 from evidence.samples import source_digest
 from ledger.problems import InputError
 from tests.evidence import small
@@ -32,7 +35,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def planned(cards: Cards, folder: Path, **asked: object) -> Plan:
     order = Order(models=("small",), prompt_set=str(small.prompt_file(folder / "p.jsonl")), **asked)  # type: ignore[arg-type]
-    return run.plan_of(order, run.participants_of(order, cards), "t")
+    return plan_of(order, participants_of(order, cards), "t")
 
 
 def changed(cards: Cards, **fields: object) -> Cards:
@@ -135,18 +138,18 @@ def test_overrides_stand_in_the_name(small_cards: Cards) -> None:
 )
 def test_a_wrong_name_is_told_with_the_nearest(small_cards: Cards, name: str, told: str) -> None:
     with pytest.raises(InputError, match=told):
-        run.participants_of(Order(models=(name,)), small_cards)
+        participants_of(Order(models=(name,)), small_cards)
 
 
 def test_a_family_stands_for_its_rows_and_a_sweep_for_its_points(small_cards: Cards) -> None:
-    assert run.expand(("Small",), small_cards) == ["small", "small-aligned"]
+    assert expand(("Small",), small_cards) == ["small", "small-aligned"]
     order = Order(models=("small",), sweep={"vsf_scale": ("1", "2"), "steps": ("3",)})
-    names = list(run.participants_of(order, small_cards).models)
+    names = list(participants_of(order, small_cards).models)
     assert names == ["small@method=vsf,vsf_scale=1", "small@method=vsf,vsf_scale=2", "small@steps=3"]
 
 
 def cast(cards: Cards) -> Participants:
-    return run.participants_of(Order(models=("small", "small-aligned")), cards)
+    return participants_of(Order(models=("small", "small-aligned")), cards)
 
 
 def test_pictures_that_others_start_from_come_first(small_cards: Cards) -> None:
@@ -189,8 +192,9 @@ def test_a_plan_needs_no_torch() -> None:
     """A plan and its price can be printed where nothing is installed to run it."""
     script = (
         "import sys; from evidence import run, cli, estimate, collect; from evidence.ready import doctor\n"
-        "order = run.Order(models=('flux-dev', 'nano-banana'), prompts=2)\n"
-        "run.plan_of(order, run.participants_of(order, run.Cards()), 't')\n"
+        "from evidence.cards import Cards; from evidence.order import Order, resolve\n"
+        "order = Order(models=('flux-dev', 'nano-banana'), prompts=2)\n"
+        "resolve.plan_of(order, resolve.participants_of(order, Cards()), 't')\n"
         "sys.exit(bool({'torch', 'transformers', 'diffusers', 'openai', 'ray'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0
@@ -200,17 +204,15 @@ def test_a_plan_needs_no_torch() -> None:
 def test_a_batch_holds_what_fits_beside_the_weights(gib: float | None, size: int) -> None:
     """FLUX at a megapixel: one without a GPU, four at most, since more fill the card no better."""
     card = Cards().models["flux-dev"].model_copy(update={"memory_gib": 34.0})
-    assert run.fitting(card, card.settings(), gib) == size
+    assert fitting(card, card.settings(), gib) == size
 
 
 def test_batch_and_compilation_stand_in_the_name_because_they_move_pixels() -> None:
     cards = Cards()
-    told = run.tuned(
-        ["flux-dev", "glm-image", "nano-banana"], cards, "controlled", batch="2", compiled=True, gpu_gib=80.0
-    )
+    told = tuned(["flux-dev", "glm-image", "nano-banana"], cards, "controlled", batch="2", compiled=True, gpu_gib=80.0)
     assert told == ["flux-dev@batch=2,compile=true", "glm-image@compile=true", "nano-banana"]
-    assert run.tuned(["flux-dev"], cards, "controlled", batch="auto", compiled=True, gpu_gib=None) == ["flux-dev"]
-    assert run.tuned(["sdxl@steps=4"], cards, "controlled", batch="2", gpu_gib=None) == ["sdxl@steps=4,batch=2"]
+    assert tuned(["flux-dev"], cards, "controlled", batch="auto", compiled=True, gpu_gib=None) == ["flux-dev"]
+    assert tuned(["sdxl@steps=4"], cards, "controlled", batch="2", gpu_gib=None) == ["sdxl@steps=4,batch=2"]
 
 
 def test_a_family_that_knows_few_words_brings_its_own_prompts(small_cards: Cards, tmp_path: Path) -> None:
@@ -218,14 +220,10 @@ def test_a_family_that_knows_few_words_brings_its_own_prompts(small_cards: Cards
     own.parent.mkdir(parents=True)
     small.prompt_file(own, 2)
     order = Order(models=("small", "small-aligned"))
-    found = run.experiments(order, run.participants_of(order, small_cards), "t", tmp_path)["pairs"].prompts
+    found = experiments(order, participants_of(order, small_cards), "t", tmp_path)["pairs"].prompts
     assert [row.id for row in found.rows] == ["p0", "p1"]
     named = Order(models=("small",), prompt_set="critical")
+    assert experiments(named, participants_of(named, small_cards), "t", tmp_path)["pairs"].prompts.name == "critical"
     assert (
-        run.experiments(named, run.participants_of(named, small_cards), "t", tmp_path)["pairs"].prompts.name
-        == "critical"
-    )
-    assert (
-        run.experiments(order, run.participants_of(order, small_cards), "t", tmp_path / "none")["pairs"].prompts.name
-        == "wide"
+        experiments(order, participants_of(order, small_cards), "t", tmp_path / "none")["pairs"].prompts.name == "wide"
     )

@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evidence import prompts, protocols, run
+from evidence import prompts, protocols
+from evidence.cards import Cards
+from evidence.jobs.pictures import open_rgb
 from evidence.jobs.plan import Participants, PictureFile, PictureSpec, Plan, Source, build
-from evidence.jobs.work import open_rgb
+from evidence.order import Order
+from evidence.order.resolve import participants_of
 from evidence.protocols import PROTOCOLS, Experiment
-from evidence.run import Cards, Order
 from evidence.samples.store import Store, key_of, pixel_digest
 from evidence.samples.stored_results import StoredResults
 from ledger.problems import InputError
@@ -36,7 +38,7 @@ class ScorerPool:
     ) -> Experiment:
         file = self.folder / "set.jsonl"
         file.write_text("".join(json.dumps(line) + "\n" for line in lines))
-        participants = run.participants_of(Order(models=models or ("small",)), self.rows)
+        participants = participants_of(Order(models=models or ("small",)), self.rows)
         if judges:
             participants = dataclasses.replace(participants, judges={"j": Cards().scorers["llm-judge"]})
         if told.pop("dimensions", False):

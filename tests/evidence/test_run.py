@@ -17,12 +17,13 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from evidence import collect, generators, run
+from evidence.cards import Cards
 from evidence.engines import Options, Tally
 from evidence.interfaces import Request
 from evidence.jobs.plan import Plan
-from evidence.jobs.work import RetryPolicy
+from evidence.jobs.retry import RetryPolicy
+from evidence.order import Order, orders, store_of
 from evidence.progress import Plain
-from evidence.run import Cards, Order
 from evidence.samples.store import Store
 from ledger.schema import Document
 from tests.evidence import small
@@ -43,7 +44,7 @@ class ScorerPool:
 
     @property
     def store(self) -> Store:
-        return run.store_of("t", self.folder)
+        return store_of("t", self.folder)
 
     def go(self, *models: str, engine: str = "local", **asked: object) -> tuple[Plan, Tally]:
         order = Order(models=models, **({"prompt_set": str(self.prompts)} | asked))  # type: ignore[arg-type]
@@ -54,7 +55,7 @@ class ScorerPool:
         )
 
     def collect(self, **told: object) -> Document:
-        return collect.collect(run.orders("t", self.folder), "t", self.store, cards=self.cards, **told)  # type: ignore[arg-type]
+        return collect.collect(orders("t", self.folder), "t", self.store, cards=self.cards, **told)  # type: ignore[arg-type]
 
     def written(self) -> dict[str, int]:
         return {path.name: path.stat().st_mtime_ns for path in self.store.root.rglob("*.*")}
@@ -158,8 +159,8 @@ from evidence import run
 from evidence.engines import Options
 from evidence.progress import Plain
 folder = Path(sys.argv[1])
-cards = run.cards_of(Path(sys.argv[2]))
-order = run.Order(models=("small", "small-aligned"), prompt_set=str(folder / "many.jsonl"), scorers=("small-clip",))
+cards = cards_of(Path(sys.argv[2]))
+order = Order(models=("small", "small-aligned"), prompt_set=str(folder / "many.jsonl"), scorers=("small-clip",))
 print("ready", flush=True)
 run.execute(order, "t", Options(), Plain({}, print), cards=cards, runs=folder)
 """

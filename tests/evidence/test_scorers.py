@@ -17,13 +17,13 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from evidence import scorers
-from evidence.cards.base import Unavailable
 from evidence.cards.scorers import CARD_TYPES, ScorerCard
 from evidence.scorers.base import LocalScorer
 from evidence.scorers.chat import PICTURE, within_budget
 from evidence.scorers.framing import cropped, padded
 from evidence.scorers.hpsv3 import read_template
 from evidence.scorers.pickles import module_state
+from evidence.weights import Unavailable
 from ledger.problems import InputError
 from tests.evidence.golden import folders, layouts
 from tests.evidence.golden.folders import MAKERS, PICTURES, PROMPTS

@@ -15,10 +15,10 @@ import torch
 from PIL import Image
 
 from evidence import scorers
-from evidence.cards.base import Unavailable
 from evidence.judges.pairwise import JudgementFailed, PairwiseJudge
 from evidence.scorers.chat import Turn
 from evidence.scorers.digits import DIMENSIONS, DigitAnnotator, read_guideline, sum_all, sum_selected
+from evidence.weights import Unavailable
 from ledger.problems import InputError
 from tests.evidence.golden.folders import CARDS, MAKERS, PICTURES
 from tests.evidence.tiny.service import Answer, Service, chat, cut, drips, echoes_the_key, html, says

@@ -11,8 +11,7 @@ import huggingface_hub.constants
 import pytest
 
 from evidence import weights
-from evidence.cards.base import Unavailable
-from evidence.weights import WeightsChanged, fetch, pinned
+from evidence.weights import Unavailable, WeightsChanged, fetch, pinned
 from tests.evidence.tiny.hub import Hub, commit_of
 
 NAME = "someone/pictures"

@@ -1,0 +1,66 @@
+"""From an order to what it stands for: participants, experiments, plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from evidence import prompts, protocols
+from evidence.cards import Cards
+from evidence.cards.base import pick
+from evidence.jobs.plan import Participants, Plan, build, configured, merge
+from evidence.order import ROOT, Order
+from evidence.order.families import MINIATURE, expand, family_of, own_prompts
+from evidence.order.sweep import points
+from ledger.problems import InputError, Problem, did_you_mean
+
+
+def participants_of(order: Order, cards: Cards) -> Participants:
+    """Who takes part. Without names, the scorers are those of the generators' kind: the miniature has its own."""
+    names = [swept for name in expand(order.models, cards) for swept in points(name, order.sweep)]
+    models = [configured(name, cards.models) for name in names]
+    lacking = [m.name for m in models if order.profile not in m.card.profiles]
+    if lacking:
+        raise InputError([Problem("--profile", 0, name, f"has no profile '{order.profile}'") for name in lacking])
+    singles = {name: card for name, card in cards.scorers.items() if card.role != "pairwise-judge"}
+    pairwise = {name: card for name, card in cards.scorers.items() if name not in singles}
+    small = all(m.card.family == MINIATURE for m in models)
+    default = [name for name, card in singles.items() if (family_of(card) == MINIATURE) == small]
+    chosen = pick(singles, list(order.scorers) or default, "evidence/cards/scorers.toml")
+    judges = pick(pairwise, list(order.judges), "evidence/cards/scorers.toml")
+    return Participants(
+        models={m.name: m for m in models},
+        scorers={card.id: card for card in chosen},
+        judges={card.id: card for card in judges},
+        profile=order.profile,
+    )
+
+
+def experiments(
+    order: Order, participants: Participants, name: str, results: Path = ROOT / "results"
+) -> dict[str, protocols.Experiment]:
+    """One experiment per protocol, with the prompt set that was named, the family's own or the protocol's own."""
+    found = {}
+    for protocol in order.protocol:
+        try:
+            module = protocols.load(protocol)
+        except KeyError:
+            hint = did_you_mean(protocol, protocols.PROTOCOLS)
+            raise InputError([Problem("--protocol", 0, protocol, f"no such protocol{hint}")]) from None
+        chosen = order.prompt_set or own_prompts(participants, module.PROMPTS, results) or module.PROMPTS
+        if not chosen:
+            raise InputError(
+                [Problem("--prompt-set", 0, protocol, "needs a prompt set of its own: name a .jsonl file")]
+            )
+        repeats: tuple[int | None, ...] = tuple(range(order.seeds)) or (None,)
+        found[protocol] = protocols.Experiment(
+            name, participants, prompts.load(chosen, order.prompts), repeats, order.options
+        )
+    return found
+
+
+def plan_of(order: Order, participants: Participants, name: str) -> Plan:
+    wanted = (
+        protocols.load(protocol).requirements(experiment)
+        for protocol, experiment in experiments(order, participants, name).items()
+    )
+    return build(participants, merge(wanted))
