@@ -119,7 +119,7 @@ def test_every_page_keeps_to_its_policy_and_to_its_own_host(read: Any, path: str
 
 def test_a_missing_address_deep_below_shows_the_dressed_404_page(visit: Any) -> None:
     page = visit("clean/exhibit/no/such.html")
-    assert page.locator("h1").inner_text() == "Nothing hangs here"
+    assert page.locator("h1").inner_text() == "Page not found"
     assert "Newsreader" in page.evaluate("getComputedStyle(document.body).fontFamily"), "its style sheets are found"
     page.locator(".wall-why a").first.click()
     page.wait_for_url("**/project/clean/index.html")

@@ -57,7 +57,7 @@
       input.type = "search";
       input.id = "rows-" + table.closest("[data-table]").dataset.table;
       label.htmlFor = input.id;
-      label.textContent = "Rows with";
+      label.textContent = "Filter rows";
       input.addEventListener("input", () => {
         const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
         let shown = 0;
