@@ -168,7 +168,8 @@ def serve(port: int, root: Path) -> None:
 @click.option("--treatment", required=True, help="A treatment of content/taxonomy.toml.")
 @click.option("--severity", type=Finite(0, 1), default=0.6, show_default=True)
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
-def treat(source: Path, target: Path, treatment: str, severity: float, seed: int) -> None:
+@click.option("--max-megapixels", type=click.FloatRange(min=1), default=200, show_default=True, help="Largest picture.")
+def treat(source: Path, target: Path, treatment: str, severity: float, seed: int, max_megapixels: float) -> None:
     """Apply one treatment to one picture.
 
     \b
@@ -178,7 +179,7 @@ def treat(source: Path, target: Path, treatment: str, severity: float, seed: int
     from pages.images.treat import treat as apply
 
     try:
-        apply(source, target, treatment, severity, seed)
+        apply(source, target, treatment, severity, seed, int(max_megapixels * 1e6))
     except ValueError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{target}: {treatment} {severity:g}, seed {seed}")

@@ -31,6 +31,7 @@ _ORIENTATION = 0x0112  # of EXIF
 _STILL = ("MPO", "PSD")  # whose first frame is the whole picture, the others a phone's depth map, or layers
 _REDUCED, _PHOTOMETRIC = 254, 262  # TIFF: bit 0 of the first marks a thumbnail; 0 in the second means white is zero
 _SPACES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # of an ICC profile -> mode of the pixels it describes
+_PLAIN = ("1", "L", "LA", "P", "RGB", "RGBA")  # modes of eight bits at most, which every program shows alike
 _DAMAGE = (
     OSError,
     SyntaxError,
@@ -49,7 +50,7 @@ _PIXEL_LIMIT = threading.RLock()  # Pillow's limit is a global of its module
 
 class Header(NamedTuple):
     """What a picture file says of itself: size when upright, whether it has transparency, the name of its format in
-    lower case, and whether its samples are already the pixels that `decode` gives."""
+    lower case, and whether programs that know neither profiles nor orientation show what `decode` gives."""
 
     width: int
     height: int
@@ -64,8 +65,9 @@ def header(source: Path | bytes, name: str = "", max_pixels: int = MAX_PIXELS) -
         turn, profile = _orientation(image), image.info.get("icc_profile")
         turned = turn >= 5 and image.format != "TIFF"  # whose size Pillow gives as turned
         width, height = image.size[::-1] if turned else image.size
-        as_stored = turn == 1 and not profile and image.mode in ("RGB", "RGBA", "L")
-        return Header(width, height, image.has_transparency_data, (image.format or "").lower(), as_stored)
+        as_stored = turn == 1 and image.mode in _PLAIN and not (profile and _conversion(profile, image.mode))
+        form = "jpeg" if image.format == "MPO" else str(image.format).lower()
+        return Header(width, height, image.has_transparency_data, form, as_stored)
 
 
 def decode(source: Path | bytes, name: str = "", max_pixels: int = MAX_PIXELS) -> Image:

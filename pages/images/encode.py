@@ -8,15 +8,16 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pages.cache.store import atomic_write
+from pages.images.metadata import without_metadata
 
 if TYPE_CHECKING:
-    from pages.images.jobs import Array, EncodeJob
+    from pages.images.jobs import Array, Codec, EncodeJob, Output
 
 FEW = 3  # works for which a pool of processes would cost more than it saves
 
@@ -40,13 +41,16 @@ def encode(work: EncodeJob, root: Path, cache: Path) -> str:
     """Make the files of one EncodeJob; the reason when that is impossible, else an empty string."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy would start a thread a core to multiply nothing
     try:
-        image = _pixels(work, root)
-        if work.kind == "copy":
-            atomic_write(cache / work.outputs[0][0], (root / work.path).read_bytes())
-            work = work._replace(outputs=work.outputs[1:])
-        if work.outputs:
-            _save_all(image, work, cache)
-    except (OSError, ValueError, SyntaxError, MemoryError) as error:
+        if work.copied:
+            content = without_metadata((root / work.path).read_bytes(), work.copied.form)
+            if content is None:
+                raise ValueError(f"'{Path(work.path).name}' changed while it was read")
+            atomic_write(cache / work.copied.name, content)
+        outputs = [output for output in work.outputs if output != work.copied]
+        pixels = _pixels(work, root)
+        if outputs:
+            _save_all(pixels, outputs, work.codec, cache)
+    except (OSError, ValueError, SyntaxError, MemoryError, RuntimeError) as error:
         return str(error) or type(error).__name__
     return ""
 
@@ -64,26 +68,52 @@ def _pixels(work: EncodeJob, root: Path) -> Array:
     return image
 
 
-def _save_all(image: Array, work: EncodeJob, cache: Path) -> None:
+def _save_all(image: Array, outputs: Sequence[Output], codec: Codec, cache: Path) -> None:
     import cv2
     from PIL import Image
 
     cv2.setNumThreads(1)
-    codec = work.codec
     settings: dict[str, dict[str, Any]] = {
         "avif": {"quality": codec.avif_quality, "speed": codec.avif_speed, "max_threads": 1},
         "jpeg": {"quality": codec.fallback_quality},
         "webp": {"quality": codec.fallback_quality, "method": 2},
         "png": {"optimize": True},
     }
-    if image.ndim == 3 and image.shape[2] == 4 and work.outputs[-1][3] == "webp" and bool((image[..., 3] == 255).all()):
+    if image.shape[2] == 4 and bool((image[..., 3] == 255).all()):
         image = image[..., :3]
     scaled: dict[int, Any] = {}
-    for name, width, height, form in work.outputs:
+    for name, width, height, form in outputs:
         if width not in scaled:
-            whole = (height, width) == image.shape[:2]
-            pixels = image if whole else cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-            scaled[width] = Image.fromarray(pixels)
+            scaled[width] = Image.fromarray(_resized(image, width, height))
         part = cache / f".{os.getpid()}-{name}"  # told the form by the name's ending, Pillow loads no other plugin
         scaled[width].save(part, **settings[form])
         part.replace(cache / name)
+
+
+def _resized(image: Array, width: int, height: int) -> Array:
+    """At another size by area; colours weighted by their alpha, or the hidden ones would show at every edge."""
+    import cv2
+    import numpy as np
+
+    if image.shape[2] == 3:
+        same = (height, width) == image.shape[:2]
+        return image if same else np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    weighted = image.astype(np.uint16)
+    weighted[..., :3] *= weighted[..., 3:]
+    weighted[..., 3] *= 255
+    small = cv2.resize(weighted, (width, height), interpolation=cv2.INTER_AREA)
+    return _straight(small.astype(np.float32))
+
+
+def _straight(weighted: Any) -> Array:
+    """Straight uint8 of premultiplied colours and alpha, both 0..255**2. What is transparent takes the colour of its
+    surroundings, which a lossy codec smears into the edge."""
+    import cv2
+    import numpy as np
+
+    around = cv2.blur(weighted, (9, 9))
+    visible = weighted[..., 3:] > 0
+    known = np.where(visible, weighted, around)
+    colours = 255 * known[..., :3] / np.maximum(known[..., 3:], 1)
+    straight = np.concatenate([colours, weighted[..., 3:] / 255], axis=-1)
+    return np.asarray(np.rint(np.minimum(straight, 255)), np.uint8)

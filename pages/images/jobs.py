@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[np.uint8]]
 
 PLACE = "assets/pictures"  # below site/
+FILED = "assets/filed"  # pictures as they were filed, which no page loads and a link leads to
 TYPES = {"avif": "image/avif", "jpeg": "image/jpeg", "webp": "image/webp", "png": "image/png"}
 
 
@@ -42,18 +43,38 @@ class GeneratedImage:
     form: str = "photo"  # "photo": AVIF + fallback in several widths; "png": one lossless file, for cards and line art
 
 
+class Output(NamedTuple):
+    """A file to make, its size in pixels and its form."""
+
+    name: str
+    width: int
+    height: int
+    form: str
+
+
 class EncodeJob(NamedTuple):
-    """One input, the files to make of it, and what a template needs of them for <picture>: addresses below site/."""
+    """One input, the files to make of it, and what a template needs of them for <picture>: addresses below site/.
+
+    `copied` holds the input's own bytes without metadata: the first of `outputs`, or a file beside them to link to.
+    """
 
     key: str
-    kind: str  # "copy", "file", "treated" or "plate"
+    kind: str  # "file", "treated" or "plate"
     path: str
-    outputs: tuple[tuple[str, int, int, str], ...]  # name, width, height, form; the fallback is the last
+    outputs: tuple[Output, ...]  # the fallback is the last
     codec: Codec
+    copied: Output | None = None
     treatment: str = ""
     severity: float = 0.0
     seed: int = 0
     plate: GeneratedImage | None = None
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Address below site/ -> name of every file."""
+        beside = {f"{FILED}/{self.copied.name}": self.copied.name} if self.copied else {}
+        shown = {f"{PLACE}/{output.name}": output.name for output in self.outputs}
+        return shown if self.copied in self.outputs else shown | beside
 
     @property
     def sources(self) -> tuple[tuple[str, str], ...]:
@@ -72,5 +93,10 @@ class EncodeJob(NamedTuple):
     @property
     def widest(self) -> tuple[str, int, int]:
         """Address, width and height."""
-        name, width, height, _ = max(self.outputs, key=lambda out: out[1])
+        name, width, height, _ = max(self.outputs, key=lambda out: out.width)
         return f"{PLACE}/{name}", width, height
+
+    @property
+    def filed(self) -> str:
+        """Address of the picture as it was filed, or of the widest rendition where its bytes cannot be published."""
+        return self.widest[0] if self.copied is None or self.copied in self.outputs else f"{FILED}/{self.copied.name}"

@@ -1,8 +1,8 @@
 """Source pictures -> responsive AVIF with a JPEG or WebP fallback, each made once.
 
-A rendition is named by the sha256 of its input bytes, codec settings and code version, so a page can name it before
-it exists; `ImageLibrary.make` then encodes what the cache lacks (encode.py). Refused: unreadable pictures, more
-pixels than the limit, links and `..` that lead out of the tree.
+A rendition is named by the sha256 of its input bytes and of all that makes it of them (settings, libraries, code), so
+that a page can name it before it exists; `ImageLibrary.make` then encodes what the cache lacks (encode.py). Refused:
+unreadable pictures, too many pixels, sides longer than a form holds, links and `..` that lead out of the tree.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import time
+import unicodedata
 from collections.abc import Callable, Container, Iterator
 from dataclasses import asdict
 from functools import cache, cached_property
@@ -19,13 +20,16 @@ from typing import Any, NamedTuple
 
 from ledger.problems import did_you_mean
 from pages.cache.store import MTIME_GRANULARITY_NS, code_digest, digest, load_cache, save_cache, stamp, stamp_of
-from pages.images.jobs import PLACE, Codec, EncodeJob, GeneratedImage
+from pages.images.jobs import Codec, EncodeJob, GeneratedImage, Output
+from pages.images.metadata import without_metadata
 
 UNUSED = 30 * 24 * 3600  # seconds that a rendition nobody asks for is kept
-PASS_THROUGH_WIDTH = 384  # a web picture no wider than this is published as it is, byte for byte
+PASS_THROUGH_WIDTH = 384  # of a web picture no wider than this the bytes themselves are shown, without metadata
 FOLDERS = ("results/pictures", "content/pictures")  # where the ledger's pictures lie
 CODE = Path(__file__).parents[2]
 SUFFIX = {"avif": "avif", "jpeg": "jpg", "webp": "webp", "png": "png"}
+LONGEST_SIDE = {"avif": 32_768, "jpeg": 65_500, "webp": 16_383}  # that the form holds and browsers decode
+MADE_BY = ("effects/decode.py", "pages/images/encode.py", "pages/images/metadata.py")
 
 
 class Source(NamedTuple):
@@ -36,7 +40,8 @@ class Source(NamedTuple):
     width: int
     height: int
     alpha: bool
-    form: str  # "jpeg", "png", ...; empty when a browser could show the file otherwise than we do
+    form: str  # "jpeg", "png", ... of a file that can be published without its metadata and then shows the same; or ""
+    clean: bool  # without metadata as it is
 
 
 class ImageLibrary:
@@ -72,19 +77,21 @@ class ImageLibrary:
         return self.described[asked]
 
     def _as_it_is(self, source: Source) -> EncodeJob:
-        if source.width <= PASS_THROUGH_WIDTH and source.form in ("avif", "jpeg", "webp"):
-            forms = ("avif", "jpeg") if source.form == "avif" else (source.form,)
-            name, size = f"{source.sha256[:20]}-{source.width}", (source.width, source.height)
-            outputs = tuple((f"{name}.{SUFFIX[form]}", *size, form) for form in forms)
-            return EncodeJob(source.sha256, "copy", source.path, outputs, self.codec)
         key = digest("file", source.sha256, self._settings)
-        outputs = _outputs(key, source.width, source.height, source.alpha, self.codec)
-        return EncodeJob(key, "file", source.path, outputs, self.codec)
+        outputs = _outputs(key, source, self.codec)
+        small = source.width <= PASS_THROUGH_WIDTH and source.form in ("avif", "jpeg", "webp")
+        if not source.form or not (small or source.path.startswith(FOLDERS)):
+            return EncodeJob(key, "file", source.path, outputs, self.codec)
+        name = f"{(source.sha256 if source.clean else key)[:20]}-{source.width}.{SUFFIX[source.form]}"
+        copied = Output(name, source.width, source.height, source.form)
+        if small:
+            outputs = (copied, outputs[-1]) if source.form == "avif" else (copied,)
+        return EncodeJob(key, "file", source.path, outputs, self.codec, copied)
 
     def _as_treated(self, source: Source, treatment: str, severity: float, seed: int) -> EncodeJob:
         key = digest("treated", source.sha256, treatment, severity, seed, self._settings, self._effects)
-        outputs = _outputs(key, source.width, source.height, source.alpha, self.codec)
-        return EncodeJob(key, "treated", source.path, outputs, self.codec, treatment, severity, seed)
+        outputs = _outputs(key, source, self.codec)
+        return EncodeJob(key, "treated", source.path, outputs, self.codec, None, treatment, severity, seed)
 
     def describe_plate(self, plate: GeneratedImage) -> EncodeJob:
         """Renditions of a picture that pages/images/headers.py or pages/images/social_card.py draws."""
@@ -94,9 +101,9 @@ class ImageLibrary:
         code = self._drawing
         key = digest("plate", plate.name, *size, plate.form, inputs, *files, self._settings, self._effects, code)
         if plate.form == "png":
-            outputs: tuple[tuple[str, int, int, str], ...] = ((f"{key[:20]}.png", *size, "png"),)
+            outputs: tuple[Output, ...] = (Output(f"{key[:20]}.png", *size, "png"),)
         else:
-            outputs = _outputs(key, *size, alpha=True, codec=self.codec)
+            outputs = _outputs(key, Source("", "", *size, alpha=True, form="", clean=True), self.codec)
         return EncodeJob(key, "plate", "", outputs, self.codec, plate=plate)
 
     # -- what is known of the sources --------------------------------------------------------------------------------
@@ -104,11 +111,23 @@ class ImageLibrary:
     def locate(self, file: str) -> str:
         """Path below the root of a file that the ledger names: in results/pictures/ or in content/pictures/."""
         if file not in self.located:
-            paths = [f"{folder}/{file}" for folder in FOLDERS]
-            whole = file.startswith(tuple(f"{folder}/" for folder in FOLDERS))
-            there = (path for path in paths if os.path.lexists(f"{self.root}/{path}"))
-            self.located[file] = file if whole else next(there, paths[0])
+            self.located[file] = self._locate(file)
         return self.located[file]
+
+    def _locate(self, file: str) -> str:
+        whole = file.startswith(tuple(f"{folder}/" for folder in FOLDERS))
+        paths = [file] if whole else [f"{folder}/{file}" for folder in FOLDERS]
+        there = next((path for path in paths if os.path.lexists(f"{self.root}/{path}")), None)
+        return there or self._spelt_otherwise(paths) or paths[0]
+
+    def _spelt_otherwise(self, paths: list[str]) -> str | None:
+        """The file whose name is the same text in another Unicode form, as macOS and some archives write it."""
+        wanted = [unicodedata.normalize("NFC", path) for path in paths]
+        for place in (place for folder in FOLDERS for place in (self.root / folder).glob("**/*")):
+            path = place.relative_to(self.root).as_posix()
+            if unicodedata.normalize("NFC", path) in wanted:
+                return path
+        return None
 
     def probe(self, path: str) -> Source:
         """Size, form and hash of a picture file; from the index when its stat did not change."""
@@ -119,18 +138,20 @@ class ImageLibrary:
     def _probe(self, path: str) -> Source:
         known = self.index.get(path)
         if known is None or known[0] != _own_stamp(f"{self.root}/{path}"):
-            place = inside(self.root, path)
-            known = [stamp(place), *_header(place, self.codec.max_pixels)]
+            known = [_own_stamp(f"{self.root}/{path}"), *_header(inside(self.root, path), self.codec.max_pixels)]
         self.seen[path] = known
-        return Source(path, *known[1:])
+        source = Source(path, *known[1:])
+        for _, width, height, form in _outputs("", source, self.codec):
+            if max(width, height) > LONGEST_SIDE[form]:
+                reason = f"{width}x{height}, where {form.upper()} holds {LONGEST_SIDE[form]} pixels a side: crop it"
+                raise ValueError(f"'{Path(path).name}' would be published at {reason}")
+        return source
 
     @cached_property
     def _settings(self) -> str:
         """Of everything beside a picture that makes its renditions: codec, libraries, decoder and encoder."""
-        sources = [
-            (CODE / name).read_text(encoding="utf-8") for name in ("effects/decode.py", "pages/images/encode.py")
-        ]
-        return digest(asdict(self.codec), *map(_version, ("numpy", "pillow", "opencv-python-headless")), *sources)
+        versions = [_version(package) for package in ("numpy", "opencv-python-headless", "pillow")]
+        return digest(asdict(self.codec), versions, [(CODE / name).read_text(encoding="utf-8") for name in MADE_BY])
 
     @cached_property
     def _effects(self) -> str:
@@ -148,10 +169,10 @@ class ImageLibrary:
         """Jobs whose files the cache lacks, or holds no longer as they were made. What the site has as `published`
         (addresses) is linked from there."""
 
-        def there(name: str) -> bool:
-            return f"{PLACE}/{name}" in published or self._is_made(name)
+        def there(address: str, name: str) -> bool:
+            return address in published or self._is_made(name)
 
-        return [work for work in self.work.values() if not all(there(out[0]) for out in work.outputs)]
+        return [work for work in self.work.values() if not all(there(*file) for file in work.files.items())]
 
     def _is_made(self, name: str) -> bool:
         now = stamp(f"{self.cache}/{name}")
@@ -171,19 +192,19 @@ class ImageLibrary:
             if reason:
                 failed.append((work, reason))
             else:
-                self.made |= {out[0]: stamp(self.cache / out[0]) for out in work.outputs}
+                self.made |= {name: stamp(self.cache / name) for name in work.files.values()}
             show(done, len(missing))
         return failed
 
     def files(self) -> Iterator[tuple[str, str]]:
         """(address below site/, file in the cache) of every rendition asked for."""
         for work in self.work.values():
-            for name, *_ in work.outputs:
-                yield f"{PLACE}/{name}", f"{self.cache}/{name}"
+            for address, name in work.files.items():
+                yield address, f"{self.cache}/{name}"
 
     def save(self) -> None:
         """Remember what was learnt (of sources that no clock tick can hide a change of); delete what is long unused."""
-        used = {out[0] for work in self.work.values() for out in work.outputs}
+        used = {name for work in self.work.values() for name in work.files.values()}
         for name in [name for name in self.made if name not in used]:
             file = self.cache / name
             if not file.exists() or file.stat().st_atime < time.time() - UNUSED:
@@ -225,28 +246,32 @@ def _version(package: str) -> str:
 
 
 def _own_stamp(path: str) -> str:
-    """The stamp of a file that is no link; of a link, that of the link itself, which no index holds."""
+    """The stamp of a file that is no link; of a link, that of the link itself, which no index holds. The time of the
+    last change of its state tells of edits that put size and modification time back."""
     try:
-        return stamp_of(os.lstat(path))
+        stat = os.lstat(path)
     except OSError:
         return ""
+    return f"{stamp_of(stat)}:{stat.st_ctime_ns}"
 
 
 def _header(place: Path, max_pixels: int) -> list[Any]:
-    """[sha256, width, height, alpha, form] from the file's header. ValueError when it is no picture or too large."""
+    """[sha256, width, height, alpha, form, clean] of a file. ValueError when it is no picture or too large."""
     from effects.decode import header
 
     content = place.read_bytes()
     found = header(content, place.name, max_pixels)
-    form = found.form if found.as_stored else ""
-    return [hashlib.sha256(content).hexdigest(), found.width, found.height, found.alpha, form]
+    bare = without_metadata(content, found.form) if found.as_stored else None
+    form = found.form if bare is not None else ""
+    return [hashlib.sha256(content).hexdigest(), found.width, found.height, found.alpha, form, bare == content]
 
 
-def _outputs(key: str, width: int, height: int, alpha: bool, codec: Codec) -> tuple[tuple[str, int, int, str], ...]:
+def _outputs(key: str, source: Source, codec: Codec) -> tuple[Output, ...]:
     """Widths below the picture's own plus its own, capped; one fallback file of a middle width."""
-    own = min(width, max(codec.widths))
+    own = min(source.width, max(codec.widths))
     widths = [w for w in codec.widths if w < 0.85 * own] + [own]
-    fallback = "webp" if alpha else "jpeg"
+    fallback = "webp" if source.alpha else "jpeg"
     middle = min(widths, key=lambda w: abs(w - 720))
     made = [(w, "avif") for w in widths] + [(middle, fallback)]
-    return tuple((f"{key[:20]}-{w}.{SUFFIX[f]}", w, max(1, round(height * w / width)), f) for w, f in made)
+    tall = source.height / source.width
+    return tuple(Output(f"{key[:20]}-{w}.{SUFFIX[f]}", w, max(1, round(tall * w)), f) for w, f in made)

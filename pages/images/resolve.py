@@ -37,7 +37,6 @@ class Shown:
     treatment: str = ""
     severity: float = 0.0
     seed: int = 0
-    as_filed: bool = False
 
 
 class ResolvedImage(NamedTuple):
@@ -147,7 +146,7 @@ def shown(hung: ResolvedImage, at: Addresses, treatment: str = "", severity: flo
     """What was found as the page at `at` addresses it."""
     if hung.made is None:
         return Shown(hung.state, hung.alt, hung.label)
-    full, width, height = hung.made.widest
+    _, width, height = hung.made.widest
     picture = Shown(
         hung.state,
         hung.alt,
@@ -156,9 +155,8 @@ def shown(hung: ResolvedImage, at: Addresses, treatment: str = "", severity: flo
         at.url(hung.made.fallback[0]),
         width,
         height,
-        at.url(full),
-        as_filed=hung.made.kind == "copy",
+        at.url(hung.made.filed),
     )
     if hung.plain is None:
         return picture
-    return replace(picture, treatment=treatment, severity=severity, seed=seed, untreated=at.url(hung.plain.widest[0]))
+    return replace(picture, treatment=treatment, severity=severity, seed=seed, untreated=at.url(hung.plain.filed))

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
+from pages.cache.store import atomic_write
 
-def treat(source: Path, target: Path, treatment: str, severity: float, seed: int) -> None:
+TRANSPARENT = ("AVIF", "GIF", "JPEG2000", "PNG", "TGA", "TIFF", "WEBP")  # forms that hold alpha
+
+
+def treat(source: Path, target: Path, treatment: str, severity: float, seed: int, max_pixels: int) -> None:
     """Write `source` through `effects.apply` to `target`, in the form of its suffix, over white where that form has no
-    transparency. ValueError says what is wrong."""
+    transparency. ValueError says what is wrong; nothing is written then."""
     from PIL import Image
 
     import effects
     from effects.decode import decode, flatten
 
-    treated = effects.apply(decode(source), treatment, severity, seed)
+    form = Image.registered_extensions().get(target.suffix.lower(), "")
+    if form not in Image.SAVE:
+        raise ValueError(f"{target}: the name must end in that of a picture format, such as .png, .jpg, .webp or .avif")
+    treated = effects.apply(decode(source, max_pixels=max_pixels), treatment, severity, seed)
+    content = io.BytesIO()
     try:
-        Image.fromarray(flatten(treated) if target.suffix.lower() in (".jpg", ".jpeg") else treated).save(target)
-    except (OSError, ValueError) as error:
+        Image.fromarray(treated if form in TRANSPARENT else flatten(treated)).save(content, form)
+        atomic_write(target, content.getvalue())
+    except (OSError, ValueError, RuntimeError) as error:
         raise ValueError(f"{target}: {error}") from None

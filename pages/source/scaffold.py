@@ -28,7 +28,7 @@ def new_exhibit(root: Path, name: str, pictures: Sequence[Path], title: str, set
     entries: list[dict[str, Any]] = []
     for number, picture in enumerate(pictures, 1):
         try:
-            digest, width, height, _, form = _header(picture, Codec().max_pixels)
+            digest, width, height, _, form, _ = _header(picture, Codec().max_pixels)
         except ValueError as error:
             raise InputError([Problem(str(picture), 0, "", str(error))]) from None
         target = root / "results/pictures" / f"{digest[:16]}.{'jpg' if form == 'jpeg' else form}"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import unicodedata
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 import effects
-from pages.images.jobs import Codec, GeneratedImage
+from pages.images.jobs import FILED, PLACE, Codec, GeneratedImage
 from pages.images.library import ImageLibrary, inside
 
 CODEC = Codec(widths=(100, 200, 400))
@@ -35,7 +38,7 @@ def _save(root: Path, name: str, image: Image.Image, **options: object) -> str:
 
 def _make(root: Path, book: ImageLibrary) -> dict[str, Image.Image]:
     assert book.make(book.missing(), 1) == []
-    return {address.split("/")[-1]: Image.open(file) for address, file in book.files()}
+    return {address.split("/")[-1]: Image.open(file) for address, file in book.files() if address.startswith(PLACE)}
 
 
 def test_widths_below_the_picture_and_its_own(root):
@@ -67,7 +70,8 @@ def test_a_small_web_picture_is_published_byte_for_byte(root):
     _make(root, book)
     ((_, name),) = book.files()
     file = Path(name)
-    assert shown.kind == "copy"
+    assert shown.filed == shown.fallback[0]
+    assert file.name.startswith(hashlib.sha256(file.read_bytes()).hexdigest()[:20])
     assert file.read_bytes() == (root / path).read_bytes()
 
 
@@ -124,6 +128,113 @@ def test_transparency_survives_with_a_webp_fallback(root):
     made = _make(root, book)
     assert {image.format for image in made.values()} == {"AVIF", "WEBP"}
     assert all(np.asarray(image.convert("RGBA"))[..., 3].mean() == pytest.approx(90, abs=3) for image in made.values())
+
+
+def test_hidden_colours_do_not_show_at_the_edge_of_transparency(root):
+    """Averaged with the black that programs leave behind full transparency, a white disc gets a grey rim."""
+    y, x = np.mgrid[0:300, 0:300]
+    disc = np.hypot(x - 150, y - 150) < 110
+    white = np.dstack([np.where(disc, 255, 0).astype(np.uint8)] * 4)
+    book = ImageLibrary(root, CODEC)
+    book.want(book.describe(_save(root, "a.png", Image.fromarray(white))))
+    for name, image in _make(root, book).items():
+        pixels = np.asarray(image.convert("RGBA"))
+        assert pixels[pixels[..., 3] > 16][:, :3].min() >= 240, name
+        assert pixels[0, 0, 3] < 8 and pixels[image.height // 2, image.width // 2, 3] > 247
+
+
+def test_a_small_transparent_avif_gets_a_fallback_that_keeps_it(root):
+    scene = np.dstack([_scene(256, 256), np.full((256, 256), 90, np.uint8)])
+    book = ImageLibrary(root, CODEC)
+    book.want(book.describe(_save(root, "a.avif", Image.fromarray(scene))))
+    made = _make(root, book)
+    assert sorted(image.format for image in made.values()) == ["AVIF", "WEBP"]
+    assert all(np.asarray(image.convert("RGBA"))[..., 3].mean() == pytest.approx(90, abs=3) for image in made.values())
+
+
+SECRETS = (b"GPS-48.1351N", b"Jane Doe", b"a comment", b"<x:xmpmeta")
+
+
+def _private(form: str, size: tuple[int, int]) -> bytes:
+    """A photo that says where, when and by whom it was taken, in every way its form has."""
+    exif = Image.Exif()
+    exif[0x013B] = "Jane Doe"
+    exif.get_ifd(0x8825)[29] = "GPS-48.1351N"
+    options: dict[str, object] = {"exif": exif, "xmp": b"<x:xmpmeta/>"}
+    if form == "PNG":
+        text = PngInfo()
+        text.add_text("Comment", "a comment")
+        text.add_itxt("XML:com.adobe.xmp", "<x:xmpmeta/>")
+        options = {"exif": exif, "pnginfo": text}
+    if form == "JPEG":
+        options |= {"comment": b"a comment", "progressive": True}
+    stream = io.BytesIO()
+    Image.fromarray(_scene(*size)).save(stream, form, **options)
+    return stream.getvalue() + (b"Jane Doe" if form in ("JPEG", "PNG") else b"")
+
+
+@pytest.mark.parametrize("size", [(300, 150), (600, 300)], ids=["small", "large"])
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF"])
+def test_nothing_private_is_published(root, form, size):
+    """Phones write the place into every photo; a page must not tell where somebody lives."""
+    content = _private(form, size)
+    assert any(secret in content for secret in SECRETS)
+    (root / "content/pictures/photo").write_bytes(content)
+    book = ImageLibrary(root, CODEC)
+    shown = book.want(book.describe("content/pictures/photo"))
+    assert book.make(book.missing(), 1) == []
+    files = {address: Path(file).read_bytes() for address, file in book.files()}
+    for address, published in files.items():
+        assert not any(secret in published for secret in SECRETS), address
+        assert b"Exif" not in published and b"Photoshop" not in published, address
+    filed = Image.open(io.BytesIO(files[shown.filed]))
+    if form in ("JPEG", "PNG", "WEBP"):
+        assert np.array_equal(np.asarray(filed), np.asarray(Image.open(io.BytesIO(content)))), "not a pixel is lost"
+
+
+def test_a_link_leads_to_the_bytes_that_were_filed(root):
+    """A rendition of 1280 pixels is not what was filed; a reader who doubts the evidence wants the file itself."""
+    book = ImageLibrary(root, CODEC)
+    path = _save(root, "a.png", Image.fromarray(_scene(900, 450)))
+    shown = book.want(book.describe(path))
+    assert book.make(book.missing(), 1) == []
+    assert shown.filed.startswith(FILED)
+    assert Path(dict(book.files())[shown.filed]).read_bytes() == (root / path).read_bytes()
+
+
+@pytest.mark.parametrize(("size", "mode", "form"), [((60, 33_000), "RGB", "AVIF"), ((60, 17_000), "RGBA", "WEBP")])
+def test_a_picture_too_tall_for_the_codecs_is_refused_by_name(root, size, mode, form):
+    path = _save(root, "tower.png", Image.new(mode, size, "red"))
+    with pytest.raises(ValueError, match=rf"'tower.png' would be published at 60x{size[1]}, where {form} holds"):
+        ImageLibrary(root, CODEC).describe(path)
+
+
+def test_an_edit_that_puts_size_and_time_back_is_seen(root):
+    """exiftool -P -overwrite_original_in_place does it: same size, same modification time, same inode."""
+    import os
+
+    path = _save(root, "a.bmp", Image.fromarray(_scene(300, 150)))
+    place = root / path
+    os.utime(place, (1, 1))
+    book = ImageLibrary(root, CODEC)
+    before = book.probe(path)
+    book.save()
+    with place.open("r+b") as file:
+        file.seek(-9, io.SEEK_END)
+        file.write(b"changed")
+    os.utime(place, (1, 1))
+    assert ImageLibrary(root, CODEC).probe(path).sha256 != before.sha256
+
+
+@pytest.mark.parametrize(("on_disk", "asked"), [("NFD", "NFC"), ("NFC", "NFD")])
+def test_a_name_is_found_in_either_form_of_unicode(root, on_disk, asked):
+    """macOS decomposes the umlauts of file names; keyboards compose them."""
+    name = "Müller/Straße.png"
+    (root / "content/pictures" / unicodedata.normalize(on_disk, "Müller")).mkdir()
+    path = _save(root, unicodedata.normalize(on_disk, name), Image.fromarray(_scene(30, 20)))
+    book = ImageLibrary(root, CODEC)
+    assert book.locate(unicodedata.normalize(asked, name)) == path
+    assert book.locate(unicodedata.normalize(asked, f"content/pictures/{name}")) == path
 
 
 def test_grey_and_sixteen_bit_and_palette_pictures_are_read(root):
