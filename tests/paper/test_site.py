@@ -8,7 +8,7 @@ from html import unescape
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageFont
 
 from ledger import load
 from pages.build import Report, build
@@ -77,3 +77,17 @@ def test_every_claim_is_in_the_audit_of_both_variants(real):
     for variant in ("clean", "distorted"):
         page = (real[0] / variant / "index.html").read_text(encoding="utf-8")
         assert [name for name in ledger["claims"] if f'data-claim="{name}"' not in page] == []
+
+
+@pytest.mark.parametrize("variant", ["clean", "distorted"])
+def test_chinese_words_are_marked_as_such_and_their_glyphs_are_shipped(real, variant):
+    """Without a CJK font on the reader's machine they were blank; without `lang`, a voice spells them in English."""
+    page = (real[0] / variant / "index.html").read_text(encoding="utf-8")
+    text = re.sub(r"<[^>]*>", "", page.replace('<span lang="zh">', "\x00"))
+    words = re.findall("\x00?[\u4e00-\u9fff]+", text)
+    assert len(words) == 3 and all(word[0] == "\x00" for word in words)
+    font = ImageFont.truetype(str(PROJECT / "templates/static/fonts/noto-serif-sc.woff2"), 40)
+    missing = bytes(font.getmask("\u6728"))
+    assert all(bytes(font.getmask(character)) != missing for word in words for character in word[1:])
+    style = next((real[0] / "assets").rglob("base*.css")).read_text(encoding="utf-8")
+    assert all(f"U+{ord(character):04X}" in style for word in words for character in word[1:])
