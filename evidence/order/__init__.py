@@ -17,7 +17,7 @@ from evidence.samples.store import Store, atomic_write, canonical, without_secre
 from ledger.problems import InputError, Problem, did_you_mean
 from ledger.schema import Strict
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 RUNS = ROOT / "runs"
