@@ -6,7 +6,9 @@ with nothing to do stay quick.
 
 from __future__ import annotations
 
+import codecs
 import importlib
+import io
 import math
 import os
 import sys
@@ -19,6 +21,13 @@ if TYPE_CHECKING:
     from pages.build import Report
 
 ROOT = Path(__file__).parent
+
+
+def _printable(error: UnicodeError) -> tuple[str, int]:
+    """What a console prints for letters that its encoding lacks: a hyphen for a minus sign, else a question mark."""
+    assert isinstance(error, UnicodeEncodeError)
+    lost = error.object[error.start : error.end]
+    return "".join("-" if letter in "\u2212\u2010\u2013" else "?" for letter in lost), error.end
 
 
 class Commands(click.Group):
@@ -221,9 +230,11 @@ def fetch(
 
 @main.command("import-scores")
 @click.argument("table", metavar="FILE.csv", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--root", type=click.Path(path_type=Path, exists=True, file_okay=False), default=ROOT, hidden=True)
+@click.option(
+    "--root", type=click.Path(path_type=Path, exists=True, file_okay=False), default=ROOT, help="The project."
+)
 def import_scores(table: Path, root: Path) -> None:
-    """Recompute published values from a table of raw four-way scores, into results/recomputed.json.
+    """Turn a published table of scores into rows and recomputed values, as content/scores.toml says.
 
     \b
     Example:
@@ -231,13 +242,41 @@ def import_scores(table: Path, root: Path) -> None:
     """
     from ledger.import_scores import import_scores as recompute
 
-    progress = Progress("models")
+    progress = Progress("columns")
     try:
         report = recompute(table, root, lambda done, total, what: progress.show(done, total))
     finally:
         progress.close()
     for line in report.lines():
         click.echo(line)
+
+
+@main.command()
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.option(
+    "--root", type=click.Path(path_type=Path, exists=True, file_okay=False), default=ROOT, help="The project."
+)
+def recompute(ids: tuple[str, ...], root: Path) -> None:
+    """Compute values again from their rows; exit status 1 where one differs in its last printed digit.
+
+    Without an ID: every value that has a measure, and only what differs is listed. An ID may hold `*`.
+
+    \b
+    Example:
+      python build.py recompute 'miniature.contrast.*'
+    """
+    import ledger
+    from ledger.recompute import recompute as again
+
+    found = list(again(ledger.load(root), ids))
+    differing = [item for item in found if item.differences]
+    for item in found if ids else differing:
+        click.echo(str(item))
+    missing = sum(item.missing for item in found)
+    agreeing = len(found) - missing - len(differing)
+    click.echo(f"{agreeing} agree, {len(differing)} differ, {missing} have no rows in this copy")
+    if differing:
+        raise SystemExit(1)
 
 
 @main.command("new-exhibit")
@@ -300,4 +339,8 @@ def _leave() -> None:
 
 
 if __name__ == "__main__":
+    codecs.register_error("printable", _printable)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="printable")
     main(prog_name="python build.py", obj=_leave)

@@ -1,38 +1,82 @@
-"""From raw four-way scores to recomputed values beside the reported ones.
+"""From a published CSV of scores to rows, and from rows to values beside the reported ones.
 
-Every change, after-score and preference of the published tables that the scores decide is derived again, with n,
-spread, bootstrap interval over prompts, quantiles, and Wilcoxon tests of aligned models against their bases. The CSV
-(ledger/raw_scores.py says what is refused) is not kept; results/recomputed.json is written whole or not at all.
+content/scores.toml says how the CSV is laid out (ledger/raw_scores.py) and which values follow from it: templates that
+are filled in for every model, scorer, way, quantile or bin, each with the measure that computes it. The CSV is not
+kept; its rows go to results/rows/NAME.csv.gz, the values to results/DOCUMENT.json, each whole or not at all.
 """
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import math
-import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from pydantic import Field, ValidationError
 
-from ledger import metrics
+from ledger import rows as row_files
 from ledger.book import MINUS, alike, show
-from ledger.files import replace_text
-from ledger.metrics import Floats
-from ledger.problems import InputError, Problem
-from ledger.raw_scores import SCORERS, WAYS, Scorer, Scores, read_scores
+from ledger.files import replace_bytes, replace_text
+from ledger.measures import measured, observations
+from ledger.problems import InputError, Problem, did_you_mean, relative, spell, toml_line
+from ledger.raw_scores import Layout, read_scores
 from ledger.reading import read_document
-from ledger.schema import Column, Document, Row, Source, Table, Value
+from ledger.rows import Rows
+from ledger.schema import Column, Document, Id, Measure, Row, Selection, Source, Strict, Table, Value
+from ledger.text import read_toml_as
 
+FILE = "content/scores.toml"
 Progress = Callable[[int, int, str], None]  # steps done, steps in all, what is being done
+Axis = Literal["model", "base", "scorer", "way", "quantile", "bin"]
+Words = dict[str, str | int]  # what a template is filled in with
 
-QUANTILES = (0, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 100)
-BIN = 2  # HPSv3 points
-_WHERE = "the published four-way scores, paired by prompt"
-_AFTER = "the distorted picture's score under the plain prompt, diop"
-_CHANGE = "distorted minus plain picture, both under the plain prompt, diop − oiop"
-_PICKS = "the distorted picture above the plain one under the distorted prompt, didp > oidp"
+
+class Bins(Strict):
+    """Equal bins that hold every observation of a selection, shared by all models."""
+
+    width: int = Field(gt=0)
+    of: Selection
+
+
+class Template(Strict):
+    """Values of one column, one for every combination of `each`."""
+
+    each: list[Axis] = Field(default_factory=list)
+    scorers: list[Id] | None = None  # all
+    quantiles: list[int] = Field(default_factory=list)  # in per cent
+    bin: Bins | None = None
+    table: Id
+    row: str = "{model}"
+    column: str
+    heading: str  # of the column
+    label: str
+    unit: str
+    digits: int = Field(default=3, ge=0, le=6)
+    source: str
+    measure: dict[str, Any]  # a Measure; run, row and scorer are filled in where its selections do not name them
+    agrees_with: list[str] = Field(default_factory=list)  # the first of these values that has a number
+
+
+class Heading(Strict):
+    """A table of the document. `rows` are rows that are no model: id -> label."""
+
+    title: str
+    caption: str
+    rows: dict[Id, str] = Field(default_factory=dict)
+
+
+class Plan(Layout):
+    """content/scores.toml."""
+
+    name: Id  # of the file of rows
+    document: Id  # of the file of values
+    source: str  # where the values come from, in words
+    table: Id  # whose rows are the models
+    tables: dict[Id, Heading]
+    values: list[Template]
 
 
 @dataclass(frozen=True)
@@ -55,7 +99,7 @@ class Report:
     repeats: int
     pairs: dict[str, int]
     comparisons: list[Comparison]
-    written: Path
+    written: tuple[Path, ...]
 
     def lines(self) -> Iterator[str]:
         """For people: what was read, then one line a compared number."""
@@ -66,330 +110,243 @@ class Report:
             yield f"{verdict:8}{item.reported}: reported {item.reported_text}, recomputed {item.recomputed_text}"
         agreed = sum(item.agrees for item in self.comparisons)
         yield f"{agreed} of {len(self.comparisons)} reported numbers agree to the printed precision"
-        yield f"wrote {self.written}"
+        yield from (f"wrote {path}" for path in self.written)
 
 
 def import_scores(csv_path: Path, root: Path, progress: Progress | None = None) -> Report:
-    """Recompute everything that the scores decide and write results/recomputed.json.
+    """Recompute everything that the scores decide; write the rows and the document of values.
 
-    Raises `InputError` with all defects of the CSV, or of results/generators.json with which it compares; then nothing
-    is written. The same CSV gives the same bytes.
+    Raises `InputError` with all defects of the CSV, of content/scores.toml or of the document that has the table of
+    models; then nothing is written. The same CSV gives the same bytes.
     """
-    tell = progress or (lambda done, total, what: None)
-    scores = read_scores(csv_path)
-    reported = read_document(root / "results" / "generators.json", root)
-    derived = _Derivation(reported.values, _rows(reported, scores))
-    rows = [row for row in derived.rows if row.id in scores.pairs]
-    for done, row in enumerate(rows):
-        tell(done, len(rows) + 1, row.label)
-        derived.add_model(scores, row)
-    tell(len(rows), len(rows) + 1, "all models")
-    derived.add_pooled(scores)
-    derived.add_distribution(scores, rows)
-    document = derived.document()
-    path = root / "results" / "recomputed.json"
+    plan, text = _read_plan(root)
+    reported = _documents(root, plan)
+    models = {row.id: row for row in reported.tables[plan.table].rows}
+    scores = read_scores(csv_path, plan, list(models))
+    derivation = _Derivation(plan, text, reported, Rows(tuple(sorted(scores.rows, key=lambda row: row.identity))))
+    document = derivation.document(progress or (lambda done, total, what: None))
+    written = _write(plan, root, scores.rows, document)
+    repeats = scores.lines - sum(scores.pairs.values())
+    pairs = {model: scores.pairs[model] for model in models if model in scores.pairs}
+    return Report(scores.lines, repeats, pairs, derivation.comparisons(), written)
+
+
+def _read_plan(root: Path) -> tuple[Plan, str]:
     try:
-        replace_text(path, document.model_dump_json(indent=1, exclude_defaults=True) + "\n")
+        text, plan = read_toml_as(Plan, root / FILE, root)
+    except FileNotFoundError:
+        said = "no such file: it says what the columns are called and which values follow from them (docs/numbers.md)"
+        raise InputError([Problem(FILE, 0, "", said)]) from None
+    return plan, text
+
+
+def _documents(root: Path, plan: Plan) -> Document:
+    """What is reported: all documents but the one that is written, without the references between them."""
+    merged = Document()
+    for file in sorted((root / "results").glob("*.json")):
+        if file.stem != plan.document:
+            document = read_document(file, root)
+            merged.values.update(document.values)
+            merged.tables.update(document.tables)
+    if plan.table not in merged.tables:
+        said = f"no table {plan.table!r} in results/" + did_you_mean(plan.table, merged.tables)
+        raise InputError([Problem(FILE, 0, "table", said)])
+    return merged
+
+
+def _write(plan: Plan, root: Path, rows: Iterable[row_files.Row], document: Document) -> tuple[Path, ...]:
+    """Both files, or neither: where the second cannot be written the first is put back as it was."""
+    first = root / "results" / row_files.FOLDER / f"{plan.name}.csv.gz"
+    second = root / "results" / f"{plan.document}.json"
+    before = first.read_bytes() if first.exists() else None
+    target = first
+    try:
+        row_files.write(first, rows)
+        target = second
+        replace_text(second, document.model_dump_json(indent=1, exclude_defaults=True) + "\n")
     except OSError as error:
-        raise InputError([Problem("results/recomputed.json", 0, "", f"cannot be written: {error.strerror}")]) from None
-    tell(len(rows) + 1, len(rows) + 1, "written")
-    pairs = {row.id: len(scores.pairs[row.id]) for row in rows}
-    return Report(scores.rows, scores.rows - sum(pairs.values()), pairs, derived.comparisons(), path)
-
-
-def _rows(reported: Document, scores: Scores) -> list[Row]:
-    """Rows of the table of generators, which must have one for every model of the CSV."""
-    name = "results/generators.json"
-    if "generators" not in reported.tables:
-        raise InputError([Problem(name, 0, "tables", "no table 'generators' to compare with")])
-    rows = reported.tables["generators"].rows
-    missing = [model for model in scores.pairs if model not in {row.id for row in rows}]
-    if missing:
-        raise InputError(Problem(name, 0, "tables.generators.rows", f"no row {model!r}") for model in missing)
-    return rows
+        with contextlib.suppress(OSError):
+            if before is None:
+                first.unlink(missing_ok=True)
+            else:
+                replace_bytes(first, before)
+        said = f"cannot be written: {error.strerror}"
+        raise InputError([Problem(relative(target, root), 0, "", said)]) from None
+    return first, second
 
 
 class _Derivation:
-    """Collects the cells of the tables `four_way`, `recomputed` and `distribution`."""
+    """Fills in the templates and evaluates their measures."""
 
-    def __init__(self, reported: Mapping[str, Value], rows: list[Row]) -> None:
-        self.reported = reported
-        self.rows = rows
+    def __init__(self, plan: Plan, text: str, reported: Document, rows: Rows) -> None:
+        self.plan, self.text, self.reported, self.rows = plan, text, reported, rows
+        drawn = {row.row for row in rows.all}
+        self.models = [row for row in reported.tables[plan.table].rows if row.id in drawn]
         self.values: dict[str, Value] = {}
-        self.edges: list[int] = []
+        self.columns: dict[str, dict[str, Column]] = {table: {} for table in plan.tables}
+        self.cells: dict[str, set[str]] = {table: set() for table in plan.tables}
 
-    def add_model(self, scores: Scores, row: Row) -> None:
-        for scorer in SCORERS:
-            ways = {way: scores.column(row.id, f"{scorer.prefix}_{way}") for way in WAYS}
-            self._four_way(row, scorer, ways)
-            self._derived(row, scorer, ways)
-        base = next((other for other in self.rows if other.group == row.group and other.kind == "base"), row)
-        if base.id != row.id and base.id in scores.pairs:
-            for scorer in SCORERS:
-                self._against_base(scores, row, base, scorer)
-        count = len(scores.pairs[row.id])
-        self._put(row.id, "pairs", f"Distinct pairs of {row.label}", count, "pairs", 0, f"Counted in {_WHERE}")
+    def document(self, tell: Progress) -> Document:
+        for index, template in enumerate(self.plan.values):
+            tell(index, len(self.plan.values), template.column)
+            try:
+                for words in self.combinations(template):
+                    self.put(template, words)
+            except (KeyError, ValueError) as error:
+                raise InputError([self.wrong(index, error)]) from None
+        tell(len(self.plan.values), len(self.plan.values), "written")
+        return Document(tables=self.tables(), values=self.values)
 
-    def _four_way(self, row: Row, scorer: Scorer, ways: Mapping[str, Floats]) -> None:
-        for way, words in WAYS.items():
-            summary = metrics.summarise(ways[way], _seed(row.id, scorer.id, way))
-            picture, prompt = words.split(", ")
-            label = f"{scorer.label} of {row.label}'s {picture}s under the {prompt}"
-            self.values[f"four_way.{row.id}.{scorer.id}_{way}"] = _value(
-                label, summary.mean, scorer.unit, 3, f"Mean of {scorer.prefix}_{way}, {words}, in {_WHERE}", summary
-            )
+    def wrong(self, index: int, error: Exception) -> Problem:
+        path: tuple[str | int, ...] = ("values", index)
+        if isinstance(error, ValidationError):
+            detail = error.errors(include_url=False)[0]
+            path, said = (*path, "measure", *detail["loc"]), detail["msg"].removeprefix("Value error, ")
+        else:
+            said = f"no such word {error}" if isinstance(error, KeyError) else str(error)
+        return Problem(FILE, toml_line(self.text, path), spell(path), said)
 
-    def _derived(self, row: Row, scorer: Scorer, ways: Mapping[str, Floats]) -> None:
-        change = metrics.delta(ways["diop"], ways["oiop"])
-        name, model, points = scorer.label, row.label, scorer.unit
-        picks = metrics.picks_requested(ways["didp"], ways["oidp"])
-        measures = (
-            (f"delta_{scorer.id}", f"Δ{name} of {model}", change, points, f"Mean of {_CHANGE}"),
-            (
-                f"{scorer.id}_after",
-                f"{name} of distorted pictures by {model}",
-                metrics.after(ways["diop"]),
-                points,
-                f"Mean of {_AFTER}",
-            ),
-            (
-                f"delta_{scorer.id}_below_zero",
-                f"Share of prompts for which {name} falls, {model}",
-                metrics.below_zero(change),
-                "share",
-                f"Share of prompts below zero in {_CHANGE}",
-            ),
-            (
-                f"{scorer.id}_picks_requested",
-                f"Share of pairs in which {name} picks the requested picture, {model}",
-                picks,
-                "share",
-                f"Share of pairs with {_PICKS}",
-            ),
+    # -- what templates are filled in with
+
+    def combinations(self, template: Template) -> Iterator[Words]:
+        for parts in itertools.product(*(list(self.axis(axis, template)) for axis in template.each)):
+            words: Words = {"source": self.plan.source}
+            for part in parts:
+                words |= part
+            if "base" not in template.each or self.base_of(words):
+                yield words | self.base_of(words)
+
+    def axis(self, axis: Axis, template: Template) -> Iterator[Words]:
+        match axis:
+            case "model":
+                for row in self.models:
+                    yield {"model": row.id, "model_label": row.label}
+            case "base":
+                yield {}  # follows from the model
+            case "scorer":
+                for id in template.scorers or self.plan.scorers:
+                    about = self.plan.scorers[id]
+                    yield {"scorer": id, "scorer_label": about.label, "unit": about.unit, "prefix": about.prefix}
+            case "way":
+                for id, way in self.plan.ways.items():
+                    yield {"way": id, "way_label": way.label, "way_pictures": way.pictures}
+            case "quantile":
+                for percent in template.quantiles:
+                    yield {"percent": percent, "quantile": str(percent / 100)}
+            case "bin":
+                yield from self.bins(template)
+
+    def base_of(self, words: Words) -> Words:
+        """The base model of a model's group; nothing for a base itself, or where its base was not scored."""
+        own = next((row for row in self.models if row.id == words.get("model")), None)
+        group = self.reported.tables[self.plan.table].rows
+        base = next((row for row in group if own and row.group == own.group and row.kind == "base"), None)
+        if base is None or base is own or base not in self.models:
+            return {}
+        return {"base": base.id, "base_label": base.label}
+
+    def bins(self, template: Template) -> Iterator[Words]:
+        if template.bin is None:
+            raise ValueError("the axis 'bin' needs 'bin'")
+        width, scorers = template.bin.width, tuple(template.scorers or self.plan.scorers)
+        chosen = template.bin.of.model_copy(update={"where": {"run": (self.plan.run,), "scorer": scorers}})
+        numbers = [number for number in observations(chosen, self.rows).values() if not isinstance(number, str)]
+        first, last = (math.floor(edge / width) for edge in (min(numbers), max(numbers)))
+        for low in range(first * width, (last + 1) * width, width):
+            name = f"m{-low}" if low < 0 else f"p{low}" if low else "0"
+            ends = {"low": _printed(low), "high": _printed(low + width)}
+            yield {"bin": name, "at_least": str(low), "below": str(low + width), **ends}
+
+    # -- values
+
+    def put(self, template: Template, words: Words) -> None:
+        row, column = template.row.format_map(words), template.column.format_map(words)
+        id = f"{template.table}.{row}.{column}"
+        unit = template.unit.format_map(words)
+        value = measured(
+            template.label.format_map(words),
+            self.measure(template, words),
+            self.rows,
+            unit=unit,
+            digits=template.digits,
+            source=Source(kind="recomputed", where=template.source.format_map(words)),
         )
-        for metric, label, samples, unit, formula in measures:
-            summary = metrics.summarise(samples, _seed(row.id, metric))
-            where = f"{formula} ({scorer.label}) in {_WHERE}"
-            self._put(row.id, metric, label, summary.mean, unit, 3, where, summary)
-        if scorer.id == "hpsv3":
-            for percent, number in zip(QUANTILES, np.percentile(change, QUANTILES), strict=True):
-                label = f"{percent} % quantile of the change in {scorer.label} from prompt to prompt, {row.label}"
-                where = f"Quantile over prompts of {_CHANGE} ({scorer.label}) in {_WHERE}"
-                self._put(
-                    row.id, f"delta_hpsv3_q{percent:02}", label, float(number), scorer.unit, 3, where, n=change.size
-                )
+        self.values[id] = self.beside_reported(_tidied(value), template, words)
+        heading = template.heading.format_map(words)
+        self.columns[template.table].setdefault(column, Column(id=column, label=heading, unit=unit))
+        self.cells[template.table].add(row)
 
-    def add_distribution(self, scores: Scores, rows: list[Row]) -> None:
-        """Share of prompts per bin of the change in HPSv3, on bins that all models share."""
-        changes = {row.id: scores.column(row.id, "hpsv3_diop") - scores.column(row.id, "hpsv3_oiop") for row in rows}
-        every = np.concatenate(list(changes.values()))
-        first, last = (math.floor(edge / BIN) for edge in (every.min(), every.max()))
-        self.edges = [BIN * step for step in range(first, last + 1)]
-        for row in rows:
-            change = changes[row.id]
-            for edge in self.edges:
-                share = float(((change >= edge) & (change < edge + BIN)).mean())
-                span = f"{_plain(edge)} to {_plain(edge + BIN)}"
-                label = f"Share of prompts for which HPSv3 of {row.label} changes by {span}"
-                where = f"Share of prompts with {_CHANGE} (HPSv3) from {span} in {_WHERE}"
-                id = f"distribution.{row.id}.{_bin(edge)}"
-                self.values[id] = _value(label, share, "share", 3, where, n=change.size)
+    def measure(self, template: Template, words: Words) -> Measure:
+        filled = _filled(template.measure, words)
+        for side in ("of", "beside"):
+            if isinstance(filled.get(side), dict):
+                where = {"run": [self.plan.run], **_kept(words, row="model", scorer="scorer")}
+                filled[side]["where"] = {**where, **filled[side].get("where", {})}
+        return Measure.model_validate({"rows": f"{row_files.FOLDER}/{self.plan.name}.csv.gz", **filled})
 
-    def _against_base(self, scores: Scores, row: Row, base: Row, scorer: Scorer) -> None:
-        """One-sided: does the aligned model's distorted picture still score higher than its base's?"""
-        prompts = sorted(scores.pairs[row.id].keys() & scores.pairs[base.id].keys())
-        if not prompts:
-            return
-        aligned, plain = (scores.column(id, f"{scorer.prefix}_diop", prompts) for id in (row.id, base.id))
-        test = metrics.wilcoxon_signed_rank(aligned, plain, "greater")
-        pair = f"{row.label} against {base.label}"
-        where = f"Wilcoxon signed-rank, one-sided, {_AFTER} ({scorer.label}) of both models in {_WHERE}"
-        effect = -test.z / math.sqrt(test.n) if test.n else 0.0
-        self._put(
-            row.id,
-            f"{scorer.id}_base_p",
-            f"Wilcoxon p on {scorer.label}, {pair}",
-            test.p,
-            "p-value",
-            4,
-            where,
-            n=test.n,
-        )
-        self._put(
-            row.id, f"{scorer.id}_base_r", f"Effect size z / √n on {scorer.label}, {pair}", effect, "effect size", 2,
-            where + "; base minus aligned, as the paper signs it", n=test.n, p=test.p,
-        )  # fmt: skip
-        self._put(
-            row.id, f"{scorer.id}_base_rank_biserial", f"Rank-biserial correlation on {scorer.label}, {pair}", test.r,
-            "effect size", 2, where + "; aligned minus base", n=test.n, p=test.p,
-        )  # fmt: skip
+    def beside_reported(self, value: Value, template: Template, words: Words) -> Value:
+        """The value with its reported twin, and a caveat where they differ."""
+        for pattern in template.agrees_with:
+            twin = pattern.format_map(words)
+            reported = self.reported.values.get(twin)
+            if reported is not None and reported.value is not None:
+                caveat = None if alike(reported, value) else f"{show(reported)} was reported."
+                return value.model_copy(update={"agrees_with": twin, "caveat": caveat})
+        return value
 
-    def add_pooled(self, scores: Scores) -> None:
-        """Over all models: distinct pairs, and the file as it is with its repeats."""
-        copies = np.concatenate(
-            [[scores.copies[row][prompt] for prompt in sorted(scores.pairs[row])] for row in scores.pairs]
-        )
-        self._pool(scores, "all", "distinct pairs", np.ones_like(copies))
-        self._pool(scores, "as-released", "pairs and repeats", copies)
-        for scorer in SCORERS:
-            every = np.concatenate(
-                [scores.column(row, f"{scorer.prefix}_{way}") for row in scores.pairs for way in WAYS]
-            )
-            for word, number in (("lowest", every.min()), ("highest", every.max())):
-                label, where = (
-                    f"{word.capitalize()} {scorer.label} in all scores",
-                    f"The {word} of all four scores in {_WHERE}",
-                )
-                self._put("all", f"{scorer.id}_{word}", label, float(number), scorer.unit, 2, where)
-
-    def _pool(self, scores: Scores, row: str, label: str, weights: NDArray[np.int64]) -> None:
-        """Shares over all models; the interval draws whole prompts, since models share them."""
-        total = int(weights.sum())
-        self._put(row, "pairs", f"All {label}", total, "pairs", 0, f"Counted in {_WHERE}")
-        for scorer in SCORERS:
-            wanted, other = (
-                np.concatenate([scores.column(model, f"{scorer.prefix}_{way}") for model in scores.pairs])
-                for way in ("didp", "oidp")
-            )
-            picks = metrics.picks_requested(wanted, other)
-            repeated = bool((weights > 1).any())
-            self._put(
-                row,
-                f"{scorer.id}_picks_requested",
-                f"Share of all {label} in which {scorer.label} picks the requested picture",
-                float((picks * weights).sum() / total),
-                "share",
-                3,
-                f"Share of pairs with {_PICKS} ({scorer.label}) in {_WHERE}; pairs that a judge calls ties included",
-                n=total,
-                interval=None if repeated else _over_prompts(scores, picks, _seed("all", scorer.id)),
-            )
-
-    def _put(
-        self, row: str, metric: str, label: str, number: float, unit: str, digits: int, where: str,
-        summary: metrics.Summary | None = None, *, n: int | None = None, p: float | None = None,
-        interval: tuple[float, float] | None = None,
-    ) -> None:  # fmt: skip
-        value = _value(label, number, unit, digits, where, summary, n=n, p=p, interval=interval)
-        twin = self._twin(row, metric)
-        if twin:
-            caveat = None if alike(self.reported[twin], value) else f"{show(self.reported[twin])} was reported."
-            value = value.model_copy(update={"agrees_with": twin, "caveat": caveat})
-        self.values[f"recomputed.{row}.{metric}"] = value
-
-    def _twin(self, row: str, metric: str) -> str | None:
-        """The reported value of the same quantity, if it has a number."""
-        for id in (f"generators.{row}.{metric}", f"tests.{row}.{metric.replace('_base_', '_')}"):
-            if id in self.reported and self.reported[id].value is not None:
-                return id
-        return None
-
-    def comparisons(self) -> list[Comparison]:
-        pairs = [(id, value, value.agrees_with) for id, value in self.values.items() if value.agrees_with]
-        return [
-            Comparison(
-                twin, id, show(self.reported[twin]), show(value), value.value or 0.0, alike(self.reported[twin], value)
-            )
-            for id, value, twin in pairs
-        ]
-
-    def document(self) -> Document:
-        return Document(tables=self._tables(), values=self.values)
-
-    def _tables(self) -> dict[str, Table]:
-        rows = [row for row in self.rows if f"recomputed.{row.id}.pairs" in self.values]
-        pooled = [Row(id="all", label="All, repeats removed"), Row(id="as-released", label="All, as released")]
-        cells = (id.removeprefix("recomputed.").split(".", 1)[1] for id in self.values if id.startswith("recomputed."))
+    def tables(self) -> dict[str, Table]:
         return {
-            "four_way": Table(
-                title="The four scores behind every change",
-                caption="Mean score of the plain and of the distorted picture under the plain and under the distorted "
-                "prompt, per model.",
-                columns=[
-                    Column(id=f"{scorer.id}_{way}", label=f"{scorer.label}: {words}", unit=scorer.unit)
-                    for scorer in SCORERS
-                    for way, words in WAYS.items()
+            id: Table(
+                title=heading.title,
+                caption=heading.caption,
+                columns=list(self.columns[id].values()),
+                rows=[
+                    *(row for row in self.models if row.id in self.cells[id]),
+                    *(Row(id=row, label=label) for row, label in heading.rows.items() if row in self.cells[id]),
                 ],
-                rows=rows,
-            ),
-            "distribution": Table(
-                title="The change, prompt by prompt",
-                caption="Share of prompts by how far HPSv3 moves from the plain to the distorted picture, both under "
-                "the plain prompt. A column is a bin, named by its ends.",
-                columns=[
-                    Column(id=_bin(edge), label=f"{_plain(edge)} to {_plain(edge + BIN)}", unit="share")
-                    for edge in self.edges
-                ],
-                rows=rows,
-            ),
-            "recomputed": Table(
-                title="Recomputed from the published scores",
-                caption="What the raw four-way scores give for each generator, with bootstrap intervals over prompts.",
-                columns=[_column(metric) for metric in dict.fromkeys(cells)],
-                rows=[*rows, *pooled],
-            ),
+            )
+            for id, heading in self.plan.tables.items()
+            if self.columns[id]
         }
 
-
-def _value(
-    label: str, number: float, unit: str, digits: int, where: str, summary: metrics.Summary | None = None, *,
-    n: int | None = None, p: float | None = None, interval: tuple[float, float] | None = None,
-) -> Value:  # fmt: skip
-    low_high = summary.interval if summary else interval
-    return Value(
-        label=label,
-        value=_tidy(number),
-        unit=unit,
-        digits=digits,
-        source=Source(kind="recomputed", where=where),
-        n=summary.n if summary else n,
-        sd=_tidy(summary.sd) if summary else None,
-        interval=(_tidy(low_high[0]), _tidy(low_high[1])) if low_high else None,
-        p=p if p is None else _tidy(p),
-    )
+    def comparisons(self) -> list[Comparison]:
+        return [
+            Comparison(
+                value.agrees_with,
+                id,
+                show(self.reported.values[value.agrees_with]),
+                show(value),
+                value.value or 0.0,
+                alike(self.reported.values[value.agrees_with], value),
+            )
+            for id, value in self.values.items()
+            if value.agrees_with
+        ]
 
 
-def _tidy(number: float) -> float:
-    """Seven significant digits: more than any score carries, and the same bytes on every machine."""
-    return float(f"{number:.7g}")
+def _filled(pattern: Any, words: Mapping[str, Any]) -> Any:
+    """A measure with its words filled in, however deep they stand."""
+    if isinstance(pattern, dict):
+        return {key: _filled(inner, words) for key, inner in pattern.items()}
+    if isinstance(pattern, list):
+        return [_filled(inner, words) for inner in pattern]
+    return pattern.format_map(words) if isinstance(pattern, str) else pattern
 
 
-def _column(metric: str) -> Column:
-    """A column of `recomputed` from the name of its metric."""
-    scorer = next((scorer for scorer in SCORERS if scorer.id in metric), None)
-    name = scorer.label if scorer else ""
-    rest = metric.replace(scorer.id, "").strip("_") if scorer else metric
-    label, unit = {
-        "pairs": ("Pairs", "pairs"),
-        "delta": (f"Δ{name}", scorer.unit if scorer else ""),
-        "after": (f"{name} after", scorer.unit if scorer else ""),
-        "delta__below_zero": (f"Share with falling {name}", "share"),
-        "picks_requested": (f"{name} picks the requested picture", "share"),
-        "base_p": (f"p against base, {name}", "p-value"),
-        "base_r": (f"r against base, {name}", "effect size"),
-        "base_rank_biserial": (f"Rank-biserial against base, {name}", "effect size"),
-        "lowest": (f"Lowest {name}", scorer.unit if scorer else ""),
-        "highest": (f"Highest {name}", scorer.unit if scorer else ""),
-    }.get(rest, (f"Δ{name}, {rest[-3:].strip('_q').lstrip('0') or '0'} % quantile", scorer.unit if scorer else ""))
-    return Column(id=metric, label=label, unit=unit)
+def _kept(words: Words, **columns: str) -> dict[str, list[str]]:
+    return {column: [str(words[word])] for column, word in columns.items() if word in words}
 
 
-def _over_prompts(scores: Scores, picks: Floats, seed: int) -> tuple[float, float] | None:
-    """Interval of a pooled share with whole prompts resampled; None where models lack prompts of others."""
-    prompts = [sorted(mine) for mine in scores.pairs.values()]
-    if any(line != prompts[0] for line in prompts):
-        return None
-    return metrics.bootstrap_interval(picks.reshape(len(prompts), -1).mean(axis=0), seed)
-
-
-def _plain(edge: int) -> str:
+def _printed(edge: int) -> str:
     return str(edge).replace("-", MINUS)
 
 
-def _bin(edge: int) -> str:
-    """Column of the bin that begins at `edge`: m4, 0, p2."""
-    return f"m{-edge}" if edge < 0 else f"p{edge}" if edge else "0"
+def _tidied(value: Value) -> Value:
+    """Seven significant digits: more than any score carries, and the same bytes on every machine."""
+    interval = value.interval and (_tidy(value.interval[0]), _tidy(value.interval[1]))
+    numbers = {name: _tidy(number) for name in ("value", "sd", "p") if (number := getattr(value, name)) is not None}
+    return value.model_copy(update={**numbers, "interval": interval})
 
 
-def _seed(*names: str) -> int:
-    return zlib.crc32("/".join(names).encode())
+def _tidy(number: float) -> float:
+    return float(f"{number:.7g}")

@@ -7,8 +7,9 @@
 2. *Pairs.* `beside` gives observations likewise. Each observation of `of` meets the mean of those with its prompt and
    seed: the same prompt and the same noise. (`auroc_between` leaves the two sides unpaired.)
 3. *Clusters.* Seeds, trainings and scorers are no independent samples. Observations are averaged within a prompt, and
-   prompts within a cluster, which is the prompt itself unless the measure says otherwise. Statistics of a truth and a
-   guess keep the single pairs, and draw them cluster by cluster. Clusters stand in order of first appearance.
+   prompts within a cluster, which is the prompt itself unless the measure says otherwise; with `observation` nothing is
+   averaged, and there is no interval. Statistics of a truth and a guess keep the single pairs, and draw them cluster by
+   cluster. Clusters stand in order of first appearance.
 4. *Interval.* Wilson's with n = clusters; Student's t over clusters; or the percentile bootstrap: resample b draws
    clusters floor(u * clusters), u the outputs of mulberry32 from the measure's seed, one stream for all resamples,
    and quantiles are interpolated linearly. Resamples in which the statistic is undefined are left out. Numbers that are
@@ -111,8 +112,8 @@ def measured(
         source = Source(kind="pending", where=number.why)
     return Value(
         label=label, value=number.value, unit=unit, digits=digits, source=source, caveat=caveat, measure=measure,
-        n=found.n, clusters=found.clusters, failed=found.failed, not_run=found.not_run,
-        sd=number.sd, interval=number.interval, p=number.p,
+        n=None if measure.statistic == "count" else found.n, clusters=found.clusters,
+        failed=found.failed, not_run=found.not_run, sd=number.sd, interval=number.interval, p=number.p,
     )  # fmt: skip
 
 
@@ -214,9 +215,18 @@ def _clustered(pairs: Sequence[Pair], measure: Measure) -> list[Cluster]:
     clusters: dict[tuple[str, ...], dict[tuple[str, str], list[Pair]]] = {}
     for pair in pairs:
         prompt = (pair.unit.prompt_set, pair.unit.prompt)
-        key = prompt if measure.cluster == "prompt" else (getattr(pair.unit, measure.cluster),)
-        clusters.setdefault(key, {}).setdefault(prompt, []).append(pair)
+        clusters.setdefault(_cluster(pair.unit, measure), {}).setdefault(prompt, []).append(pair)
     return [list(prompts.values()) for prompts in clusters.values()]
+
+
+def _cluster(unit: Unit, measure: Measure) -> tuple[str, ...]:
+    match measure.cluster:
+        case "prompt":
+            return unit.prompt_set, unit.prompt
+        case "observation":
+            return unit
+        case column:
+            return (getattr(unit, column),)
 
 
 def _line(clusters: Sequence[Cluster], number: Callable[[Pair], float]) -> Floats:
@@ -278,14 +288,13 @@ def _signed_rank(field: str) -> Statistic:
         differences = _line(clusters, lambda pair: _first(pair) - _second(pair))
         test = metrics.wilcoxon_signed_rank(differences, np.zeros_like(differences), measure.alternative)
         effect = test.z / math.sqrt(test.n) if test.n else 0.0
-        return Estimate({"p": test.p, "r": test.r, "z": effect}[field], p=test.p)
+        return Estimate({"p": test.p, "r": test.r, "z": effect}[field], p=None if field == "p" else test.p)
 
     return statistic
 
 
 def _mcnemar(measure: Measure, clusters: Sequence[Cluster]) -> Estimate:
-    p = metrics.sign_test(_line(clusters, lambda pair: _first(pair) - _second(pair)))
-    return Estimate(p, p=p)
+    return Estimate(metrics.sign_test(_line(clusters, lambda pair: _first(pair) - _second(pair))))
 
 
 _AVERAGED: dict[str, Statistic] = {

@@ -55,7 +55,14 @@ class Selection(Strict):
         return (self.above, self.at_least, self.below) != (None, None, None)
 
 
-_ONE_SIDED = {"count", "mean", "share", "quantile"}  # statistics of one selection; all others compare two
+_ONE_SIDED = {
+    "count",
+    "mean",
+    "share",
+    "quantile",
+    "lowest",
+    "highest",
+}  # statistics of one selection; all others compare two
 _TESTS = {"wilcoxon_p", "rank_biserial", "wilcoxon_r", "mcnemar_p"}
 _WITHOUT_INTERVAL = {*_TESTS, "count", "quantile"}
 _WITH_WILSON = {"share", "average", "accuracy"}
@@ -68,7 +75,7 @@ class Measure(Strict):
     statistic: Statistic
     of: Selection
     beside: Selection | None = None  # contrast: the reference; agreement: the truth; auroc_between: the negatives
-    cluster: Literal["prompt", "row", "scorer", "seed", "run"] = "prompt"  # what is independent of its like
+    cluster: Literal["prompt", "row", "scorer", "seed", "run", "observation"] = "prompt"  # what counts once
     quantile: float | None = Field(default=None, ge=0, le=1)
     alternative: Literal["two-sided", "greater", "less"] = "two-sided"  # of tests: greater, the first above the second
     interval: Literal["none", "wilson", "bootstrap", "t"] = "none"  # of 95 %
@@ -85,6 +92,8 @@ class Measure(Strict):
             raise ValueError("'quantile' goes with the statistic quantile")
         if self.interval != "none" and self.statistic in _WITHOUT_INTERVAL:
             raise ValueError(f"{self.statistic} has no interval")
+        if self.interval != "none" and self.cluster == "observation":
+            raise ValueError("single observations are not independent: an interval needs another cluster")
         if self.interval == "wilson" and self.statistic not in _WITH_WILSON:
             raise ValueError(f"Wilson's interval is for shares, not for {self.statistic}")
         if self.interval == "t" and self.statistic not in ("mean", "share", "contrast", "average"):

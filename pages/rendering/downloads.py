@@ -47,21 +47,30 @@ def _table(known: Ledger, name: str) -> str:
 
 
 def rows(site: Site) -> tuple[dict[str, bytes], list[Problem]]:
-    """Rows behind values: `rows = "rows/x.csv"` is results/rows/x.csv, published as data/rows/x.csv."""
+    """Rows behind values: results/rows/x.csv.gz is published as data/rows/x.csv.gz, beside the schema of rows.
+
+    The rows of a measure may be absent from a copy; a file that a value names by `rows` may not.
+    """
+    folder = (site.root / "results/rows").resolve()
     made: dict[str, bytes] = {}
     wrong: list[Problem] = []
     for name, value in site.ledger.values.items():
-        address = f"data/{value.rows}"
-        if value.rows is None or address in made:
-            continue
-        place = site.root / "results" / value.rows
-        folder = (site.root / "results/rows").resolve()
-        if not place.resolve().is_relative_to(folder) or not place.is_file():
-            known = sorted(f"rows/{path.name}" for path in folder.glob("*"))
-            message = f"no such file '{value.rows}' below results/{did_you_mean(value.rows, known)}"
-            wrong.append(site.ledger.problem(("values", name, "rows"), message))
-            continue
-        made[address] = place.read_bytes()
+        for wanted in (value.rows, value.measure.rows if value.measure else None):
+            if wanted is None:
+                continue
+            address, place = f"data/{wanted}", site.root / "results" / wanted
+            if address in made:
+                continue
+            if place.resolve().is_relative_to(folder) and place.is_file():
+                made[address] = place.read_bytes()
+            elif wanted == value.rows:
+                known = sorted(f"rows/{path.name}" for path in folder.glob("*"))
+                message = f"no such file '{wanted}' below results/{did_you_mean(wanted, known)}"
+                wrong.append(site.ledger.problem(("values", name, "rows"), message))
+    if made:
+        from ledger.rows import schema_text
+
+        made["data/rows/schema.json"] = schema_text().encode()
     return made, wrong
 
 

@@ -54,6 +54,8 @@ def test_a_quantile_is_taken_over_prompts() -> None:
     """Of every way at once: 7.75, 5.25 and 6.5 are the means within the three prompts."""
     result = found(FOUR_WAY, "quantile", {"way": "*"}, quantile=0.0)
     assert (result.estimate.value, result.n, result.clusters) == (5.25, 12, 3)
+    lowest = found(FOUR_WAY, "quantile", {"way": "*"}, quantile=0.0, cluster="observation")
+    assert lowest.estimate.value == 2.0, "over single scores, where that is asked for"
 
 
 def test_seeds_of_one_prompt_count_once() -> None:
@@ -202,6 +204,7 @@ def test_a_value_keeps_its_measure_and_says_why_it_is_pending() -> None:
         {"statistic": "quantile"},
         {"statistic": "mean", "interval": "wilson"},
         {"statistic": "count", "interval": "bootstrap"},
+        {"statistic": "mean", "interval": "bootstrap", "cluster": "observation"},
         {"statistic": "mean", "rows": "rows/../../secret.csv.gz"},
         {"statistic": "mean", "of": {"way": "x", "where": {"model": ["m"]}}},
     ],
