@@ -29,10 +29,14 @@ _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class UnknownValue(KeyError):
-    """No value has this id. The message names the nearest known one."""
+    """No value has this id. The message names the nearest known one, which is looked for when it is printed."""
+
+    def __init__(self, id: str, known: Callable[[], Iterator[str]]) -> None:
+        super().__init__(id)
+        self.known = known
 
     def __str__(self) -> str:
-        return str(self.args[0])
+        return f"no such value {self.args[0]!r}" + did_you_mean(str(self.args[0]), self.known())
 
 
 @dataclass(frozen=True)
@@ -57,10 +61,15 @@ class Ledger:
             for score, value in picture.scores.items()
         }
 
+    def get(self, id: str) -> Value | None:
+        """The value of this id; None where there is none."""
+        return self.values.get(id) or self.scores.get(id)
+
     def value(self, id: str) -> Value:
-        found = self.values.get(id) or self.scores.get(id)
+        """The value of this id, which must exist."""
+        found = self.get(id)
         if found is None:
-            raise UnknownValue(f"no such value {id!r}" + did_you_mean(id, self.ids()))
+            raise UnknownValue(id, self.ids)
         return found
 
     def ids(self) -> Iterator[str]:

@@ -90,6 +90,10 @@ class RecordingLedger:
         self._record(("value", name))
         return self._ledger.value(name)
 
+    def get(self, name: str) -> Any:
+        self._record(("value", name))
+        return self._ledger.get(name)
+
     def cell(self, table: str, row: str, column: str) -> Any:
         self._record(("value", f"{table}.{row}.{column}"))
         return self._ledger.cell(table, row, column)

@@ -57,11 +57,8 @@ def _cells(pattern: str, ledger: Ledger) -> Iterator[Cell]:
 
 
 def _cell(pattern: str, row: Row, column: str, ledger: Ledger) -> Value | None:
-    try:
-        value = ledger.value(f"{pattern.partition('.')[0]}.{row.id}.{column}")
-    except KeyError:
-        return None
-    return None if value.value is None else value
+    value = ledger.get(f"{pattern.partition('.')[0]}.{row.id}.{column}")
+    return None if value is None or value.value is None else value
 
 
 def _beside(pattern: str | None, row: Row, ledger: Ledger) -> Value | None:

@@ -204,7 +204,7 @@ class TemplateContext:
         try:
             value = self.ledger.value(name)
         except KeyError as error:
-            self.r.wrong(str(error.args[0]))
+            self.r.wrong(str(error))
             return Markup("?")
         in_percent = printed is ledger.percent
         if in_percent and value.unit not in SHARES:
@@ -218,11 +218,7 @@ class TemplateContext:
         return self.keep(self.r.value_html[place])
 
     def has(self, name: str) -> bool:
-        try:
-            self.ledger.value(name)
-        except KeyError:
-            return False
-        return True
+        return self.ledger.get(name) is not None
 
     def marked(self, text: str) -> Markup:
         """A claim's `*_marked` text: every `{value id}` and `{share %}` becomes that value, the rest is escaped."""
