@@ -81,6 +81,44 @@ class Canvas:
             x += long + space
         return boxes
 
+    def broken(self, words: str, wide: float, name: str, size: float, weight: int = 0) -> list[str]:
+        """`words` in lines no wider than `wide`, but for a word that is wider by itself."""
+        found = [""]
+        for word in words.split():
+            longer = f"{found[-1]} {word}".strip()
+            if not found[-1] or self.width_of(longer, name, size, weight) <= wide:
+                found[-1] = longer
+            else:
+                found.append(word)
+        return found
+
+    def fitting(
+        self, words: str, box: tuple[float, float], name: str, size: float, weight: int = 0, step: float = 2
+    ) -> float:
+        """The largest size, at most `size`, at which `words` fit the box."""
+        wide, tall = box
+        while size > 20:
+            rows = self.broken(words, wide, name, size, weight)
+            if len(rows) * size <= tall and all(self.width_of(row, name, size, weight) <= wide for row in rows):
+                break
+            size -= step
+        return size
+
+    def title(
+        self, at: tuple[float, float], words: str, box: tuple[float, float], name: str, size: float,
+        fill: Colour = INK, weight: int = 0, outline: Colour | None = None, step: float = 2,
+    ) -> float:  # fmt: skip
+        """`words` as large as they fit the box, in lines where one is not enough; their size."""
+        size = self.fitting(words, box, name, size, weight, step)
+        font = self.font(name, size, weight)
+        for row, text in enumerate(self.broken(words, box[0], name, size, weight)):
+            place = (at[0], at[1] + row * size)
+            if outline:
+                self.draw.text(place, text, fill, font, stroke_width=2, stroke_fill=outline)
+            else:
+                self.draw.text(place, text, fill, font)
+        return size
+
     def rule(self, y: float, left: float = 0, right: float = 0, fill: Colour = INK, wide: int = 2) -> None:
         self.draw.line((left, y, self.width - right, y), fill, wide)
 

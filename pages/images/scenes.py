@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pages.images.canvas import (
     BLACK,
@@ -42,7 +42,7 @@ def draw(root: Path, inputs: Mapping[str, Any]) -> Array:
     import effects
 
     sheet = Canvas(root, WIDTH, int(inputs["height"]))
-    SCENES[str(inputs["scene"])](sheet, inputs)
+    SCENES[str(inputs["scene"])].paint(sheet, inputs)
     picture: Array = np.asarray(sheet.image)
     for name, severity, seed in inputs["steps"]:
         picture = effects.apply(picture, str(name), float(severity), int(seed))
@@ -104,7 +104,8 @@ def _opening_page(sheet: Canvas, inputs: Mapping[str, Any]) -> None:
     """A section's opening in the clean copy: numeral, title, hairline, text."""
     sheet.text((44, -60), str(inputs["number"]), DISPLAY, 470, INK, 300)
     left = 150 + sheet.width_of(str(inputs["number"]), DISPLAY, 470, 300)
-    sheet.text((left, 70), str(inputs["title"]), DISPLAY, 128, INK, 340)
+    wide = sheet.width - left - 60
+    sheet.title((left, 70), str(inputs["title"]), (wide, 160), DISPLAY, 128, INK, 340)
     sheet.rule(238, left, 60)
     sheet.lines((left, 262), str(inputs["words"]), sheet.width - left - 90, 5, TEXT, 25)
 
@@ -114,7 +115,7 @@ def _wall(sheet: Canvas, inputs: Mapping[str, Any]) -> None:
     sheet.ground((214, 212, 204))
     sheet.draw.rectangle((0, 352, sheet.width, sheet.height), (150, 147, 138))
     for (left, top, right, bottom), score in zip(
-        ((110, 36, 420, 330), (600, 70, 1130, 318)), inputs["scores"], strict=False
+        ((110, 36, 420, 330), (600, 70, 1130, 318)), inputs["values"], strict=False
     ):
         sheet.draw.rectangle((left - 14, top - 14, right + 14, bottom + 14), (84, 66, 40))
         sheet.draw.rectangle((left, top, right, bottom), (96, 92, 86))
@@ -145,7 +146,7 @@ def _typed(sheet: Canvas, inputs: Mapping[str, Any]) -> None:
     sheet.ground((40, 40, 38))
     sheet.draw.rectangle((96, 26, 1184, 560), (236, 234, 226))
     sheet.text((150, 58), "RE:", WORN, 54, INK)
-    sheet.text((270, 58), str(inputs["title"]), WORN, 54, INK)
+    sheet.title((270, 58), str(inputs["title"]), (880, 70), WORN, 54, INK)
     sheet.rule(134, 150, 150, INK, 3)
     sheet.lines((150, 164), str(inputs["words"]), 980, 11, WORN, 27, INK, 1.32)
 
@@ -165,14 +166,7 @@ def _drawing(sheet: Canvas, inputs: Mapping[str, Any]) -> None:
         stroke_width=3,
         stroke_fill=BRUISE,
     )
-    sheet.draw.text(
-        (330, 60),
-        str(inputs["title"]),
-        (255, 255, 255),
-        sheet.font(DISPLAY, 118, 340),
-        stroke_width=2,
-        stroke_fill=BRUISE,
-    )
+    sheet.title((330, 60), str(inputs["title"]), (890, 170), DISPLAY, 118, (255, 255, 255), 340, outline=BRUISE)
     sheet.draw.ellipse((700, 120, 1180, 600), outline=BRUISE, width=2)
     sheet.draw.line((300, 420, 1240, 90), BRUISE, 2)
     sheet.lines((330, 240), str(inputs["words"]), 560, 6, TEXT, 23, BRUISE)
@@ -181,11 +175,11 @@ def _drawing(sheet: Canvas, inputs: Mapping[str, Any]) -> None:
 def _figures(sheet: Canvas, inputs: Mapping[str, Any]) -> None:
     """The table's own numbers, as large as they are bad."""
     sheet.ground(BLACK)
-    figures = [one for one in inputs["figures"] if one]
+    figures = list(inputs["values"])
     for row in range(2):
         x = -60.0 - 260 * row
         for turn in range(4):
-            text = figures[(turn + row) % len(figures)] if figures else str(inputs["title"])
+            text = figures[(turn + row) % len(figures)]
             sheet.text((x, -20 + row * 222), text, SANS, 270, (226, 226, 214) if (turn + row) % 2 else SODIUM, 600)
             x += sheet.width_of(text, SANS, 270, 600) + 70
 
@@ -202,8 +196,7 @@ def _contact_sheet(sheet: Canvas, inputs: Mapping[str, Any]) -> None:
                 sheet.draw.rounded_rectangle((hole, edge, hole + 19, edge + 18), 4, (238, 236, 226))
         for frame in range(5):
             left = -110 + strip * 60 + frame * 292
-            if files:
-                sheet.photograph(files[(strip * 5 + frame * 3) % len(files)], (left, top + 38, left + 276, top + 218))
+            sheet.photograph(files[(strip * 5 + frame * 3) % len(files)], (left, top + 38, left + 276, top + 218))
             sheet.text((left + 30, top + 217), f"{strip * 5 + frame + 11}A", SANS, 16, SODIUM, 500)
     for box in ((205, 60, 455, 215), (776, 352, 1010, 478)):
         for shift in (0, 3, -2):
@@ -231,11 +224,10 @@ def _gloss(sheet: Canvas, inputs: Mapping[str, Any]) -> None:
         x, y, r = rng.uniform(0, sheet.width), rng.uniform(0, sheet.height), rng.uniform(16, 92)
         brush.ellipse((x - r, y - r, x + r, y + r), (255, 244, 220, int(rng.uniform(26, 84))))
     sheet.image.paste(light, (0, 0), light.filter(ImageFilter.GaussianBlur(2)))
-    letters = Image.new("L", sheet.image.size, 0)
-    size = 210
-    while sheet.width_of(str(inputs["title"]).split(",")[0], DISPLAY, size, 500) > sheet.width - 160:
-        size -= 6
-    ImageDraw.Draw(letters).text((78, 120), str(inputs["title"]).split(",")[0], 255, sheet.font(DISPLAY, size, 500))
+    page = Canvas(sheet.root, sheet.width, sheet.height, (0, 0, 0))
+    title = str(inputs["title"]).split(",")[0]
+    size = page.title((78, 120), title, (sheet.width - 160, 300), DISPLAY, 210, (255, 255, 255), 500, step=6)
+    letters = page.image.convert("L")
     glow = letters.filter(ImageFilter.GaussianBlur(16))
     sheet.image.paste((255, 240, 196), (0, 0), glow.point(lambda level: level * 0.8))
     sheet.image.paste((255, 255, 255), (0, 0), letters)
@@ -287,7 +279,7 @@ def _verdicts(sheet: Canvas, inputs: Mapping[str, Any]) -> None:
     for left, top, right, bottom in ((70, 40, 520, 440), (620, 90, 1210, 400)):
         sheet.draw.rectangle((left, top, right, bottom), outline=BRUISE, width=26)
         sheet.draw.rectangle((left + 40, top + 40, right - 40, bottom - 40), (186, 176, 198))
-    for turn, figure in enumerate(inputs["figures"]):
+    for turn, figure in enumerate(inputs["values"][:4]):
         sheet.text((-20 + turn * 330, -30 + (turn % 2) * 200), figure, DISPLAY, 300, INK, 400)
 
 
@@ -310,7 +302,7 @@ def _carbon(sheet: Canvas, inputs: Mapping[str, Any]) -> None:
 
     sheet.ground((232, 229, 236))
     page = Canvas(sheet.root, 470, 520, (246, 244, 240))
-    page.text((24, 26), str(inputs["title"]), WORN, 68, BRUISE)
+    page.title((24, 26), str(inputs["title"]), (430, 80), WORN, 68, BRUISE)
     page.rule(112, 24, 24, BRUISE, 5)
     page.lines((24, 134), str(inputs["words"]), 430, 8, TYPED, 38, BRUISE, 1.24)
     copy: Array = np.asarray(page.image)
@@ -321,13 +313,12 @@ def _carbon(sheet: Canvas, inputs: Mapping[str, Any]) -> None:
 
 def _door(sheet: Canvas, inputs: Mapping[str, Any]) -> None:
     """The title page at the size of a poster, for the two leaves of the door."""
-    one, two = _halves(str(inputs["title"]))
-    sheet.text((70, 70), str(inputs["kind"]), SANS, 30, GREY, 400)
-    y = 130.0
-    for half, face, weight in ((one, DISPLAY, 320), (two, ITALIC, 0)):
-        for word in half.split():
-            sheet.text((62, y), word, face, 172, INK, weight)
-            y += 134
+    sheet.text((70, 56), str(inputs["kind"]), SANS, 30, GREY, 400)
+    halves = list(zip(_halves(str(inputs["title"])), (DISPLAY, ITALIC), (320, 0), strict=True))
+    size, y = min(sheet.fitting(half, (1100, 270), face, 172, weight) for half, face, weight in halves if half), 100.0
+    for half, face, weight in halves:
+        sheet.title((62, y), half, (1100, 270), face, size, INK, weight)
+        y += len(sheet.broken(half, 1100, face, size, weight)) * size
 
 
 def _halves(title: str) -> tuple[str, str]:
@@ -337,21 +328,29 @@ def _halves(title: str) -> tuple[str, str]:
     return " ".join(words[:middle]), " ".join(words[middle:])
 
 
-SCENES: dict[str, Callable[[Canvas, Mapping[str, Any]], None]] = {
-    "title_page": _title_page,
-    "opening_page": _opening_page,
-    "wall": _wall,
-    "dial": _dial,
-    "typed": _typed,
-    "drawing": _drawing,
-    "figures": _figures,
-    "contact_sheet": _contact_sheet,
-    "gloss": _gloss,
-    "struck_out": _struck_out,
-    "tray": _tray,
-    "snapshots": _snapshots,
-    "verdicts": _verdicts,
-    "far_away": _far_away,
-    "carbon": _carbon,
-    "door": _door,
+class Scene(NamedTuple):
+    """How a scene is painted, its height in pixels, and what it cannot do without."""
+
+    paint: Callable[[Canvas, Mapping[str, Any]], None]
+    height: int
+    needs: str = ""  # "values" or "photographs"
+
+
+SCENES: dict[str, Scene] = {
+    "title_page": Scene(_title_page, 720),
+    "opening_page": Scene(_opening_page, 460),
+    "wall": Scene(_wall, 420, "values"),
+    "dial": Scene(_dial, 420),
+    "typed": Scene(_typed, 520),
+    "drawing": Scene(_drawing, 460),
+    "figures": Scene(_figures, 460, "values"),
+    "contact_sheet": Scene(_contact_sheet, 560, "photographs"),
+    "gloss": Scene(_gloss, 460),
+    "struck_out": Scene(_struck_out, 460),
+    "tray": Scene(_tray, 460),
+    "snapshots": Scene(_snapshots, 560, "photographs"),
+    "verdicts": Scene(_verdicts, 480, "values"),
+    "far_away": Scene(_far_away, 420),
+    "carbon": Scene(_carbon, 480),
+    "door": Scene(_door, 720),
 }

@@ -24,7 +24,7 @@ def declare(site: Site) -> list[GeneratedImage]:
     inputs = {
         "title": page.title,
         "authors": ", ".join(author.name for author in page.authors),
-        "place": ", ".join(part for part in (page.kind, page.venue, page.honour) if part),
+        "place": ", ".join(part for part in (*page.place, page.honour) if part),
     }
     return [GeneratedImage("card", WIDTH, HEIGHT, draw, inputs, (str(FONT),), alt=page.title, form="png")]
 
@@ -36,13 +36,14 @@ def draw(root: Path, inputs: Mapping[str, Any]) -> Array:
 
     card = Image.new("RGB", (WIDTH, HEIGHT), PAPER)
     pen = ImageDraw.Draw(card)
-    y = 84
-    size = 84 if len(inputs["title"]) < 60 else 72
-    for line in _wrap(inputs["title"], _font(size), WIDTH - 2 * 84):
-        pen.text((84, y), line, fill=INK, font=_font(size))
-        y += round(size * 1.12)
+    wide, size = WIDTH - 2 * 84, 84 if len(inputs["title"]) < 60 else 72
+    while len(rows := _wrap(inputs["title"], _font(size), wide)) * size * 1.12 > HEIGHT - 170 - 84 and size > 24:
+        size -= 4
+    for number, row in enumerate(rows):
+        pen.text((84, 84 + number * round(size * 1.12)), row, fill=INK, font=_font(size))
     pen.line((84, HEIGHT - 170, WIDTH - 84, HEIGHT - 170), fill=INK, width=2)
-    pen.text((84, HEIGHT - 146), inputs["authors"], fill=INK, font=_font(32))
+    authors, *more = _wrap(inputs["authors"], _font(32), wide - 60)
+    pen.text((84, HEIGHT - 146), authors + (" ..." if more else ""), fill=INK, font=_font(32))
     pen.text((84, HEIGHT - 96), inputs["place"], fill=QUIET, font=_font(32))
     return np.asarray(card)
 

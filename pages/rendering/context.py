@@ -6,7 +6,8 @@ Every page sees these names (everything from the ledger is escaped where it is p
   here, twin          address of this page below site/, and of the same place in the other variant
   canonical           address below site/ of the page that search engines should keep: the clean one
   page                content/page.toml (pages.source.settings.Page)
-  sections            in order: id, number, title, nav, lead, badge, severity, seed, note, html (html on index pages)
+  sections            in order: pages.rendering.sections.View (html on index pages)
+  called              function -> id of the first section whose text calls it
   taxonomy, ledger    ledger.taxonomy.Taxonomy and ledger.Ledger
   url(path)           relative link to `path` below site/
   asset(path)         the same for templates/static/path, which is published with its hash in the name
@@ -34,16 +35,16 @@ also work in templates. Inside a part their arguments are variables, and `sectio
   table(id, columns=None)      id, table, columns, rows
   chart(id)                    id, chart (title, description, svg, narrow), layout, tables     nothing without values
   exhibit(id)                  exhibit_id, exhibit
-  exhibits(set)                set, members [(id, exhibit)]
+  exhibits(set)                set, members [(id, exhibit)], layout
   claim(id) / claims(section)  claim_id, claim / section_id, members [(id, claim)]
   verdicts() / audit()         members [(id, claim)] of the argument, counts {verdict: number}, details, caveats
-  knob() wall()                members [(id, exhibit)] of the sets "knob" and "wall"
+  knob() wall()                members [(id, exhibit)] of the sets "knob" and "wall", and their axes (series.py)
   catalogue()                  exhibit_id, picture_id, severities, seed, groups [(category, [(sub, [Shown] or None)])]
   ref("table:ID", text=None)   no part: a link to a section, table, exhibit or claim, under its title
   file(path)                   no part: the address of a file of content/files/
   references()                 members [Reference], what the texts of this variant cite
   rights()                     groups [Rights]: pictures of others, and who says that they may be shown
-  downloads() bibtex() runs() announcements()     files [(label, address, note)] / text / members / -
+  downloads() bibtex() runs()  files [(label, address, note)] / text / members
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ from ledger.schema import Weight
 from pages.cache.fragments import Trace
 from pages.cache.recording import Read, RecordingLedger, digest
 from pages.images.resolve import ResolvedImage, Shown, shown
-from pages.rendering import markdown, metadata
+from pages.rendering import markdown, metadata, series
 from pages.rendering.sections import View, view_of
 from pages.rendering.text_functions import TextFunctions
 from pages.rendering.typography import typeset
@@ -103,10 +104,11 @@ class TemplateContext:
         return self.at.url(self.r.assets[path])
 
     def link(self, key: str) -> str:
-        if key not in self.site.page.links:
-            self.r.wrong(f"no link '{key}' in content/page.toml{did_you_mean(key, self.site.page.links)}")
+        known = {link.key: link.url for link in self.site.page.links if link.key}
+        if key not in known:
+            self.r.wrong(f"no link '{key}' in content/page.toml{did_you_mean(key, known)}")
             return ""
-        return self.site.page.links[key].url
+        return known[key]
 
     def meta(self) -> list[tuple[str, str]]:
         """Tags of the paper, on the pages that are the paper."""
@@ -279,7 +281,8 @@ class TemplateContext:
         if not members:
             known = {one for exhibit in self.ledger.exhibits.values() for one in exhibit.sets}
             self.r.wrong(f"no exhibit is in the set '{name}'{did_you_mean(name, known)}")
-        return self.placed("exhibits", lambda: self.part("exhibits", set=name, members=members))
+        layout = self.section.look.layout.get(name, "") if self.section else ""
+        return self.placed("exhibits", lambda: self.part("exhibits", set=name, members=members, layout=layout))
 
     def claim(self, name: str) -> Markup:
         def make() -> str:
@@ -375,15 +378,12 @@ class TemplateContext:
         groups = rights(self.site)
         return self.placed("rights", lambda: self.part("rights", groups=groups) if groups else "")
 
-    def announcements(self) -> Markup:
-        return self._block("announcements", "", lambda: self.part("announcements"))
-
     def _optional_set(self, name: str) -> Markup:
         def make() -> str:
             members = self._members(name)
             if not members:
                 return self._nothing(f"'{name}' is not shown: no exhibit is in that set")
-            return self.part(name, members=members)
+            return self.part(name, members=members, **series.axes(self.site.page, members))
 
         return self._block(name, "", make)
 
@@ -440,7 +440,7 @@ class TemplateContext:
             self.picture, self.treated, self.plate,
             self.value, self.percent, self.table, self.chart, self.exhibit, self.exhibits,
             self.claim, self.claims, self.verdicts, self.audit, self.knob, self.wall, self.catalogue,
-            self.downloads, self.bibtex, self.runs, self.rights, self.announcements,
+            self.downloads, self.bibtex, self.runs, self.rights,
         )  # fmt: skip
         return {
             **{function.__name__: function for function in functions},
@@ -455,4 +455,5 @@ class TemplateContext:
             "taxonomy": self.site.taxonomy,
             "ledger": self.ledger,
             "section": self.section,
+            "called": self.site.called,
         }

@@ -87,7 +87,7 @@ def bibtex(page: Page) -> str:
         "year": str(page.year),
         "eprint": page.arxiv,
         "archivePrefix": "arXiv" if page.arxiv else "",
-        "url": next((page.links[key].url for key in ("openreview", "arxiv") if key in page.links), page.address),
+        "url": page.links[0].url if page.links else page.address,
         "note": ", ".join(part for part in (page.kind, page.honour) if part),
     }
     kind = "inproceedings" if page.booktitle else "misc"

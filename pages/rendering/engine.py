@@ -47,9 +47,7 @@ class Renderer:
         bytecode = root / ".cache/jinja"
         bytecode.mkdir(parents=True, exist_ok=True)
         self.env = jinja2.Environment(
-            loader=jinja2.ChoiceLoader(
-                [jinja2.FileSystemLoader(theme(root)), jinja2.FunctionLoader(self._written)]
-            ),
+            loader=jinja2.ChoiceLoader([jinja2.FileSystemLoader(theme(root)), jinja2.FunctionLoader(self._written)]),
             undefined=jinja2.StrictUndefined,
             autoescape=True,
             auto_reload=False,  # nobody edits a template while a site is rendered

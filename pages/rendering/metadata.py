@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markupsafe import Markup
 
-from pages.source.settings import Page
+from pages.source.settings import Author, Page
 
 if TYPE_CHECKING:
     from ledger.schema import Exhibit
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 def highwire(page: Page) -> list[tuple[str, str]]:
     """`citation_*` tags: how Google Scholar, Zotero and their kin find a paper."""
     tags = [("citation_title", page.cited_title or page.title)]
-    tags += [("citation_author", author.name) for author in page.authors]
+    for author in page.authors:
+        tags.append(("citation_author", author.name))
+        tags += [("citation_author_institution", page.affiliations[name]) for name in author.at]
+        if author.orcid:
+            tags.append(("citation_author_orcid", f"https://orcid.org/{author.orcid}"))
     if page.published:
         tags.append(("citation_publication_date", page.published))
     if page.booktitle:
@@ -48,7 +52,7 @@ def social(page: Page, address: str, card: Card | None, exhibit: Exhibit | None)
         ("og:title", title),
         ("og:description", exhibit.caption if exhibit else page.description),
         ("og:url", address),
-        ("og:locale", page.language),
+        ("og:locale", page.language.replace("-", "_")),
     ]
     if card is not None:
         tags += [
@@ -68,7 +72,7 @@ def json_ld(page: Page, address: str, card: Card | None, exhibit: Exhibit | None
         "@type": "ScholarlyArticle",
         "headline": page.cited_title or page.title,
         "description": page.description,
-        "author": [{"@type": "Person", "name": author.name} for author in page.authors],
+        "author": [_person(author, page) for author in page.authors],
         "datePublished": page.published.replace("/", "-") or str(page.year),
         "inLanguage": page.language,
         "url": page.address if exhibit else address,
@@ -78,6 +82,17 @@ def json_ld(page: Page, address: str, card: Card | None, exhibit: Exhibit | None
     thing = paper if exhibit is None else _artwork(exhibit, address, card) | {"isPartOf": paper}
     text = json.dumps({"@context": "https://schema.org", **thing}, ensure_ascii=False, sort_keys=True)
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
+
+
+def _person(author: Author, page: Page) -> dict[str, Any]:
+    person: dict[str, Any] = {"@type": "Person", "name": author.name}
+    if author.at:
+        person["affiliation"] = [{"@type": "Organization", "name": page.affiliations[name]} for name in author.at]
+    if author.url:
+        person["url"] = author.url
+    if author.orcid:
+        person["sameAs"] = f"https://orcid.org/{author.orcid}"
+    return person
 
 
 def _artwork(exhibit: Exhibit, address: str, card: Card | None) -> dict[str, Any]:

@@ -8,36 +8,41 @@ from markupsafe import Markup
 
 from pages.rendering.typography import typeset
 from pages.source.load import Section
-from pages.source.settings import Variant
+from pages.source.settings import SectionHeader, Variant
 
 
 @dataclass(frozen=True)
 class View:
-    """A section in one variant."""
+    """A section in one variant; what section.toml says of its look is `look`."""
 
     id: str
     number: int
     title: str
     nav: str
     lead: str
-    badge: tuple[str, ...]
-    severity: float
-    seed: int
     note: str
+    look: SectionHeader
     html: Markup = Markup("")  # noqa: RUF009 - immutable
+
+    @property
+    def badge(self) -> list[str]:
+        return self.look.badge
+
+    @property
+    def severity(self) -> float:
+        return self.look.severity
+
+    @property
+    def seed(self) -> int:
+        return self.look.seed
+
+    @property
+    def scene(self) -> str:
+        return self.look.drawn
 
 
 def view_of(section: Section, variant: Variant) -> View:
     """The section without its text."""
-    voice = section.voices[variant]
-    return View(
-        section.id,
-        section.number,
-        typeset(voice.title),
-        typeset(voice.nav),
-        typeset(voice.lead),
-        section.badge,
-        section.severity,
-        section.seed,
-        typeset(section.note),
-    )
+    voice, look = section.voices[variant], section.header
+    titles = (typeset(voice.title), typeset(voice.nav), typeset(voice.lead), typeset(look.note))
+    return View(section.id, section.number, *titles, look)

@@ -7,8 +7,10 @@ every file is reported in one InputError, with its line.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
@@ -43,10 +45,7 @@ class Section:
     id: str
     number: int
     folder: str
-    badge: tuple[str, ...]
-    severity: float
-    seed: int
-    note: str
+    header: SectionHeader
     voices: Mapping[Variant, Voice]
 
 
@@ -65,6 +64,15 @@ class Site:
     references: Mapping[str, Reference] = field(default_factory=dict)
     files: Mapping[str, Path] = field(default_factory=dict)  # path below content/files -> the file
     problems: list[Problem] = field(default_factory=list)
+
+    @cached_property
+    def called(self) -> dict[str, str]:
+        """Function -> id of the first section whose text calls it: where claims, runs and exhibits can be linked to."""
+        found: dict[str, str] = {}
+        for section in self.sections:
+            for name in re.findall(r"\{\{-?\s*(\w+)\(", section.voices["clean"].text):
+                found.setdefault(name, section.id)
+        return found
 
 
 def load(root: Path) -> Site:
@@ -220,36 +228,39 @@ def _sections(root: Path, problems: list[Problem]) -> list[Section]:
         entry for entry in folder.glob("*") if entry.is_dir() and not entry.name.startswith((".", "_"))
     ):
         header = _written(SectionHeader, place / "section.toml", root, problems)
-        files = {"clean": place / "clean.md", "distorted": place / "distorted.md"}
-        if not files["distorted"].exists():
-            files["distorted"] = files["clean"]  # the distorted variant shows the clean text
-        texts = {variant: _text(files[variant], root, problems) for variant in VARIANTS}
-        if header is None or None in texts.values():
+        voices = _voices(place, header, root, problems) if header else None
+        if header is None or voices is None:
             continue
         toml = relative(place / "section.toml", root)
         if header.id in taken:
             line = toml_line(read_text(place / "section.toml", root), ["id"])
             problems.append(Problem(toml, line, "id", f"'{header.id}' is the id of {taken[header.id]} already"))
         taken[header.id] = toml
-        voices = {
-            variant: Voice(
-                title=(voice := getattr(header, variant) or header.clean).title,
-                nav=voice.nav,
-                lead=voice.lead or header.lead,
-                text=texts[variant] or "",
-                file=relative(files[variant], root),
-            )
-            for variant in VARIANTS
-        }
-        number, badge = len(found) + 1, tuple(header.badge)
-        found.append(Section(header.id, number, place.name, badge, header.severity, header.seed, header.note, voices))
+        found.append(Section(header.id, len(found) + 1, place.name, header, voices))
     if not found and not problems:
         problems.append(Problem("content/sections", 0, "", "no section: a page has at least one"))
     return found
 
 
+def _voices(place: Path, header: SectionHeader, root: Path, problems: list[Problem]) -> Mapping[Variant, Voice] | None:
+    """Both voices of a section. Where nobody wrote a distorted one, the clean text is shown distorted."""
+    files = {"clean": place / "clean.md", "distorted": place / "distorted.md"}
+    if not files["distorted"].exists():
+        files["distorted"] = files["clean"]
+    texts = {file: _text(file, root, problems) for file in {*files.values()}}
+    if None in texts.values():
+        return None
+    voices: dict[Variant, Voice] = {}
+    for variant in VARIANTS:
+        titles, file = getattr(header, variant) or header.clean, files[variant]
+        voices[variant] = Voice(
+            titles.title, titles.nav, titles.lead or header.lead, texts[file] or "", relative(file, root)
+        )
+    return voices
+
+
 def _text(path: Path, root: Path, problems: list[Problem]) -> str | None:
-    """Markdown of one voice. A missing or empty file means that the section has one voice only, which is refused."""
+    """Markdown of one voice. One that is missing or empty is refused."""
     name = relative(path, root)
     try:
         text = read_text(path, root)

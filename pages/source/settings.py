@@ -14,6 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, StringConstraints,
 Variant = Literal["clean", "distorted"]
 VARIANTS: tuple[Variant, Variant] = ("clean", "distorted")
 SAFE_SCHEMES = ("https://", "http://", "mailto:")
+SceneName = Literal[
+    "none", "opening_page", "wall", "dial", "typed", "drawing", "figures", "contact_sheet", "gloss", "struck_out",
+    "tray", "snapshots", "verdicts", "far_away", "carbon",
+]  # fmt: skip
+Layout = Literal["level", "small", "wide", "narrow"]
 
 
 def absolute(address: str) -> str:
@@ -46,13 +51,20 @@ class Linked(Written):
 
 
 class Author(Linked):
+    """`url` is a home page; `at` names affiliations."""
+
     name: str = Field(min_length=1)
+    at: list[str] = []
     contact: bool = False
     corresponding: bool = False
-    orcid: str = ""
+    equal: bool = False  # contributed equally with the others who say so
+    orcid: str = Field(default="", pattern=r"^(\d{4}-\d{4}-\d{4}-\d{3}[\dX])?$")
 
 
 class Link(Linked):
+    """A link of the title page; texts refer to one that has a key."""
+
+    key: str = ""
     label: str = Field(min_length=1)
     url: str = Field(min_length=1)
 
@@ -96,30 +108,129 @@ class Pictures(Written):
     max_pixels: int = Field(default=40_000_000, gt=0)
 
 
+class Treated(Written):
+    """Treatments, and how hard and with what seed they are applied in the distorted variant."""
+
+    badge: list[str] = []
+    severity: float = Field(default=0.0, ge=0, le=1)
+    seed: int = 1
+
+
+class Masthead(Treated):
+    """The title page of the distorted variant; `stamp` is a word printed on it."""
+
+    badge: list[str] = ["film_artifacts", "exposure_extremes"]
+    severity: float = Field(default=0.6, ge=0, le=1)
+    stamp: str = ""
+
+
+class Naming(Written):
+    """What a variant is called: "the NAME"; `text` says on the door what it is."""
+
+    name: str = Field(min_length=1)
+    text: str = ""
+
+
+class Variants(Written):
+    clean: Naming = Naming(name="clean copy")
+    distorted: Naming = Naming(name="distorted copy")
+
+
+class Door(Written):
+    """The page at the address of the site, where a reader chooses a variant. Treatments with severities."""
+
+    text: str = ""
+    treatments: dict[str, Annotated[float, Field(ge=0, le=1)]] = {"exposure_extremes": 0.6, "analog_degradation": 0.5}
+    seed: int = 1
+
+
+class Teaser(Written):
+    """What hangs below the title: an exhibit, or a video of content/files/ with the picture that stands for it."""
+
+    exhibit: str = ""
+    video: str = Field(default="", pattern=r"^([\w.-]+\.(mp4|webm))?$")
+    poster: str = Field(default="", pattern=r"^([\w.-]+\.(jpg|jpeg|png|webp|avif))?$")
+    alt: str = ""
+    caption: str = ""
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> Teaser:
+        if bool(self.exhibit) == bool(self.video):
+            raise ValueError("needs either exhibit or video")
+        if self.video and not self.alt:
+            raise ValueError("needs alt: what the video shows, for those who cannot see it")
+        return self
+
+
+class Score(Written):
+    """What a score beside pictures is called, and what it measures."""
+
+    label: str = Field(min_length=1)
+    meaning: str = ""
+
+
+class Axis(Written):
+    """An axis of pictures in a series: with numbers it is turned, with words it is chosen."""
+
+    label: str = Field(min_length=1)
+    zero: str = ""  # what stands at 0
+    filter: str = ""  # its label among filters, where that differs
+    values: dict[str, str] = {}  # names of its values
+    short: dict[str, str] = {}  # the same where there is little room
+
+
+class Verdicts(Written):
+    """How the page speaks of what a judge found in pictures."""
+
+    by: str = "The judge sees"
+    nothing: str = "nothing it knows"
+    lost: str = "no longer"
+    asked: str = "of what was asked"
+
+
+class Stamp(Written):
+    """A word printed on the pictures of a set in the distorted variant, with a score of theirs."""
+
+    set: str
+    word: str = Field(min_length=1)
+    score: str = ""
+
+
 class Page(Written):
     """content/page.toml."""
 
     title: str = Field(min_length=1)
+    emphasis: str = ""  # the end of the title that is set apart
     cited_title: str = ""  # as the paper is published, where that differs
     kind: str = ""
     venue: str = ""
     honour: str = ""
     thesis: str = ""
     description: str = Field(min_length=1)
-    language: str = "en"
+    language: str = Field(default="en", pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
+    direction: Literal["ltr", "rtl"] = "ltr"
     address: str = ""
-    highlight: list[str] = []  # kinds of rows that tables and charts set off
+    key: str = Field(default="", pattern=r"^[a-z0-9-]*$")  # under which browsers remember choices
     citation_key: str = Field(default="paper", pattern=r"^[A-Za-z0-9:_-]+$")
     booktitle: str = ""
     year: int = Field(ge=1900, le=2200)
     published: str = Field(default="", pattern=r"^(\d{4}(/\d{2}(/\d{2})?)?)?$")
     arxiv: str = ""
-    affiliations: list[str] = []
+    affiliations: dict[str, str] = {}
     authors: list[Author] = Field(min_length=1)
-    links: dict[str, Link] = {}
+    links: list[Link] = []
     announcements: list[Announcement] = []
     sponsors: list[Credit] = []
     credits: list[Credit] = []
+    variants: Variants = Variants()
+    door: Door | Literal[False] = Door()
+    masthead: Masthead = Masthead()
+    teaser: Teaser | None = None
+    stamps: list[Stamp] = []
+    highlight: list[str] = []  # kinds of rows that tables and charts set off
+    scores: dict[str, Score] = {}
+    axes: dict[str, Axis] = {}
+    verdicts: Verdicts = Verdicts()
     catalogue: Catalogue | None = None
     pictures: Pictures = Pictures()
     check: Checks = Checks()
@@ -129,6 +240,20 @@ class Page(Written):
     def _absolute(cls, address: str) -> str:
         return absolute(address) if address else ""
 
+    @property
+    def storage(self) -> str:
+        """Tells this paper's choices from another's in one browser."""
+        return self.key or self.address or self.citation_key
+
+    @property
+    def place(self) -> list[str]:
+        """Where the paper appeared, of what is known."""
+        return [part for part in (self.kind, self.venue) if part]
+
+    def score(self, name: str) -> str:
+        """The label of a score."""
+        return self.scores[name].label if name in self.scores else name.replace("_", " ")
+
 
 class VoiceHeader(Written):
     title: str = Field(min_length=1)
@@ -136,17 +261,36 @@ class VoiceHeader(Written):
     lead: str = ""
 
 
-class SectionHeader(Written):
+class Scene(Written):
+    """What is drawn above a section of the distorted variant: see pages.images.scenes. One without what it needs is the
+    opening page."""
+
+    name: SceneName = "opening_page"
+    height: int = Field(default=0, ge=0, le=1200)  # 0: the scene's own
+    values: list[str] = []
+    photographs: str = ""  # a set of exhibits
+
+
+class SectionHeader(Treated):
     """section.toml."""
 
     id: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
-    badge: list[str] = []
-    severity: float = Field(default=0.0, ge=0, le=1)
-    seed: int = 1
     lead: str = ""
     note: str = ""
+    opening: bool = False  # part of the first screen
+    columns: Literal[1, 2] = 1
+    layout: dict[str, Layout] = {}  # set of exhibits -> how it hangs
+    specimen: str = ""  # an exhibit that cards of treatments show treated
+    stamp: str = ""  # a word on an undamaged sheet
+    scene: Scene | None = None
     clean: VoiceHeader
-    distorted: VoiceHeader | None = None  # without it the distorted variant has the clean titles
+    distorted: VoiceHeader | None = None  # without it the titles of the clean variant
+
+    @property
+    def drawn(self) -> str:
+        """The scene above the section, or nothing. Without a word, what is treated has an opening page."""
+        name = self.scene.name if self.scene else "opening_page" if self.badge else "none"
+        return "" if name == "none" else name
 
 
 Cells = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]+\.[^\s]+\.(\*|[a-z0-9_]+)$")]

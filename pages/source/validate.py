@@ -1,33 +1,26 @@
-"""What one file says about another: names of treatments, tables and cells stand for something."""
+"""What one file says about another: whatever a name names, there is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from ledger.problems import Problem, did_you_mean, relative, toml_line
+from ledger.problems import Problem, did_you_mean, spell, toml_line
 from ledger.text import read_text
 
 if TYPE_CHECKING:
     from pages.source.load import Site
 
 
+Named = tuple[tuple[str | int, ...], str, str, Collection[str]]  # place, name, what it names, the known names
+
+
 def validate(site: Site) -> Iterator[Problem]:
     """Every name that stands for nothing, at its line."""
-    yield from _badges(site)
+    yield from _page(site)
+    yield from _sections(site)
     yield from _charts(site)
-
-
-def _badges(site: Site) -> Iterator[Problem]:
-    known = set(site.taxonomy.treatments)
-    for section in site.sections:
-        for index, name in enumerate(section.badge):
-            if name not in known:
-                file = site.root / "content/sections" / section.folder / "section.toml"
-                line = toml_line(read_text(file, site.root), ["badge"])
-                message = f"no treatment '{name}'{did_you_mean(name, known)}"
-                yield Problem(relative(file, site.root), line, f"badge[{index}]", message)
 
 
 def _charts(site: Site) -> Iterator[Problem]:
@@ -45,10 +38,87 @@ def _charts(site: Site) -> Iterator[Problem]:
                 wrong = f"table '{table}' has no column '{column}'{did_you_mean(column, columns)}"
             else:
                 continue
-            file = site.root / "content/charts.toml"
-            line = toml_line(read_text(file, site.root), [name, field])
-            yield Problem(relative(file, site.root), line, f"{name}.{field}", wrong)
+            yield _Place(site, "content/charts.toml").problem((name, field), wrong)
 
 
 def _any(pattern: str, known: list[str]) -> bool:
     return any(fnmatchcase(one, pattern) for one in known)
+
+
+def _page(site: Site) -> Iterator[Problem]:
+    """Names in content/page.toml: affiliations, exhibits, sets, kinds of rows, scores, axes, treatments."""
+    page, ledger = site.page, site.ledger
+    exhibits = ledger.exhibits.values()
+    pictures = [picture for exhibit in exhibits for picture in exhibit.pictures]
+    sets = {name for exhibit in exhibits for name in exhibit.sets}
+    scores = {score for picture in pictures for score in picture.scores}
+    axes = {axis for picture in pictures for axis in picture.axes}
+    kinds = {row.kind for table in ledger.tables.values() for row in table.rows}
+    door = page.door.treatments if page.door else {}
+    named: list[Named] = [
+        *(
+            (("authors", index, "at"), name, "affiliation", page.affiliations)
+            for index, author in enumerate(page.authors)
+            for name in author.at
+        ),
+        *((("stamps", index, "set"), stamp.set, "set of exhibits", sets) for index, stamp in enumerate(page.stamps)),
+        *((("stamps", index, "score"), stamp.score, "score", scores) for index, stamp in enumerate(page.stamps)),
+        *((("highlight",), name, "row of this kind", kinds) for name in page.highlight),
+        *((("scores", name), name, "score beside a picture", scores) for name in page.scores),
+        *((("axes", name), name, "axis of a picture", axes) for name in page.axes),
+        *((("masthead", "badge"), name, "treatment", site.taxonomy.treatments) for name in page.masthead.badge),
+        *((("door", "treatments"), name, "treatment", site.taxonomy.treatments) for name in door),
+    ]
+    if page.teaser:
+        named.append((("teaser", "exhibit"), page.teaser.exhibit, "exhibit", ledger.exhibits))
+    if page.catalogue:
+        named.append((("catalogue", "exhibit"), page.catalogue.exhibit, "exhibit", ledger.exhibits))
+    at = _Place(site, "content/page.toml")
+    yield from at.unknown(named)
+    if page.emphasis and not page.title.endswith(page.emphasis):
+        yield at.problem(("emphasis",), f"'{page.emphasis}' is not the end of the title")
+    for file in (page.teaser.video, page.teaser.poster) if page.teaser else ():
+        if file and not (site.root / "content/files" / file).is_file():
+            yield at.problem(("teaser",), f"no such file 'content/files/{file}'")
+    keys = [link.key for link in page.links if link.key]
+    for index, link in enumerate(page.links):
+        if link.key and keys.count(link.key) > 1:
+            yield at.problem(("links", index, "key"), f"'{link.key}' is the key of another link already")
+
+
+def _sections(site: Site) -> Iterator[Problem]:
+    """Names in every section.toml: treatments, values, sets, exhibits. What opens the page stands first."""
+    ledger = site.ledger
+    sets = {name for exhibit in ledger.exhibits.values() for name in exhibit.sets}
+    opening = True
+    for section in site.sections:
+        look, at = section.header, _Place(site, f"content/sections/{section.folder}/section.toml")
+        named: list[Named] = [
+            *((("badge", index), name, "treatment", site.taxonomy.treatments) for index, name in enumerate(look.badge)),
+            *((("layout", name), name, "set of exhibits", sets) for name in look.layout),
+            (("specimen",), look.specimen, "exhibit", ledger.exhibits),
+        ]
+        if look.scene:
+            known = {*ledger.ids()} if look.scene.values else {*()}
+            named += [(("scene", "values"), name, "value", known) for name in look.scene.values]
+            named.append((("scene", "photographs"), look.scene.photographs, "set of exhibits", sets))
+        yield from at.unknown(named)
+        if look.opening and not opening:
+            yield at.problem(("opening",), "only the first sections can be the opening of the page")
+        opening = look.opening
+
+
+class _Place:
+    """A TOML file that names things."""
+
+    def __init__(self, site: Site, file: str) -> None:
+        self.file, self.text = file, read_text(site.root / file, site.root)
+
+    def problem(self, path: tuple[str | int, ...], message: str) -> Problem:
+        return Problem(self.file, toml_line(self.text, path), spell(path), message)
+
+    def unknown(self, named: Iterable[Named]) -> Iterator[Problem]:
+        """Of (place, name, what it should be, what there is): the names that stand for nothing."""
+        for path, name, what, known in named:
+            if name and name not in known:
+                yield self.problem(path, f"no {what} '{name}'{did_you_mean(name, known)}")

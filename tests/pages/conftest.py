@@ -98,6 +98,27 @@ def small(fresh: SmallSite, encoded: Path) -> SmallSite:
     return fresh
 
 
+@pytest.fixture(scope="session")
+def themed(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., SmallSite]:
+    """`themed(name, change)`: the small content in the project's own theme, changed and built."""
+    cache: list[Path] = []
+
+    def make(name: str, change: Callable[[SmallSite], None] = lambda site: None) -> SmallSite:
+        site = copy_of_the_fixture(tmp_path_factory.mktemp(name) / "root")
+        shutil.rmtree(site.root / "templates")
+        shutil.copytree(PROJECT / "templates", site.root / "templates")
+        change(site)
+        site.age()
+        if cache:
+            shutil.copytree(cache[0] / "pictures", site.root / ".cache/pictures")
+            _adopt(site.root / ".cache")
+        site.build()
+        cache[:] = cache or [site.root / ".cache"]
+        return site
+
+    return make
+
+
 def _adopt(cache: Path) -> None:
     """Copies have inodes of their own: tell the index that these files are as they were made."""
     from pages.cache.store import save_cache, stamp

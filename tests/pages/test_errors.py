@@ -241,7 +241,7 @@ def test_javascript_links_are_refused_wherever_they_are_written(small):
     small.replace("content/page.toml", "https://example.org/paper", "javascript:alert(1)")
     (problem,) = _problems(small)
     line = _line(small, "content/page.toml", "javascript:")
-    assert problem.startswith(f"content/page.toml:{line} links.paper.url: 'javascript:alert(1)' is not an http(s)")
+    assert problem.startswith(f"content/page.toml:{line} links[0].url: 'javascript:alert(1)' is not an http(s)")
 
 
 def test_javascript_links_in_the_ledger_are_refused(small):

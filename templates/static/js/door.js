@@ -1,6 +1,6 @@
 // The door opens by itself for a reader who has chosen before; `#door` asks it to stay shut.
 (() => {
-  const key = "reversed-alignment.variant";
+  const key = document.documentElement.dataset.paper + " variant";
   let kept = null;
   try { kept = localStorage.getItem(key); } catch { /* no storage, no memory */ }
   if ((kept === "clean" || kept === "distorted") && location.hash !== "#door") {

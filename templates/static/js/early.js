@@ -4,7 +4,7 @@
   root.dataset.js = "";
   for (const name of ["theme", "intensity"]) {
     try {
-      const kept = localStorage.getItem("reversed-alignment." + name);
+      const kept = localStorage.getItem(root.dataset.paper + " " + name);
       if (kept) root.dataset[name] = kept;
     } catch { /* storage may be closed; the page works without */ }
   }
@@ -15,7 +15,7 @@
       if (kept) kept.checked = true;
       field.addEventListener("change", (event) => {
         root.dataset[name] = event.target.value;
-        try { localStorage.setItem("reversed-alignment." + name, event.target.value); } catch { /* as above */ }
+        try { localStorage.setItem(root.dataset.paper + " " + name, event.target.value); } catch { /* as above */ }
       });
     }
     // An open menu closes when the reader goes on: Escape, a click elsewhere, a link followed.

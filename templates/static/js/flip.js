@@ -2,14 +2,14 @@
 // Both copies have the same sections, exhibits, claims and tables, so the place exists in both. Claims beside a text are no
 // landmarks: the clean copy keeps them in its margin.
 (() => {
-  const KEY = "reversed-alignment.place";
+  const KEY = document.documentElement.dataset.paper + " place";
   const marks = ["data-exhibit", "data-claim", "data-table", "data-chart", "id"];
   const find = (place) => document.querySelectorAll(place.mark === "id" ? `[data-section][id="${CSS.escape(place.name)}"]` : `[${place.mark}="${CSS.escape(place.name)}"]`)[place.nth || 0];
 
   function here() {
     const line = innerHeight * 0.3;
     let best = null;
-    for (const part of document.querySelectorAll("[data-section],[data-exhibit],#audit [data-claim],[data-table],[data-chart]")) {
+    for (const part of document.querySelectorAll("[data-section],[data-exhibit],.audit [data-claim],[data-table],[data-chart]")) {
       if (!part.checkVisibility()) continue;
       const box = part.getBoundingClientRect();
       if (box.height === 0 || box.top > line || box.bottom < 0) continue;
@@ -27,7 +27,7 @@
   function flip(link) {
     const place = here();
     try {
-      localStorage.setItem("reversed-alignment.variant", link.dataset.flip);
+      localStorage.setItem(document.documentElement.dataset.paper + " variant", link.dataset.flip);
       sessionStorage.setItem(KEY, JSON.stringify(place));
     } catch { /* the anchor below still gives the section */ }
     location.href = link.href + (place && place.section ? "#" + place.section : "");

@@ -24,7 +24,7 @@
     knob.querySelector(".knob-all > summary").after(knob.querySelector(".knob-first > .knob-film"));
     const films = [...knob.querySelectorAll(".knob-film")];
     const prompt = live.querySelector("[data-knob-prompt]");
-    const arms = [...live.querySelectorAll("input[data-knob-arm]")];
+    const arms = [...live.querySelectorAll("input[data-knob-choice]")];
     const range = live.querySelector("input[type=range]");
     const place = live.querySelector(".knob-picture");
     const scores = live.querySelector(".knob-scores");
@@ -38,7 +38,7 @@
 
     function strip(arm) { // the cells of the shown prompt and an algorithm, in order of strength
       const cells = [...films[prompt.selectedIndex].querySelectorAll(".knob-cell")];
-      return strengths.map((at) => cells.filter((one) => Number(one.dataset.alignment) === at)).map((those) => those.find((one) => one.dataset.arm === arm) || those[0]);
+      return strengths.map((at) => cells.filter((one) => Number(one.dataset.turned) === at)).map((those) => those.find((one) => one.dataset.chosen === arm) || those[0]);
     }
 
     function show() {
@@ -52,7 +52,7 @@
       frame.append(picture);
       place.replaceChildren(frame);
 
-      strength.textContent = at === 0 ? "0, the base model" : String(strengths[at]);
+      strength.textContent = at === 0 ? live.dataset.zero ? `0, ${live.dataset.zero}` : "0" : String(strengths[at]);
       range.setAttribute("aria-valuetext", strength.textContent);
 
       const list = found.querySelector(".scores").cloneNode(true);
@@ -62,11 +62,11 @@
       scores.replaceChildren(list);
 
       const sees = words(found), lost = words(cells[0]).filter((word) => !sees.includes(word));
-      said.replaceChildren(`The judge sees ${sees.join(", ") || "nothing it knows"}`);
+      said.replaceChildren(`${live.dataset.by} ${sees.join(", ") || live.dataset.nothing}`);
       if (lost.length) {
         const gone = document.createElement("s");
         gone.textContent = lost.join(", ");
-        said.append("; no longer ", gone);
+        said.append(`; ${live.dataset.lost} `, gone);
       }
       said.append(".");
     }

@@ -1,0 +1,245 @@
+"""What authors may write in page.toml and section.toml: everything accepted is shown, everything unknown is refused."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from ledger.problems import InputError
+
+FULL = """
+title = "A small page about very small things"
+emphasis = "very small things"
+cited_title = "Cited: a small page"
+kind = "Sample paper"
+venue = "Nowhere Conference"
+honour = "Best of Two"
+thesis = "Small things can be checked."
+description = "Two sections, three exhibits."
+language = "ar"
+direction = "rtl"
+address = "https://example.org/small/"
+key = "small-things"
+year = 2026
+
+[affiliations]
+north = "Northern Institute"
+south = "Southern Works"
+
+[[authors]]
+name = "Ada First"
+at = ["south", "north"]
+equal = true
+url = "https://ada.example/"
+orcid = "0000-0002-1825-0097"
+contact = true
+
+[[authors]]
+name = "Ben Second"
+at = ["north"]
+equal = true
+corresponding = true
+
+[[links]]
+key = "paper"
+label = "The paper"
+url = "https://example.org/paper"
+
+[[links]]
+label = "A video"
+url = "https://example.org/video"
+
+[[links]]
+label = "Slides"
+url = "https://example.org/slides"
+
+[[links]]
+label = "Code"
+url = "https://example.org/code"
+
+[[links]]
+label = "Data"
+url = "https://example.org/data"
+
+[[announcements]]
+name = "Ada First"
+text = "looks for a small place."
+
+[[sponsors]]
+name = "Small Change Fund"
+url = "https://fund.example/"
+
+[[credits]]
+name = "Garden picture"
+text = "taken by a neighbour"
+licence = "CC0"
+
+[variants]
+clean = { name = "tidy version", text = "as it should be" }
+distorted = { name = "untidy version", text = "as it came" }
+
+[door]
+text = "Two versions of one thing."
+treatments = { exposure_extremes = 0.5 }
+
+[masthead]
+badge = ["intentional_blur"]
+severity = 0.4
+seed = 9
+stamp = "sample"
+
+[teaser]
+video = "walk.mp4"
+poster = "walk.png"
+alt = "Somebody walks"
+caption = "A walk."
+
+[check]
+allow = ["1893", "Route 66"]
+"""
+BARE = """
+title = "A page"
+description = "Nothing but a title."
+year = 2026
+door = false
+
+[[authors]]
+name = "Ada First"
+
+[[links]]
+key = "paper"
+label = "The paper"
+url = "https://example.org/paper"
+
+[check]
+allow = ["1893", "Route 66"]
+"""
+
+
+@pytest.fixture(scope="module")
+def full(themed):
+    def change(site):
+        site.write("content/page.toml", FULL)
+        site.write("content/files/walk.mp4", b"not really a film")
+        site.write("content/files/walk.png", b"nor a picture")
+
+    return themed("full", change)
+
+
+@pytest.fixture(scope="module")
+def bare(themed):
+    def change(site):
+        site.write("content/page.toml", BARE)
+        (site.root / "content/sections/02-second/distorted.md").unlink()
+        text = (site.root / "content/sections/02-second/section.toml").read_text()
+        site.write("content/sections/02-second/section.toml", text.partition("[distorted]")[0])
+
+    return themed("bare", change)
+
+
+@pytest.mark.parametrize("variant", ["clean", "distorted"])
+def test_whatever_page_toml_accepts_is_on_the_page(full, variant):
+    """A field that is read and shown nowhere is a promise broken."""
+    html = full.read(f"{variant}/index.html")
+    for said in (
+        "Sample paper", "Nowhere Conference", "<b>Best of Two</b>", "Small things can be checked.",
+        "Northern Institute", "Southern Works", "contributed equally", "corresponding author", "contact",
+        'href="https://ada.example/"', 'href="https://orcid.org/0000-0002-1825-0097"', "looks for a small place.",
+        "Small Change Fund", 'href="https://fund.example/"', "Garden picture", "taken by a neighbour", "CC0",
+        '<video controls', "files/walk.mp4", "files/walk.png", "Somebody walks", "A walk.",
+    ):  # fmt: skip
+        assert said in html, said
+    assert re.search(r'<html lang="ar" dir="rtl" [^>]*data-paper="small-things"', html)
+    assert '<em><span class="strip-line">very small things</span></em>' in html
+    labels = re.findall(r'<li><a href="https://example.org/\w+" rel="noopener">([^<]+)</a></li>', html)
+    assert labels == ["The paper", "A video", "Slides", "Code", "Data"]
+    assert f"See the </span>{'untidy' if variant == 'clean' else 'tidy'} version" in html
+
+
+def test_metadata_says_who_and_where(full):
+    html = full.read("clean/index.html")
+    assert '<meta name="citation_author_institution" content="Southern Works">' in html
+    assert '<meta name="citation_author_orcid" content="https://orcid.org/0000-0002-1825-0097">' in html
+    assert '"affiliation": [{"@type": "Organization", "name": "Southern Works"}' in html
+
+
+def test_the_door_has_the_words_of_its_paper(full):
+    html = full.read("index.html")
+    for said in ("Two versions of one thing.", "The tidy version", "as it came"):
+        assert said in html
+
+
+def test_what_a_paper_does_not_say_leaves_no_trace(bare):
+    """No stray dot, comma or empty box where kind, venue, thesis, links or a door are missing; the address of a page
+    without a door leads to the clean variant, and a section without a distorted text shows its clean one."""
+    for variant in ("clean", "distorted"):
+        html = bare.read(f"{variant}/index.html")
+        assert 'class="kind"' not in html and 'class="thesis"' not in html and "<video" not in html
+        assert "Ada First.</p>" in html and "Ada First. ," not in html and "The door" not in html
+        assert "On Route" in html
+    assert 'http-equiv="refresh" content="0; url=clean/index.html"' in bare.read("index.html")
+    assert not [problem for problem in bare.build(force=True).problems if "twin" in str(problem)]
+
+
+def test_two_papers_on_one_origin_remember_their_own_choices(full, bare):
+    for site, key in ((full, "small-things"), (bare, "paper")):
+        assert f'data-paper="{key}"' in site.read("clean/index.html")
+    for script in (full.root / "templates/static/js").glob("*.js"):
+        for line in script.read_text().splitlines():
+            if "Storage." in line:
+                assert "dataset.paper" in line or "(key" in line.lower(), f"{script.name}: {line}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('at = ["north"]', 'at = ["nort"]', "authors[1].at: no affiliation 'nort', did you mean 'north'?"),
+        ('name = "Ben Second"\nat =', 'name = "Ben Second"\naffiliation =', "authors[1].affiliation: no such field"),
+        ('orcid = "0000-0002-1825-0097"', 'orcid = "12"', "authors[0].orcid: String should match pattern"),
+        ('emphasis = "very small', 'emphasis = "quite small', "is not the end of the title"),
+        ('video = "walk.mp4"', 'video = "run.mp4"', "teaser: no such file 'content/files/run.mp4'"),
+        ('video = "walk.mp4"', 'exhibit = "gardn"', "no exhibit 'gardn', did you mean 'garden'?"),
+        ('alt = "Somebody walks"', "", "needs alt"),
+        ('badge = ["intentional_blur"]', 'badge = ["blur"]', "masthead.badge: no treatment 'blur'"),
+        ("exposure_extremes = 0.5", "exposure_extreme = 0.5", "did you mean 'exposure_extremes'?"),
+        ('label = "Code"', 'key = "paper"\nlabel = "Code"', "'paper' is the key of another link already"),
+        ('language = "ar"', 'language = "Arabic!"', "language: String should match pattern"),
+        ("[check]", '[[stamps]]\nset = "galery"\nword = "no"\n\n[check]', "no set of exhibits 'galery', did you mean"),
+        ("[check]", 'highlight = ["x"]\n\n[check]', "no such field"),
+        ("year = 2026", 'year = 2026\nhighlight = ["tuned"]', "no row of this kind 'tuned'"),
+    ],
+)
+def test_a_wrong_word_in_page_toml_is_refused_with_the_nearest(fresh, old, new, said):
+    fresh.write("content/files/walk.mp4", b"not really a film")
+    fresh.write("content/files/walk.png", b"nor a picture")
+    assert old in FULL
+    fresh.write("content/page.toml", FULL.replace(old, new, 1))
+    with pytest.raises(InputError) as caught:
+        fresh.build()
+    problems = [str(one) for one in caught.value.problems]
+    assert any(one.startswith("content/page.toml:") and said in one for one in problems), problems
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ('scene = { name = "wal" }', "scene.name: Input should be 'none', 'opening_page', 'wall'"),
+        ('scene = { name = "wall", values = ["models.alfa.delta"] }', "no value 'models.alfa.delta', did you mean"),
+        (
+            'scene = { name = "snapshots", photographs = "galery" }',
+            "no set of exhibits 'galery', did you mean 'gallery'?",
+        ),
+        ('layout = { galery = "wide" }', "no set of exhibits 'galery', did you mean"),
+        ('layout = { gallery = "wyde" }', "Input should be 'level', 'small', 'wide' or 'narrow'"),
+        ('specimen = "gardn"', "no exhibit 'gardn', did you mean 'garden'?"),
+        ("openning = true", "openning: no such field, did you mean 'opening'?"),
+        ("opening = true", "only the first sections can be the opening of the page"),
+    ],
+)
+def test_a_wrong_word_in_section_toml_is_refused_with_the_nearest(fresh, written, said):
+    fresh.replace("content/sections/02-second/section.toml", 'id = "second"', f'id = "second"\n{written}')
+    with pytest.raises(InputError) as caught:
+        fresh.build()
+    (problem,) = [str(one) for one in caught.value.problems]
+    assert problem.startswith("content/sections/02-second/section.toml:2 ") and said in problem
