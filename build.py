@@ -177,7 +177,7 @@ def serve(port: int, root: Path) -> None:
 @click.option("--treatment", required=True, help="A treatment of content/taxonomy.toml.")
 @click.option("--severity", type=Finite(0, 1), default=0.6, show_default=True)
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
-@click.option("--max-megapixels", type=click.FloatRange(min=1), default=200, show_default=True, help="Largest picture.")
+@click.option("--max-megapixels", type=Finite(min=1), default=200, show_default=True, help="Largest picture.")
 def treat(source: Path, target: Path, treatment: str, severity: float, seed: int, max_megapixels: float) -> None:
     """Apply one treatment to one picture.
 

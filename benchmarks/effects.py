@@ -43,7 +43,7 @@ import effects
 from effects.textures import clouds, generator
 
 SEVERITY = 0.6
-EncodeJob = Callable[[], object]
+Run = Callable[[], object]
 
 
 def photograph(side: int) -> np.ndarray:
@@ -148,7 +148,7 @@ class Recording:
         self._alive.clear()
 
 
-def bare(run: EncodeJob) -> EncodeJob:
+def bare(run: Run) -> Run:
     """The calls of OpenCV and StringZilla that `run` makes, alone."""
     recording = Recording()
     translate = stringzilla.translate
@@ -172,7 +172,7 @@ def bare(run: EncodeJob) -> EncodeJob:
     return recording.replay
 
 
-def medians(candidates: dict[str, EncodeJob], seconds: float) -> dict[str, float]:
+def medians(candidates: dict[str, Run], seconds: float) -> dict[str, float]:
     """Median CPU seconds of every candidate that works; they take turns until `seconds` each are spent."""
     times: dict[str, list[float]] = {}
     for name, work in candidates.items():
@@ -195,7 +195,7 @@ def medians(candidates: dict[str, EncodeJob], seconds: float) -> dict[str, float
     return {name: statistics.median(taken) for name, taken in times.items()}
 
 
-def albumentations_effects(image: np.ndarray) -> dict[str, dict[str, EncodeJob]]:
+def albumentations_effects(image: np.ndarray) -> dict[str, dict[str, Run]]:
     """{treatment: {"albumentations X": run}}"""
     import albumentations as A
 
@@ -232,7 +232,7 @@ def albumentations_effects(image: np.ndarray) -> dict[str, dict[str, EncodeJob]]
     }
 
 
-def kornia_effects(image: np.ndarray) -> dict[str, dict[str, EncodeJob]]:
+def kornia_effects(image: np.ndarray) -> dict[str, dict[str, Run]]:
     """{treatment: {"kornia X": run}}, uint8 in and out."""
     import kornia.augmentation as K
     import torch
@@ -271,7 +271,7 @@ def kornia_effects(image: np.ndarray) -> dict[str, dict[str, EncodeJob]]:
     }
 
 
-def imagecorruptions_effects(image: np.ndarray) -> dict[str, dict[str, EncodeJob]]:
+def imagecorruptions_effects(image: np.ndarray) -> dict[str, dict[str, Run]]:
     """{treatment: {"imagecorruptions x": run}}"""
     from imagecorruptions import corrupt
 
@@ -312,9 +312,9 @@ def rows(only: list[str]) -> Iterator[tuple[str, str, int]]:
             yield name, name, 1
 
 
-def competitors(image: np.ndarray) -> tuple[dict[str, dict[str, EncodeJob]], list[str]]:
+def competitors(image: np.ndarray) -> tuple[dict[str, dict[str, Run]], list[str]]:
     """All competitors' runs by row, and the versions of what is installed."""
-    found: dict[str, dict[str, EncodeJob]] = {}
+    found: dict[str, dict[str, Run]] = {}
     versions = []
     for library, collect in (
         ("albumentations", albumentations_effects),

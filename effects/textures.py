@@ -98,14 +98,24 @@ def clouds(rng: np.random.Generator, height: int, width: int, cells: int, octave
 
 
 def window(tile: Image, rng: np.random.Generator, height: int, width: int, zoom: float = 1.0) -> Image:
-    """A height x width window of `tile` at a seeded place, enlarged `zoom` times; small tiles repeat."""
+    """A height x width window of `tile` at a seeded place, enlarged `zoom` times."""
     high, wide = max(1, round(height / zoom)), max(1, round(width / zoom))
     top, left = int(rng.integers(0, SIDE)), int(rng.integers(0, SIDE))
     if high > SIDE or wide > SIDE:
-        tile = np.tile(tile, (-(-high // SIDE), -(-wide // SIDE)) + (1,) * (tile.ndim - 2))
+        tile = _quilt(tile, rng, -(-high // SIDE), -(-wide // SIDE))
     top, left = top % max(1, tile.shape[0] - high), left % max(1, tile.shape[1] - wide)
     cut = tile[top : top + high, left : left + wide]
     return cut if (high, wide) == (height, width) else np.asarray(cv2.resize(cut, (width, height)), np.uint8)
+
+
+def _quilt(tile: Image, rng: np.random.Generator, rows: int, columns: int) -> Image:
+    """rows x columns copies of `tile`, each shifted and flipped in its own way, so that nothing repeats in a grid."""
+
+    def copy() -> Image:
+        shift, flips = rng.integers(0, SIDE, 2).tolist(), (1 - 2 * rng.integers(0, 2, 2)).tolist()
+        return np.roll(tile, shift, (0, 1))[:: flips[0], :: flips[1]]
+
+    return np.vstack([np.hstack([copy() for _ in range(columns)]) for _ in range(rows)])
 
 
 def texture_zoom(height: int, width: int) -> float:

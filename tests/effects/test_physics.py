@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import effects
+from effects import textures
 from tests.effects.pictures import Image, landscape, linear, still_life, texture
 
 
@@ -105,12 +106,22 @@ def test_grain_is_strongest_in_the_mid_tones() -> None:
     assert grain(128) > 6
 
 
-def test_grain_differs_from_seed_to_seed_and_is_not_a_repeating_tile() -> None:
-    first, second = (
-        effects.apply(flat(128, 256), "film_artifacts", 0.5, seed)[..., 1].astype(float) for seed in (1, 2)
-    )
-    assert abs(np.corrcoef(first.ravel(), second.ravel())[0, 1]) < 0.05
-    assert abs(np.corrcoef(first[:, :128].ravel(), first[:, 128:].ravel())[0, 1]) < 0.05
+def _alike(first: Image, second: Image) -> float:
+    return abs(float(np.corrcoef(first.ravel(), second.ravel())[0, 1]))
+
+
+def test_grain_differs_from_seed_to_seed() -> None:
+    first, second = (effects.apply(flat(128, 256), "film_artifacts", 0.5, seed)[..., 1] for seed in (1, 2))
+    assert _alike(first, second) < 0.05
+
+
+@pytest.mark.parametrize("tile", [textures.grain_texture(1.0)[..., 1], textures.tape_texture()], ids=["grain", "tape"])
+def test_noise_does_not_repeat_in_a_picture_larger_than_its_tile(tile: Image) -> None:
+    """Two places of a large print that are the length of a tile apart had the same grain."""
+    noise = textures.window(tile, np.random.default_rng(1), 2100, 2100)
+    for distance in (128, textures.SIDE // 2, textures.SIDE, 3 * textures.SIDE // 2):
+        assert _alike(noise[distance:], noise[:-distance]) < 0.05
+        assert _alike(noise[:, distance:], noise[:, :-distance]) < 0.05
 
 
 def test_bright_lamps_get_a_red_halo_on_film() -> None:

@@ -117,7 +117,8 @@ def test_treat_writes_what_effects_make(run, tmp_path, mode):
     [
         (["--treatment", "analog_degradatoin"], "analog_degradation"),
         (["--treatment", "intentional_blur", "--severity", "2"], "not in the range"),
-        (["--treatment", "intentional_blur", "--severity", "nan"], ""),
+        (["--treatment", "intentional_blur", "--severity", "nan"], "is no finite number"),
+        (["--treatment", "intentional_blur", "--max-megapixels", "nan"], "is no finite number"),
     ],
 )
 def test_treat_says_what_is_wrong(run, tmp_path, words, said):
@@ -153,6 +154,81 @@ def test_a_new_exhibit_is_refused_until_its_gaps_are_filled(run, small, tmp_path
     built = run("build", "--root", small.root, "--out", small.out)
     assert built.exit_code == 0, built.stderr
     assert 'alt="A wet dog."' in small.read("clean/index.html")
+
+
+@pytest.mark.parametrize(
+    ("mode", "form", "suffix"),
+    [
+        ("RGB", "JPEG", "jpg"),
+        ("CMYK", "JPEG", "jpg"),
+        ("P", "PNG", "png"),
+        ("I;16", "PNG", "png"),
+        ("RGB", "MPO", "jpg"),
+        ("RGB", "TIFF", "tif"),
+    ],
+)
+def test_a_copied_picture_ends_in_the_name_of_its_form(run, small, tmp_path, mode, form, suffix):
+    """A phone's photo was called `86a68c0b4a23e63d.`, which Windows cannot check out."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture = tmp_path / "Bäckerei 1.upload"
+    Image.new(mode, (60, 40)).save(picture, form, exif=exif)
+    assert run("new-exhibit", "phone", "--picture", picture, "--root", small.root).exit_code == 0
+    entry = json.loads((small.root / "results/exhibit-phone.json").read_text())["exhibits"]["phone"]["pictures"][0]
+    assert entry["file"] == f"{entry['sha256'][:16]}.{suffix}"
+    assert (entry["width"], entry["height"]) == (40, 60), "as it is shown, upright"
+    assert (small.root / "results/pictures" / entry["file"]).read_bytes() == picture.read_bytes()
+
+
+def test_an_unfinished_exhibit_does_not_block_the_next(run, small, tmp_path):
+    Image.new("RGB", (20, 10)).save(tmp_path / "a.png")
+    for name in ("one", "two"):
+        assert run("new-exhibit", name, "--picture", tmp_path / "a.png", "--root", small.root).exit_code == 0
+    again = run("new-exhibit", "one", "--picture", tmp_path / "a.png", "--root", small.root)
+    assert again.exit_code == 1 and "results/exhibit-one.json: there is an exhibit 'one' already" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--set", "My Set"], "--set: 'My Set' is not lower-case letters"),
+        (["--set", "gallery", "--picture", "BROKEN"], "'broken.png' is damaged"),
+    ],
+)
+def test_a_refused_exhibit_leaves_nothing_behind(run, small, tmp_path, words, said):
+    """The first of two pictures stayed in results/pictures/ when the second was no picture."""
+    Image.fromarray(np.random.default_rng(1).integers(0, 255, (20, 20, 3), np.uint8)).save(tmp_path / "a.png")
+    (tmp_path / "broken.png").write_bytes((tmp_path / "a.png").read_bytes()[:600])
+    words = [tmp_path / "broken.png" if word == "BROKEN" else word for word in words]
+    before = set((small.root / "results").rglob("*"))
+    refused = run("new-exhibit", "dog", "--picture", tmp_path / "a.png", *words, "--root", small.root)
+    assert refused.exit_code == 1 and said in refused.stderr
+    assert set((small.root / "results").rglob("*")) == before
+
+
+def test_treat_shows_transparency_over_white_where_the_form_has_none(run, tmp_path):
+    Image.new("RGBA", (64, 64), (255, 0, 0, 0)).save(tmp_path / "in.png")
+    words = ("--treatment", "intentional_blur", "--severity", "0")
+    assert run("treat", tmp_path / "in.png", tmp_path / "out.jpg", *words).exit_code == 0
+    assert np.asarray(Image.open(tmp_path / "out.jpg")).min() >= 254
+
+
+def test_treat_keeps_sixteen_bits_of_grey_as_a_ramp(run, tmp_path):
+    """They were clipped to white, also at severity 0, which returns the input."""
+    ramp = np.tile(np.linspace(0, 65535, 256).round().astype(np.uint16), (8, 1))
+    Image.fromarray(ramp).save(tmp_path / "in.png")
+    words = ("--treatment", "intentional_blur", "--severity", "0")
+    assert run("treat", tmp_path / "in.png", tmp_path / "out.png", *words).exit_code == 0
+    assert np.asarray(Image.open(tmp_path / "out.png"))[4, :, 1].tolist() == list(range(256))
+
+
+@pytest.mark.parametrize("name", ["out.xyz", "out", "folder.png"])
+def test_treat_writes_nothing_where_it_cannot(run, tmp_path, name):
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "in.png")
+    (tmp_path / "folder.png").mkdir()
+    refused = run("treat", tmp_path / "in.png", tmp_path / name, "--treatment", "intentional_blur")
+    assert refused.exit_code != 0 and name in refused.output
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder.png", "in.png"]
 
 
 @pytest.mark.parametrize("name", ["garden", "Wet Dog", "../x"])
