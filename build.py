@@ -148,8 +148,9 @@ def check(out: Path, root: Path) -> None:
       python build.py check --out site
     """
     from pages.output.check import check as prove
+    from pages.source.unfinished import unfinished
 
-    found = list(prove(root, out))
+    found = [*prove(root, out), *unfinished(root)]
     if found:
         _complain(found)
         raise SystemExit(1)
@@ -277,6 +278,24 @@ def recompute(ids: tuple[str, ...], root: Path) -> None:
     click.echo(f"{agreeing} agree, {len(differing)} differ, {missing} have no rows in this copy")
     if differing:
         raise SystemExit(1)
+
+
+@main.command("init")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--bib", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="BibTeX of the paper.")
+def init(folder: Path, bib: Path | None) -> None:
+    """Begin a publication: a small paper that builds, with what is still to write marked TODO.
+
+    \b
+    Example:
+      python build.py init ../my-paper --bib my-paper.bib
+    """
+    from datetime import date
+
+    from pages.source.init import init as begin
+
+    files = begin(folder, bib, date.today().year)  # noqa: DTZ011 - the year on the author's own calendar
+    click.echo(f"{folder}: {len(files)} files; next: python build.py serve --root {folder}")
 
 
 @main.command("new-exhibit")

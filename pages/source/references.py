@@ -29,8 +29,11 @@ class Reference:
 def load(root: Path, problems: list[Problem]) -> dict[str, Reference]:
     """Key -> reference; every entry that cannot be read is a Problem with its line. No file, no references."""
     file = root / "content/references.bib"
-    if not file.exists():
-        return {}
+    return read(file, root, problems) if file.exists() else {}
+
+
+def read(file: Path, root: Path, problems: list[Problem]) -> dict[str, Reference]:
+    """Key -> reference of a BibTeX file, named below `root` in `problems`."""
     from bibtexparser.entrypoint import parse_string
     from bibtexparser.middlewares import LatexDecodingMiddleware, SeparateCoAuthors, SplitNameParts
     from bibtexparser.model import DuplicateBlockKeyBlock

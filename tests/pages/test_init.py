@@ -1,0 +1,68 @@
+"""A new publication builds at once, says what is still to write, and touches nothing that was there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+BIB = r"""
+@inproceedings{doe2026, title = {A {V}ery "Good" Paper}, author = {Doe, Jane and M{\"u}ller, Jo}, year = 2026,
+  booktitle = {Neural Things}, doi = {10.1000/1}}
+"""
+
+
+def _run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(PROJECT / "build.py"), *map(str, arguments)]
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    return subprocess.run(command, capture_output=True, encoding="utf-8", env=environment, timeout=120, check=False)
+
+
+def test_a_new_publication_builds_and_check_names_what_is_unfinished(tmp_path):
+    (tmp_path / "mine.bib").write_text(BIB, encoding="utf-8")
+    mine, out = tmp_path / "mine", tmp_path / "site"
+    assert _run("init", mine, "--bib", tmp_path / "mine.bib").returncode == 0
+    page = tomllib.loads((mine / "content/page.toml").read_text(encoding="utf-8"))
+    assert page["title"] == 'A Very "Good" Paper' and page["year"] == 2026
+    assert [author["name"] for author in page["authors"]] == ["Jane Doe", "Jo Müller"]
+    built = _run("build", "--root", mine, "--out", out)
+    assert built.returncode == 0, built.stderr
+    assert (mine / ".github/workflows/pages.yml").exists()
+    html = (out / "clean/index.html").read_text(encoding="utf-8")
+    assert all(part in html for part in ("<math ", "data-table=", 'class="chart"', "data-exhibit=", 'id="ref-opencv"'))
+    checked = _run("check", "--root", mine, "--out", out)
+    lines = checked.stderr.splitlines()
+    assert checked.returncode == 1 and "content/page.toml:3: unfinished: the paper in one sentence" in lines
+    assert all("unfinished" in line for line in lines[:-1]), checked.stderr
+    for file in [*mine.rglob("*.md"), *mine.rglob("*.toml"), *mine.rglob("*.json")]:
+        file.write_text(file.read_text(encoding="utf-8").replace("TODO: ", "So "), encoding="utf-8")
+    assert _run("build", "--root", mine, "--out", out).returncode == 0
+    assert _run("check", "--root", mine, "--out", out).returncode == 0
+
+
+def test_a_folder_that_holds_anything_is_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("mine")
+    refused = _run("init", tmp_path)
+    assert refused.returncode == 1 and "is not an empty folder" in refused.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize(("text", "said"), [("no entry", "holds no entry"), ("@misc{a, title={x}}", "has no year")])
+def test_a_bibtex_file_that_says_too_little_is_named(tmp_path, text, said):
+    (tmp_path / "mine.bib").write_text(text)
+    refused = _run("init", tmp_path / "mine", "--bib", tmp_path / "mine.bib")
+    assert refused.returncode == 1 and said in refused.stderr
+    assert not (tmp_path / "mine").exists()
+
+
+def test_the_example_builds_and_is_sound(tmp_path):
+    root = tmp_path / "example"
+    shutil.copytree(PROJECT / "examples/treatments", root, ignore=shutil.ignore_patterns(".cache", "site"))
+    built = _run("build", "--root", root, "--out", tmp_path / "site")
+    assert built.returncode == 0, built.stderr
