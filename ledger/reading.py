@@ -137,6 +137,9 @@ def _merge(documents: list[tuple[Path, Document]], root: Path) -> Ledger:
         twin = merged.values.get(value.agrees_with or "")
         if twin is not None and twin.agrees_with is None:
             merged.values[value.agrees_with or ""] = twin.model_copy(update={"agrees_with": id})
+    for id, value in merged.values.items():
+        if value.measure and value.rows is None and (root / "results" / value.measure.rows).exists():
+            merged.values[id] = value.model_copy(update={"rows": value.measure.rows})
     for id, exhibit in merged.exhibits.items():
         if any(picture.scores_from for picture in exhibit.pictures):
             merged.exhibits[id] = _with_scores(exhibit, merged)
