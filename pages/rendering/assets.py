@@ -7,33 +7,46 @@ import posixpath
 import re
 from pathlib import Path
 
+# How a file names another one: what stands before the address and after it.
+REFERENCES = {
+    ".css": re.compile(r"(?P<before>url\(['\"]?)(?P<address>[^'\")#?]+)(?P<after>['\"]?\))"),
+    ".js": re.compile(r"(?P<before>\bfrom \")(?P<address>\.[^\"]+)(?P<after>\")"),
+}
+
 
 def assets(folder: Path) -> dict[str, tuple[str, bytes]]:
-    """Path below `folder` -> (address below site/, bytes). Addresses inside style sheets (`url(../fonts/x.woff2)`) are
-    rewritten to the hashed names."""
+    """Path below `folder` -> (address below site/, bytes). Where a style sheet (`url(../fonts/x.woff2)`) or a script
+    (`from "./x.js"`) names another file, it names the published one."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     raw = {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
-    plain = {path: (_hashed(path, content), content) for path, content in raw.items() if not path.endswith(".css")}
-    sheets = {}
-    for path, content in raw.items():
-        if path.endswith(".css"):
-            text = _with_hashed_urls(path, content.decode(), plain).encode()
-            sheets[path] = (_hashed(path, text), text)
-    return {**plain, **sheets}
+    published: dict[str, tuple[str, bytes]] = {}
+
+    def publish(path: str) -> str:
+        if path not in published:
+            content = raw[path]
+            if pattern := REFERENCES.get(posixpath.splitext(path)[1]):
+                content = pattern.sub(lambda match: _renamed(path, match), content.decode()).encode()
+            published[path] = _hashed(path, content), content
+        return published[path][0]
+
+    def _renamed(path: str, match: re.Match[str]) -> str:
+        folder = posixpath.dirname(path)
+        target = posixpath.normpath(posixpath.join(folder, match["address"]))
+        if target not in raw:
+            return match[0]
+        return match["before"] + _relative(publish(target), f"assets/{folder}") + match["after"]
+
+    for path in raw:
+        publish(path)
+    return published
+
+
+def _relative(address: str, folder: str) -> str:
+    """Scripts name each other by `./`; elsewhere it does no harm."""
+    relative = posixpath.relpath(address, folder)
+    return relative if relative.startswith("..") else f"./{relative}"
 
 
 def _hashed(path: str, content: bytes) -> str:
     stem, dot, suffix = path.rpartition(".")
     return f"assets/{stem}-{hashlib.sha256(content).hexdigest()[:10]}{dot}{suffix}"
-
-
-def _with_hashed_urls(path: str, text: str, named: dict[str, tuple[str, bytes]]) -> str:
-    """A style sheet whose `url(...)` name the published files."""
-
-    def hashed(match: re.Match[str]) -> str:
-        target = posixpath.normpath(posixpath.join(posixpath.dirname(path), match[2]))
-        if target not in named:
-            return match[0]
-        return f"url({match[1]}{posixpath.relpath(named[target][0], posixpath.dirname('assets/' + path))}{match[1]})"
-
-    return re.sub(r"url\((['\"]?)([^'\")#?]+)\1\)", hashed, text)
