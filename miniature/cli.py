@@ -43,7 +43,8 @@ def train(
 ) -> None:
     """Train everything, or one stage; a run that was cut off goes on where it was.
 
-    Stages: render, autoencoder, encoder, generator, judge, rewards, freeze, alignment, calibrate, measure.
+    Stages: render, autoencoder, encoder, generator, judge, rewards, freeze, alignment, calibrate, measure,
+    tiny_decoder.
 
     \b
     Example:
@@ -152,6 +153,20 @@ def unpack(out: Path | None, resume: Path | None) -> None:
         click.echo(resume)
     else:
         click.echo(packing.unpack(out or packing.CACHE))
+
+
+@miniature.command()
+def web() -> None:
+    """Make the files with which readers draw in their browsers, into .cache/draw; `make web` also installs the runtime.
+
+    \b
+    Example:
+      python build.py miniature web
+    """
+    from miniature.shipping import web as browser
+
+    for provider, size in browser.write()["bytes"].items():
+        click.echo(f"{browser.OUT}: {size / 1e6:.1f} MB with {provider}")
 
 
 @miniature.command()

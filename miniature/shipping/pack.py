@@ -24,6 +24,7 @@ CACHE = ROOT / ".cache" / "miniature"
 PART = 14_000_000  # bytes: no shipped file is larger
 LEAST = 2048  # elements of a tensor that is worth quantising
 SCALE = "::scale"
+PREVIEWS = "web/tiny_decoder.safetensors"  # no part of the revision: it only imitates
 TALL = 32  # matrices of fewer columns are scaled by column
 SHIPPED_REWARDS = (
     "gatenone-low-s0", "gatenone-low-s1", "gatenone-low-s2", "gate80-low-s0", "gate95-low-s0", "gatenone-middle-s0",
@@ -87,6 +88,10 @@ def pack(
         _write(target, name, quantise(_state(folder / source)))
     for kind, chosen in (("rewards", rewards), ("alignment", arms)):
         _write(target, kind, quantise(_factors(folder / kind, chosen)))
+    previews = folder / "tiny_decoder" / "model.safetensors"
+    if previews.exists():
+        (target / PREVIEWS).parent.mkdir(exist_ok=True)
+        save_file(quantise(load_file(previews)), target / PREVIEWS)
     texts = {
         path.relative_to(folder).as_posix(): json.loads(path.read_text())
         for source in JSON_FOLDERS
@@ -150,7 +155,7 @@ def resume(folder: Path, source: Path = SHIPPED) -> None:
         (folder / name / "done").write_text("1")
     for kind in ("rewards", "alignment"):
         (folder / kind).mkdir(exist_ok=True)
-        for name, factors in _grouped(restore(_named(source, kind))).items():
+        for name, factors in _grouped(restore(named(source, kind))).items():
             save_file(factors, folder / kind / f"{name}.safetensors")
     shutil.rmtree(unpacked)
 
@@ -183,7 +188,7 @@ def unpack(target: Path = CACHE, source: Path = SHIPPED) -> Path:
     for name, text in json.loads((source / "models.json").read_text()).items():
         folder = next(old for old in moves if name.startswith(old))
         _json(fresh / name.replace(folder, moves[folder], 1), text)
-    states = {name: restore(_named(source, name)) for name in MODELS}
+    states = {name: restore(named(source, name)) for name in MODELS}
     for name, (_, place) in MODELS.items():
         _model(fresh / place, states[name], WEIGHTS.get(name, "model"))
     texts = {
@@ -192,10 +197,10 @@ def unpack(target: Path = CACHE, source: Path = SHIPPED) -> Path:
         if key.startswith("text_model.")
     }
     _model(fresh / "pipeline" / "text_encoder", texts, "model")
-    for name, factors in _grouped(restore(_named(source, "rewards"))).items():
+    for name, factors in _grouped(restore(named(source, "rewards"))).items():
         shutil.copytree(fresh / "encoder", fresh / "rewards" / name, ignore=shutil.ignore_patterns("*.safetensors"))
         _model(fresh / "rewards" / name, lowrank_numpy.merge(states["encoder"], factors), "model")
-    for name, factors in _grouped(restore(_named(source, "alignment"))).items():
+    for name, factors in _grouped(restore(named(source, "alignment"))).items():
         flux = {f"transformer.{key}": value for key, value in factors.items()}
         _model(fresh / "alignment" / name, flux, "pytorch_lora_weights", _alpha(factors))
     (fresh / "revision").write_text(revision)
@@ -204,7 +209,7 @@ def unpack(target: Path = CACHE, source: Path = SHIPPED) -> Path:
     return target
 
 
-def _named(source: Path, name: str) -> dict[str, np.ndarray]:
+def named(source: Path, name: str) -> dict[str, np.ndarray]:
     packed: dict[str, np.ndarray] = {}
     for path in sorted([*source.glob(f"{name}.safetensors"), *source.glob(f"{name}-[0-9].safetensors")]):
         packed |= load_file(path)

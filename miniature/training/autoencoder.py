@@ -81,11 +81,17 @@ def _loss(model: Any, target: Tensor, rng: np.random.Generator, *, halve: bool) 
             latents = F.interpolate(latents, scale_factor=0.5, mode="bilinear")
             target = F.interpolate(target, scale_factor=0.5, mode="bilinear", antialias=True)
         error = model.decode(latents).sample.float() - target
+    divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
+    loss, squares = difference(error)
+    return loss + 4e-4 * divergence, squares
+
+
+def difference(error: Tensor) -> tuple[Tensor, Tensor]:
+    """How far a picture is off: L1, gradients, low frequencies and squares; the mean square alone beside it."""
     squares = error.square().mean()
     edges = error.diff(dim=2).abs().mean() + error.diff(dim=3).abs().mean()
     low = F.avg_pool2d(error, 4).abs().mean()
-    divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
-    return error.abs().mean() + 0.7 * edges + 0.5 * low + 2 * squares + 4e-4 * divergence, squares.detach()
+    return error.abs().mean() + 0.7 * edges + 0.5 * low + 2 * squares, squares.detach()
 
 
 def _measure(model: Any, folder: Path, place: torch.device) -> dict[str, Any]:

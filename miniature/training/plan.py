@@ -22,6 +22,7 @@ from miniature.nets.shapes import FULL, TINY, Sizes
 
 STAGES = (
     "render", "autoencoder", "encoder", "generator", "judge", "rewards", "freeze", "alignment", "calibrate", "measure",
+    "tiny_decoder",
 )  # fmt: skip
 # Shares of the whole time on one H100. Encoder and autoencoder run side by side, as do rewards and generator.
 SHARES = {"render": 0.30, "autoencoder": 0.172, "encoder": 0.14, "judge": 0.07, "generator": 0.445, "alignment": 0.07}
@@ -54,14 +55,14 @@ def run_stage(folder: Path, stage: str, size: str, seconds: float, part: str = "
         return
     from miniature import calibration, measurement
     from miniature.annotators import CELLS
-    from miniature.training import alignment, autoencoder, encoder, generator, judge, rewards
+    from miniature.training import alignment, autoencoder, encoder, generator, judge, rewards, tiny_decoder
     from miniature.training.common import quiet
 
     quiet()
-    if stage in ("autoencoder", "encoder", "generator", "judge"):
+    if stage in ("autoencoder", "encoder", "generator", "judge", "tiny_decoder"):
         if not (folder / stage / "done").exists():
             modules: dict[str, Any] = {"autoencoder": autoencoder, "encoder": encoder}
-            modules |= {"generator": generator, "judge": judge}
+            modules |= {"generator": generator, "judge": judge, "tiny_decoder": tiny_decoder}
             print(modules[stage].train(folder, sizes, seconds) | {"losses": "..."}, flush=True)
     elif stage == "rewards" and tiny:
         rewards.train(folder, steps=12, pairs=8, cells=CELLS[:1], part=part)

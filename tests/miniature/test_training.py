@@ -16,7 +16,7 @@ def losses(folder: Path, stage: str) -> list[float]:
     return [loss for _, loss in json.loads((folder / stage / "report.json").read_text())["losses"]]
 
 
-@pytest.mark.parametrize("stage", ["autoencoder", "encoder", "generator", "judge"])
+@pytest.mark.parametrize("stage", ["autoencoder", "encoder", "generator", "judge", "tiny_decoder"])
 def test_the_loss_falls(trained: Path, stage: str) -> None:
     found = losses(trained, stage)
     late = sum(found[-3:]) / len(found[-3:])
