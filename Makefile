@@ -1,15 +1,24 @@
 # Two commands: `make site` and `make test`. Everything lives in .venv; a stamp per tier makes a second call instant.
 PYTHON ?= python3
 BIN := .venv/bin
+RUNTIME := miniature/shipping/runtime
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 # The wheels that only a CUDA build of torch needs; torch itself asks for them where it has one.
 CUDA_WHEELS := triton cuda-bindings cuda-pathfinder cuda-toolkit $(addprefix nvidia-,cublas cuda-cupti cuda-nvrtc \
 	cuda-runtime cudnn-cu13 cufft cufile curand cusolver cusparse cusparselt-cu13 nccl-cu13 nvjitlink nvshmem-cu13 nvtx)
 
-.PHONY: site evidence test lint gpu browser lock clean
+.PHONY: site web evidence test lint gpu browser lock clean
 
 site: .venv/.site
 	$(BIN)/python build.py
+
+# The model with which readers draw in their browsers: the next `make site` publishes it.
+web: .venv/.site $(RUNTIME)/node_modules/.package-lock.json
+	$(BIN)/python build.py miniature web
+
+$(RUNTIME)/node_modules/.package-lock.json: $(RUNTIME)/package-lock.json
+	npm ci --no-audit --no-fund --ignore-scripts --prefix $(RUNTIME)
+	touch $@
 
 evidence: .venv/.evidence
 
@@ -38,10 +47,12 @@ gpu: .venv/.test
 	$(BIN)/python -m pytest -q tests/evidence/test_scorers_accelerator.py tests/evidence/test_generators_accelerator.py
 	$(BIN)/python benchmarks/generate.py --out benchmarks/results/generate-gpu.md
 
-# A Chromium for the browser tests, and axe for the accessibility ones.
-browser: tests/browser/node_modules/axe-core/axe.min.js
+# Chromium and Firefox for the browser tests, axe for the accessibility ones, the runtime for the drawing page.
+browser: tests/browser/node_modules/axe-core/axe.min.js $(RUNTIME)/node_modules/.package-lock.json
 	command -v chromium || command -v chromium-browser || command -v google-chrome || \
 	  { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends chromium; }
+	command -v firefox || command -v firefox-esr || \
+	  { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends firefox-esr; }
 
 tests/browser/node_modules/axe-core/axe.min.js: tests/browser/package-lock.json
 	npm ci --no-audit --no-fund --prefix tests/browser

@@ -1,1 +1,1 @@
-"""The trained weights in the repository: packing, drawing, and the pictures of the page."""
+"""The trained weights in the repository: packing, drawing, the pictures of the page, and browsers."""
