@@ -72,9 +72,9 @@ def _build(root: Path, out: Path, tree: Tree, frame: str, jobs: int, checked: bo
     from pages.images import jobs as encoding
     from pages.images import library
     from pages.output import check
-    from pages.rendering import downloads, engine
+    from pages.rendering import downloads, drawing_page, engine
     from pages.rendering.assets import assets
-    from pages.source import load
+    from pages.source import drawing, load
     from pages.source.theme import theme
 
     site = load.load(root)
@@ -83,13 +83,15 @@ def _build(root: Path, out: Path, tree: Tree, frame: str, jobs: int, checked: bo
     problems = [*site.problems, *_inspect(site, book), *lost]
     static = assets(theme(root) / "static")
     addresses = {name: address for name, (address, _) in static.items()}
-    renderer = engine.Renderer(site, book, addresses, _plates(site), tree, frame)
+    model, hints = drawing.load(root)
+    renderer = engine.Renderer(site, book, addresses, _plates(site), tree, frame, model)
     texts = dict(renderer.pages())
     if problems or renderer.problems:
         raise InputError([*problems, *renderer.problems])
-    pages, notes = len(texts), tuple(dict.fromkeys([*site.remote.notes, *renderer.notes]))
+    pages, notes = len(texts), tuple(dict.fromkeys([*site.remote.notes, *renderer.notes, *hints]))
     texts |= {**downloads.downloads(site, renderer.memory), **rows, **dict(static.values())}
     texts |= {f"files/{path}": file.read_bytes() for path, file in site.files.items()}
+    texts |= drawing_page.scripts(static, model)
     texts |= _for_hosts(site, [*texts])
     missing = book.missing(tree.stamps if tree.intact else ())
     failed = book.make(missing, jobs, console.progress)
@@ -97,7 +99,8 @@ def _build(root: Path, out: Path, tree: Tree, frame: str, jobs: int, checked: bo
     renderer.memory.save()
     if failed:
         raise InputError(_locate(site, book, work.path, reason) for work, reason in failed)
-    done = publish(out, texts, dict(book.files()), tree)
+    files = {**dict(book.files()), **drawing_page.files(root, model)}
+    done = publish(out, texts, files, tree)
     if done.removed:
         _name_removed(root, done.removed, console)
     return Report(

@@ -13,9 +13,11 @@ from pathlib import Path
 
 from pages.cache.store import MTIME_GRANULARITY_NS
 
-INPUTS = ("content", "results", "templates", ".cache/remote")  # below the root of a project
+INPUTS = ("content", "results", "templates", ".cache/remote", ".cache/draw")  # below the root of a project
 CODE = ("pages", "ledger", "effects", "templates", "build.py")  # beside this package
-SETTINGS = ("page.toml", "section.toml", "charts.toml", "taxonomy.toml", "sources.toml", "pictures.lock.json")
+SETTINGS = (
+    "page.toml", "section.toml", "charts.toml", "taxonomy.toml", "sources.toml", "pictures.lock.json", "draw.json",
+)  # fmt: skip
 ENVIRONMENT = ("SITE_URL", "SOURCE_DATE_EPOCH")
 
 

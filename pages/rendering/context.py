@@ -15,6 +15,7 @@ Every page sees these names (everything from the ledger is escaped where it is p
   text | typeset      quotes, dashes and spaces of print, for captions; texts of sections have them already
   marked(text)        a claim's sentence_marked, because_marked or second.because_marked, numbers as value(id)
   has(id), show(value)         whether the ledger has the value `id`; a Value as it is printed
+  drawing             pages.source.drawing.Drawing, the model for readers' browsers, or None
   label(id)           label of a taxonomy sub-category
   exhibit_url(id), value_url(id), claim_url(id)
   picture(exhibit, picture=None)     `Shown`: state, sources [(type, srcset)], src, width, height, alt, label, full
@@ -456,4 +457,5 @@ class TemplateContext:
             "ledger": self.ledger,
             "section": self.section,
             "called": self.site.called,
+            "drawing": self.r.drawing,
         }

@@ -14,7 +14,7 @@ from pages.cache.fragments import FragmentCache, Trace
 from pages.cache.recording import Digests
 from pages.images.resolve import ImageResolver
 from pages.output.publish import Tree
-from pages.rendering import errors, notation
+from pages.rendering import drawing_page, errors, notation
 from pages.rendering.context import TemplateContext
 from pages.rendering.sections import View, view_of
 from pages.rendering.typography import typeset
@@ -26,6 +26,7 @@ from pages.source.theme import theme
 if TYPE_CHECKING:
     from pages.images.jobs import GeneratedImage
     from pages.images.library import ImageLibrary
+    from pages.source.drawing import Drawing
 
 
 @dataclass
@@ -38,6 +39,7 @@ class Renderer:
     plates: Mapping[str, GeneratedImage]
     tree: Tree  # what the last build left: pages that did not change stay as they lie there
     frame: str  # digest of code, templates and settings
+    drawing: Drawing | None = None  # the model for readers' browsers
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     homes: dict[str, str] = field(default_factory=dict)  # exhibit -> id of the section that shows it
@@ -78,6 +80,7 @@ class Renderer:
         for variant in VARIANTS:
             yield self._index(variant)
             yield from self._exhibits(variant)
+            yield from self._drawing(variant)
         yield "index.html", self._page("door.html", TemplateContext(self, "clean", "index.html"))
         yield "404.html", self._page("404.html", TemplateContext(self, "clean", "404.html"))
         yield from self._numbers()
@@ -87,6 +90,14 @@ class Renderer:
         scope = TemplateContext(self, variant, here)
         views = [scope.section_view(section) for section in self.site.sections]
         return here, self._page(here, scope, sections=views)
+
+    def _drawing(self, variant: Variant) -> Iterator[tuple[str, bytes]]:
+        """The page on which readers draw, where there is a model for it."""
+        if self.drawing is None:
+            return
+        here = f"{variant}/draw/index.html"
+        scope = TemplateContext(self, variant, here)
+        yield here, self._page("draw.html", scope, told=drawing_page.told(scope, self.drawing))
 
     def _exhibits(self, variant: Variant) -> Iterator[tuple[str, bytes | None]]:
         """The permalink pages of a variant."""

@@ -33,6 +33,7 @@ FLAGS = [
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a fresh build of the project's own content."""
+    from miniature.shipping import web
     from pages.build import build
 
     root = tmp_path_factory.mktemp("project")
@@ -47,6 +48,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if "wall()" not in voice.read_text():
             voice.write_text(voice.read_text() + "\n{{ wall() }}\n")
     _open_catalogue(root)
+    web.write(root)
     out = root / "site"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SITE_URL", "http://127.0.0.1/project/")

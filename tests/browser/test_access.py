@@ -23,6 +23,8 @@ PAGES = [
     ("clean/index.html", "dark"),
     ("clean/exhibit/photo-cat.html", "dark"),
     ("clean/exhibit/scream.html", "light"),
+    ("clean/draw/index.html", "dark"),
+    ("distorted/draw/index.html", "full"),
     ("distorted/index.html", "full"),
     ("distorted/index.html", "off"),
     ("distorted/exhibit/photo-cat.html", "half"),

@@ -22,6 +22,7 @@ from pages.cache.store import load_cache, save_cache
 VERSION = 8  # raise when `read_page` finds other facts in the same bytes
 TAG = re.compile(r"<!--.*?-->|<(/?)([a-zA-Z][\w-]*)([^<>\"']*(?:(?:\"[^\"]*\"|'[^']*')[^<>\"']*)*)>", re.S)
 ATTRIBUTE = re.compile(r"([^\s=\"'<>/]+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'<>]+)))?")
+INERT = ("application/ld+json", "application/json")  # scripts that are data: no policy forbids them
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 PLAIN_TAGS_THAT_COUNT = {"h1", "h2", "h3", "h4", "h5", "h6", "img", "svg"}  # even without an attribute
 NOT_PROSE = {"data", "code", "math", "pre", "svg", "script", "style", "time", "kbd", "samp"}
@@ -203,9 +204,7 @@ class _Reader:
             kind, self.prose = "prose", self.prose + 1
         elif tag == "data" and "data-ref" in attributes:
             kind, self.value, self.words = "value", (attributes["data-ref"], attributes.get("value", "")), []
-        if tag == "style" or (
-            tag == "script" and "src" not in attributes and attributes.get("type") != "application/ld+json"
-        ):
+        if tag == "style" or (tag == "script" and "src" not in attributes and attributes.get("type") not in INERT):
             self._wrong(at, f"inline <{tag}>: the content policy forbids it")
         if tag not in VOID and not written.endswith("/"):
             self.open.append((tag, tag in NOT_PROSE or "data-part" in attributes, kind))
