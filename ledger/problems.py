@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
+    from pydantic_core import ErrorDetails
 
 JsonPath = Sequence[str | int]
 SHOWN = 60  # defects of one file that are spelled out
@@ -65,11 +66,13 @@ def explain(
     error: ValidationError, model: type[BaseModel], file: str, whole: Any, line_of: Callable[[JsonPath], int]
 ) -> list[Problem]:
     """One problem per place of `whole`, which `model` refused; a place that fits no branch of a union is named once."""
+    details = error.errors(include_url=False)
+    paths = [_written_path(detail["loc"], detail["type"], whole) for detail in details]
     found = dict[tuple[str | int, ...], Problem]()
-    for detail in error.errors(include_url=False):
-        path = _written_path(detail["loc"], detail["type"], whole)
-        message = _plain(detail["type"], detail["msg"], detail["input"], detail["loc"], path, model)
-        found.setdefault(path, Problem(file, line_of(path), spell(path), message))
+    for detail, path in zip(details, paths, strict=True):
+        emptied = detail["type"] == "too_short" and any(other[: len(path)] == path != other for other in paths)
+        if not emptied:  # else its items were refused one by one
+            found.setdefault(path, Problem(file, line_of(path), spell(path), _plain(detail, path, model)))
     return shortened(list(found.values()))
 
 
@@ -85,27 +88,50 @@ def _written_path(loc: JsonPath, kind: str, whole: Any) -> tuple[str | int, ...]
     return tuple(path)
 
 
-def _plain(kind: str, message: str, given: Any, loc: JsonPath, path: JsonPath, model: type[BaseModel]) -> str:
-    name = str(path[-1]) if path else ""
-    if "[key]" in loc:
+_MUST_BE = {
+    "float_type": "a number",
+    "int_type": "a whole number",
+    "string_type": "a text",
+    "bool_type": "true or false",
+    "model_type": "named fields",
+    "dict_type": "named fields",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "finite_number": "a finite number",
+}
+
+
+def _plain(detail: ErrorDetails, path: JsonPath, model: type[BaseModel]) -> str:
+    """What is wrong, in words that need no knowledge of pydantic."""
+    kind, given, name = detail["type"], detail["input"], str(path[-1]) if path else ""
+    if "[key]" in detail["loc"]:
         return f"{name!r} is no id: lower-case letters, digits, '_', '.', '-'"
-    said = {
-        "missing": "is missing",
-        "finite_number": "must be a finite number",
-        "float_type": f"must be a number, not {given!r}"[:120],
-        "string_type": f"must be a text, not {given!r}"[:120],
-        "string_too_short": "is empty",
-        "model_type": f"must be a table, not {given!r}"[:120],
-        "dict_type": f"must be a table, not {given!r}"[:120],
-        "list_type": f"must be a list, not {given!r}"[:120],
-        "extra_forbidden": f"unknown key {name!r}" + did_you_mean(name, fields_at(model, path[:-1])),
-    }.get(kind)
-    return said or message.removeprefix("Value error, ")
+    if kind in _MUST_BE:
+        return f"must be {_MUST_BE[kind]}, not {given!r}"[:120]
+    limits = detail.get("ctx", {})
+    match kind:
+        case "missing":
+            return "is missing"
+        case "string_too_short":
+            return "is empty"
+        case "too_short":
+            return f"needs at least {limits['min_length']}"
+        case "too_long":
+            return f"must have at most {limits['max_length']}"
+        case "string_pattern_mismatch":
+            return f"{given!r} has another form than {limits['pattern']}"
+        case "extra_forbidden":
+            known = fields_at(model, path[:-1])
+            near = did_you_mean(name, known) or (f": there are {', '.join(known)}" if known else "")
+            return f"unknown key {name!r}{near}"
+    return detail["msg"].removeprefix("Value error, ")
 
 
 def fields_at(model: Any, path: JsonPath) -> list[str]:
     """Names of the fields that the table at `path` below `model` may have; none where it is no model."""
     for step in path:
+        if "root" in getattr(model, "model_fields", {}):
+            model = model.model_fields["root"].annotation
         if hasattr(model, "model_fields"):
             field = model.model_fields.get(str(step))
             model = field.annotation if field else None

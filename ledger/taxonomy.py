@@ -1,66 +1,75 @@
 """The taxonomy of anti-aesthetics as data: reads and checks `content/taxonomy.toml`.
 
-Refuses unknown keys, doubled ids and phrases, a sub-category without a reason for having no treatment. Every problem of
-the file is reported at once, with file, line and field. Needs no OpenCV.
+Refuses unknown keys, doubled ids and phrases, a sub-category without a reason for having no treatment: first whatever
+has a wrong form, then what stands twice, each with file, line and field. Needs no OpenCV.
 """
 
 from __future__ import annotations
 
-import difflib
-import re
-import tomllib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-_CATEGORY_KEYS = {"id", "label", "meaning", "sub_category"}
-_SUB_KEYS = {"id", "label", "meaning", "phrases", "treatment", "why_not"}
-_ID = re.compile(r"[a-z][a-z0-9_]*")
-_PHRASE = re.compile(r"[a-z0-9]+(?:[ -][a-z0-9]+)*")
+from pydantic import Field, StrictBool, StringConstraints, model_validator
+
+from ledger.problems import InputError, Problem, did_you_mean, relative, spell, toml_line
+from ledger.schema import Strict
+from ledger.text import read_toml_as
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+Said = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Phrase = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(?:[ -][a-z0-9]+)*$")]
 
 
-@dataclass(frozen=True)
-class SubCategory:
+class SubCategory(Strict):
     """One kind of wrongness. `why_not` is empty where there is a treatment."""
 
-    id: str
-    category: str
-    label: str
+    id: Name
+    category: Name = ""  # of the table that it stands in
+    label: Said
     meaning: str
-    phrases: tuple[str, ...]
-    treatment: bool
-    why_not: str
+    phrases: tuple[Phrase, ...] = Field(min_length=4, max_length=8)
+    treatment: StrictBool
+    why_not: str = ""
 
 
-@dataclass(frozen=True)
-class Category:
+class Category(Strict):
     """A family of sub-categories, in published order."""
 
-    id: str
-    label: str
+    id: Name
+    label: Said
     meaning: str
-    sub_categories: tuple[SubCategory, ...]
-
-
-@dataclass(frozen=True)
-class Taxonomy:
-    """All categories in published order."""
-
-    categories: tuple[Category, ...]
+    sub_category: tuple[SubCategory, ...] = Field(min_length=1)
 
     @property
     def sub_categories(self) -> tuple[SubCategory, ...]:
-        return tuple(sub for category in self.categories for sub in category.sub_categories)
+        return self.sub_category
+
+    @model_validator(mode="after")
+    def _names_its_own(self) -> Category:
+        own = tuple(sub.model_copy(update={"category": self.id}) for sub in self.sub_category)
+        return self.model_copy(update={"sub_category": own})
+
+
+class Taxonomy(Strict):
+    """All categories in published order."""
+
+    category: tuple[Category, ...] = Field(min_length=1)
+
+    @property
+    def categories(self) -> tuple[Category, ...]:
+        return self.category
+
+    @property
+    def sub_categories(self) -> tuple[SubCategory, ...]:
+        return tuple(sub for category in self.category for sub in category.sub_category)
 
     def __getitem__(self, name: str) -> SubCategory:
         """The sub-category `name`; ValueError with the nearest known one otherwise."""
-        for sub in self.sub_categories:
-            if sub.id == name:
-                return sub
-        raise ValueError(
-            f"no such sub-category '{name}'" + _did_you_mean(name, (sub.id for sub in self.sub_categories))
-        )
+        known = {sub.id: sub for sub in self.sub_categories}
+        if name not in known:
+            raise ValueError(f"no such sub-category '{name}'" + did_you_mean(name, known))
+        return known[name]
 
     @property
     def treatments(self) -> tuple[str, ...]:
@@ -68,167 +77,63 @@ class Taxonomy:
         return tuple(sub.id for sub in self.sub_categories if sub.treatment)
 
 
-@dataclass(frozen=True, order=True)
-class TaxonomyProblem:
-    """One defect of the file. `line` is 1-based."""
-
-    file: str
-    line: int
-    field: str
-    message: str
-
-    def __str__(self) -> str:
-        return (
-            f"{self.file}:{self.line} {self.field}: {self.message}"
-            if self.field
-            else f"{self.file}:{self.line}: {self.message}"
-        )
-
-
-class TaxonomyError(ValueError):
-    """All defects of a taxonomy file, one a line."""
-
-    def __init__(self, problems: Iterable[TaxonomyProblem]) -> None:
-        self.problems = tuple(sorted(set(problems)))
-        super().__init__("\n".join(map(str, self.problems)))
-
-
-def load(path: Path) -> Taxonomy:
-    """Read and check the taxonomy at `path`. Raises TaxonomyError (a ValueError) with every problem found."""
-    file = path.as_posix()
+def load(file: Path, root: Path) -> Taxonomy:
+    """Read and check the taxonomy. Raises InputError with every problem found."""
+    name = relative(file, root)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        rows = tomllib.loads(text)
-    except OSError as error:
-        raise TaxonomyError([TaxonomyProblem(file, 1, "", f"cannot be read: {error.strerror}")]) from error
-    except UnicodeDecodeError as error:
-        raise TaxonomyError([TaxonomyProblem(file, 1, "", "is not UTF-8 text")]) from error
-    except tomllib.TOMLDecodeError as error:
-        place = re.search(r"at line (\d+)", str(error))
-        line = int(place[1]) if place else max(1, text.count("\n"))
-        raise TaxonomyError([TaxonomyProblem(file, line, "", f"not TOML: {error}")]) from error
-    problems = [TaxonomyProblem(file, _line(text, where), where, message) for where, message in _defects(rows)]
+        text, taxonomy = read_toml_as(Taxonomy, file, root)
+    except FileNotFoundError:
+        raise InputError([Problem(name, 0, "", "no such file")]) from None
+    problems = [Problem(name, toml_line(text, path), spell(path), said) for path, said in _defects(taxonomy)]
     if problems:
-        raise TaxonomyError(problems)
-    return Taxonomy(tuple(_category(row) for row in rows["category"]))
+        raise InputError(problems)
+    return taxonomy
 
 
 def of(treatments: Iterable[tuple[str, str, str]]) -> Taxonomy:
     """The taxonomy of treatments that are given as (id, category, label): nothing in it has phrases."""
     found: dict[str, list[SubCategory]] = {}
     for id, category, label in treatments:
-        found.setdefault(category, []).append(SubCategory(id, category, label, "", (), True, ""))
-    return Taxonomy(
-        tuple(Category(name, name.replace("_", " ").capitalize(), "", tuple(subs)) for name, subs in found.items())
-    )
-
-
-def _category(row: dict[str, Any]) -> Category:
-    subs = (
-        SubCategory(
-            sub["id"],
-            row["id"],
-            sub["label"],
-            sub["meaning"],
-            tuple(sub["phrases"]),
-            sub["treatment"],
-            sub.get("why_not", ""),
+        sub = SubCategory.model_construct(
+            id=id, category=category, label=label, meaning="", phrases=(), treatment=True, why_not=""
         )
-        for sub in row["sub_category"]
+        found.setdefault(category, []).append(sub)
+    return Taxonomy.model_construct(
+        category=tuple(
+            Category.model_construct(
+                id=name, label=name.replace("_", " ").capitalize(), meaning="", sub_category=tuple(subs)
+            )
+            for name, subs in found.items()
+        )
     )
-    return Category(row["id"], row["label"], row["meaning"], tuple(subs))
 
 
-def _defects(rows: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """(field, message) of everything wrong with the parsed file."""
-    yield from _unknown("", rows, {"category"})
-    if not _tables(rows.get("category")):
-        yield "category", "must be a list of [[category]] tables, at least one"
-        return
-    ids, phrases = dict[str, str](), dict[str, str]()
-    for index, row in enumerate(rows["category"]):
-        where = f"category[{index}]"
-        yield from _unknown(where, row, _CATEGORY_KEYS)
-        yield from _texts(where, row, ("id", "label", "meaning"))
-        yield from _claimed(f"{where}.id", row.get("id"), ids, "id")
-        if not _tables(row.get("sub_category")):
-            yield f"{where}.sub_category", "must be a list of [[category.sub_category]] tables, at least one"
-            continue
-        for position, sub in enumerate(row["sub_category"]):
-            yield from _sub_defects(f"{where}.sub_category[{position}]", sub, ids, phrases)
+Place = tuple[str | int, ...]
 
 
-def _sub_defects(
-    where: str, sub: dict[str, Any], ids: dict[str, str], phrases: dict[str, str]
-) -> Iterator[tuple[str, str]]:
-    yield from _unknown(where, sub, _SUB_KEYS)
-    yield from _texts(where, sub, ("id", "label", "meaning"))
-    yield from _claimed(f"{where}.id", sub.get("id"), ids, "id")
-    said = sub.get("phrases")
-    if not isinstance(said, list) or not 4 <= len(said) <= 8:
-        yield f"{where}.phrases", "must be a list of 4 to 8 phrases"
-    else:
-        for phrase in said:
-            if not isinstance(phrase, str) or not _PHRASE.fullmatch(phrase):
-                yield f"{where}.phrases", f"{phrase!r} is not a phrase of lower-case words"
-            else:
-                yield from _claimed(f"{where}.phrases", phrase, phrases, "phrase")
-    if not isinstance(sub.get("treatment"), bool):
-        yield f"{where}.treatment", "must be true or false"
-    elif sub["treatment"] and "why_not" in sub:
-        yield f"{where}.why_not", "explains a missing treatment, but treatment is true"
-    elif not sub["treatment"] and not (isinstance(sub.get("why_not"), str) and sub["why_not"].strip()):
-        yield f"{where}.why_not", "must say why there is no treatment"
+def _defects(taxonomy: Taxonomy) -> Iterator[tuple[Place, str]]:
+    """Place and message of every id and phrase that stands twice, and of every treatment that is badly explained."""
+    taken = {"id": dict[str, Place](), "phrase": dict[str, Place]()}
+    for what, word, place in _words(taxonomy):
+        first = taken[what].setdefault(word, place)
+        if first != place:
+            yield place, f"{what} '{word}' is already used by {spell(first)}"
+    for place, sub in _placed(taxonomy):
+        if sub.treatment and sub.why_not:
+            yield (*place, "why_not"), "explains a missing treatment, but treatment is true"
+        if not sub.treatment and not sub.why_not.strip():
+            yield (*place, "why_not"), "must say why there is no treatment"
 
 
-def _tables(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
+def _words(taxonomy: Taxonomy) -> Iterator[tuple[str, str, Place]]:
+    for index, category in enumerate(taxonomy.category):
+        yield "id", category.id, ("category", index, "id")
+    for place, sub in _placed(taxonomy):
+        yield "id", sub.id, (*place, "id")
+        yield from (("phrase", phrase, (*place, "phrases", number)) for number, phrase in enumerate(sub.phrases))
 
 
-def _unknown(where: str, row: dict[str, Any], known: set[str]) -> Iterator[tuple[str, str]]:
-    for key in row.keys() - known:
-        yield f"{where}.{key}".lstrip("."), "unknown key" + _did_you_mean(key, known)
-
-
-def _texts(where: str, row: dict[str, Any], keys: Iterable[str]) -> Iterator[tuple[str, str]]:
-    for key in keys:
-        value = row.get(key)
-        if not isinstance(value, str) or not value.strip():
-            yield f"{where}.{key}", "must be a text that is not empty"
-        elif key == "id" and not _ID.fullmatch(value):
-            yield f"{where}.id", f"'{value}' is not an id (lower case, digits, underscores)"
-
-
-def _claimed(field: str, value: object, taken: dict[str, str], what: str) -> Iterator[tuple[str, str]]:
-    """A complaint when `value` was used before; notes its first place otherwise."""
-    if not isinstance(value, str):
-        return
-    if value in taken:
-        yield field, f"{what} '{value}' is already used by {taken[value]}"
-    else:
-        taken[value] = field
-
-
-def _did_you_mean(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f", did you mean '{near[0]}'?" if near else ""
-
-
-def _line(text: str, field: str) -> int:
-    """1-based line of `field` (`category[1].sub_category[0].phrases`), or of the table it is missing from."""
-    wanted = re.sub(r"\.?\w+$", "", field) if not field.endswith("]") else field
-    key = field.rpartition(".")[2]
-    category, sub, here, found = -1, -1, "", 1
-    for number, line in enumerate(text.splitlines(), 1):
-        header = line.split("#")[0].strip()
-        if header == "[[category]]":
-            category, sub = category + 1, -1
-            here = f"category[{category}]"
-        elif header == "[[category.sub_category]]":
-            sub += 1
-            here = f"category[{category}].sub_category[{sub}]"
-        elif here == wanted and re.match(rf"\s*{re.escape(key)}\s*=", line):
-            return number
-        if here == wanted and header.startswith("[["):
-            found = number
-    return found
+def _placed(taxonomy: Taxonomy) -> Iterator[tuple[Place, SubCategory]]:
+    for index, category in enumerate(taxonomy.category):
+        for position, sub in enumerate(category.sub_category):
+            yield ("category", index, "sub_category", position), sub

@@ -9,10 +9,11 @@ import codecs
 import json
 import re
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ledger.problems import InputError, Problem, explain, relative, toml_line
+from ledger.problems import InputError, JsonPath, Problem, explain, json_line, relative, toml_line
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -56,14 +57,23 @@ def read_toml(file: Path, root: Path) -> tuple[str, dict[str, Any]]:
 
 def read_toml_as(model: type[M], file: Path, root: Path) -> tuple[str, M]:
     """The text of a TOML file and the checked model of what it says."""
+    text, written = read_toml(file, root)
+    return text, _checked(model, written, relative(file, root), lambda path: toml_line(text, path))
+
+
+def read_json_as(model: type[M], file: Path, root: Path) -> tuple[str, M]:
+    """The text of a JSON file and the checked model of what it says."""
+    text, written = read_json(file, root)
+    return text, _checked(model, written, relative(file, root), lambda path: json_line(text, path))
+
+
+def _checked(model: type[M], written: Any, name: str, line_of: Callable[[JsonPath], int]) -> M:
     from pydantic import ValidationError
 
-    text, written = read_toml(file, root)
     try:
-        return text, model.model_validate(written)
+        return model.model_validate(written)
     except ValidationError as error:
-        name = relative(file, root)
-        raise InputError(explain(error, model, name, written, lambda path: toml_line(text, path))) from None
+        raise InputError(explain(error, model, name, written, line_of)) from None
 
 
 def read_json(file: Path, root: Path) -> tuple[str, Any]:

@@ -20,7 +20,8 @@ import numpy as np
 import ledger.taxonomy
 from miniature.world.sprites import CHARACTERS, FACES, OBJECTS
 
-TAXONOMY = Path(__file__).parents[2] / "content" / "taxonomy.toml"
+ROOT = Path(__file__).parents[2]
+TAXONOMY = ROOT / "content" / "taxonomy.toml"
 
 Split = Literal["train", "preference", "validation", "evaluation", "emotion"]
 
@@ -149,6 +150,6 @@ def _choice(rng: np.random.Generator, options: Iterable[str]) -> str:
 @cache
 def phrases() -> dict[str, tuple[str, ...]]:
     """Phrases of each treatment, as content/taxonomy.toml gives them, in lower case."""
-    taxonomy = ledger.taxonomy.load(TAXONOMY)
+    taxonomy = ledger.taxonomy.load(TAXONOMY, ROOT)
     known = {sub.id: tuple(phrase.lower() for phrase in sub.phrases) for sub in taxonomy.sub_categories}
     return {name: known[name] for name in TREATMENTS}

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from ledger.problems import InputError, Problem, did_you_mean, relative, spell, toml_line
-from ledger.text import read_text, read_toml
+from ledger.problems import InputError, Problem, relative, toml_line
+from ledger.text import read_text, read_toml_as
 from pages.source import validate
 from pages.source.settings import VARIANTS, Charts, ChartSpec, Page, SectionHeader, Variant, absolute
 
@@ -78,7 +78,6 @@ class Site:
 def load(root: Path) -> Site:
     """The site below `root`; InputError names every defect of content/ and results/ at once."""
     import ledger
-    from ledger import taxonomy
     from pages.source import references
 
     problems: list[Problem] = []
@@ -94,8 +93,8 @@ def load(root: Path) -> Site:
     published: Ledger | None = None
     try:
         names = _taxonomy(root)
-    except taxonomy.TaxonomyError as error:
-        problems += [Problem("content/taxonomy.toml", one.line, one.field, one.message) for one in error.problems]
+    except InputError as error:
+        problems += error.problems
     try:
         published = ledger.load(root)
     except InputError as error:
@@ -126,7 +125,7 @@ def _taxonomy(root: Path) -> Taxonomy:
 
     file = root / "content/taxonomy.toml"
     if file.exists():
-        return taxonomy.load(file)
+        return taxonomy.load(file, root)
     import effects
 
     return taxonomy.of((one.name, one.category, one.label) for one in effects.TREATMENTS.values())
@@ -175,48 +174,12 @@ def _written(model: type[M], path: Path, root: Path, problems: list[Problem]) ->
     """The TOML file at `path` as a `model`; None, with its defects in `problems`, when it is not one."""
     name = relative(path, root)
     try:
-        text, raw = read_toml(path, root)
+        return read_toml_as(model, path, root)[1]
     except FileNotFoundError:
         problems.append(Problem(name, 0, "", "no such file"))
     except InputError as error:
         problems += error.problems
-    else:
-        try:
-            return model.model_validate(raw)
-        except ValidationError as error:
-            problems += explain(error, model, name, lambda path: toml_line(text, path))
     return None
-
-
-def explain(error: ValidationError, model: type[BaseModel], file: str, line_of: Any) -> list[Problem]:
-    """pydantic's findings as Problems; an unknown key is answered with the nearest known one."""
-    found = []
-    for item in error.errors(include_url=False):
-        path = item["loc"]
-        message = item["msg"].removeprefix("Value error, ")
-        if item["type"] == "extra_forbidden":
-            known = _fields_at(model, path[:-1])
-            message = f"no such field{did_you_mean(str(path[-1]), known) or ': there are ' + ', '.join(known)}"
-        found.append(Problem(file, line_of(path), spell(path), message))
-    return found
-
-
-def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
-    """Names of the fields that the table at `path` may have."""
-    for step in path:
-        known = model.model_fields
-        field = known.get(str(step)) or known.get("root")
-        if field is not None:
-            model = next(_models_in(field.annotation), model)
-    return [*model.model_fields]
-
-
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The models that a type speaks of: `Link` in `list[Link] | None`."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for inner in get_args(annotation):
-        yield from _models_in(inner)
 
 
 def _sections(root: Path, problems: list[Problem]) -> list[Section]:

@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from ledger import Ledger
-from ledger.problems import InputError, JsonPath, Problem, did_you_mean, json_line, spell
+from ledger.problems import JsonPath, Problem, did_you_mean, json_line, spell
 from ledger.schema import Picture, Remote, Sha256, Strict, Text
 from ledger.sources import Source
-from ledger.text import read_json
+from ledger.text import read_json_as
 from pages.cache.store import atomic_write
 
 LOCK = "content/pictures.lock.json"
@@ -51,17 +51,9 @@ class Lock(Strict):
 def read_lock(root: Path) -> Lock:
     """The lock of the project; an empty one where nothing was fetched yet."""
     try:
-        text, written = read_json(root / LOCK, root)
+        return read_json_as(Lock, root / LOCK, root)[1]
     except FileNotFoundError:
         return Lock()
-    try:
-        return Lock.model_validate(written)
-    except ValidationError as error:
-        details = error.errors(include_url=False)
-        raise InputError(
-            Problem(LOCK, json_line(text, one["loc"]), spell(one["loc"]), one["msg"].removeprefix("Value error, "))
-            for one in details
-        ) from None
 
 
 def write_lock(root: Path, lock: Lock) -> None:

@@ -69,8 +69,8 @@ def test_an_unknown_key_is_answered_with_the_nearest(small):
     small.replace("content/page.toml", "citation_key", "citation_kee")
     small.replace("content/sections/02-second/section.toml", 'nav = "Second"\n\n[dist', 'naav = "Second"\n\n[dist')
     found = _problems(small)
-    assert "content/page.toml:7 citation_kee: no such field, did you mean 'citation_key'?" in found
-    assert "content/sections/02-second/section.toml:5 clean.naav: no such field, did you mean 'nav'?" in found
+    assert "content/page.toml:7 citation_kee: unknown key 'citation_kee', did you mean 'citation_key'?" in found
+    assert "content/sections/02-second/section.toml:5 clean.naav: unknown key 'naav', did you mean 'nav'?" in found
 
 
 def test_all_mistakes_of_a_build_are_told_together(small):

@@ -281,10 +281,10 @@ GOOD = {"url": "http://x/y.jpg", "sha256": "a" * 64, "bytes": 3, "file": "a" * 2
     ("lock", "said"),
     [
         ('<<<<<<< HEAD\n{"pictures": {}}\n', f"{LOCK}:1: a merge conflict that nobody has resolved"),
-        ('{"pictures": {\n"a/b": {\n"sha256": "x"}}}', f"{LOCK}:2 pictures.a/b.url: Field required"),
+        ('{"pictures": {\n"a/b": {\n"sha256": "x"}}}', f"{LOCK}:2 pictures.a/b.url: is missing"),
         ("", f"{LOCK}:1: not JSON"),
-        ("[]", f"{LOCK}:1: Input should be"),
-        ('{"pictures": {}, "extra": 1}', f"{LOCK}:1 extra: Extra inputs"),
+        ("[]", f"{LOCK}:1: must be named fields, not []"),
+        ('{"pictures": {}, "extra": 1}', f"{LOCK}:1 extra: unknown key 'extra': there are accepted, pictures"),
         *(
             (json.dumps({"pictures": {"a/b": {key: value for key, value in GOOD.items() if key != gone}}}), gone)
             for gone in GOOD

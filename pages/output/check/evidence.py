@@ -6,10 +6,14 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ledger.problems import Problem, did_you_mean, json_line, spell
+from ledger.problems import Problem, did_you_mean, explain, json_line
 from pages.output.check.built import Built
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pydantic import ValidationError
+
     from pages.output.check.facts import Facts
 
 CARRIED = (  # what it is called, the attribute it is found by, where facts keep it
@@ -90,9 +94,18 @@ def json_files(site: Built) -> Iterator[Problem]:
             else:
                 json.loads((site.out / address).read_bytes())
         except ValidationError as error:
-            text = (site.out / address).read_text(encoding="utf-8", errors="replace")
-            for item in error.errors(include_url=False):
-                line = 1 if item["type"] == "json_invalid" else json_line(text, item["loc"])
-                yield Problem(name, line, spell(item["loc"]), item["msg"])
+            yield from _refused(error, site.out / address, name)
         except ValueError as error:
             yield Problem(name, getattr(error, "lineno", 0), "", f"invalid JSON: {error}")
+
+
+def _refused(error: ValidationError, file: Path, name: str) -> list[Problem]:
+    """What the published ledger has otherwise than its schema says."""
+    from ledger.schema import Publication
+
+    text = file.read_text(encoding="utf-8", errors="replace")
+    try:
+        written = json.loads(text)
+    except ValueError as broken:
+        return [Problem(name, getattr(broken, "lineno", 0), "", f"invalid JSON: {broken}")]
+    return explain(error, Publication, name, written, lambda path: json_line(text, path))
