@@ -6,13 +6,16 @@
 Every treatment runs at severity 0.6 beside
 - the calls of OpenCV and StringZilla it is made of, recorded in one run and replayed with their own arguments ("bare"),
 - a copy of the picture ("floor"),
-- the same effect, or the nearest there is, by albumentations, kornia and imagecorruptions, at the same strength: a
-  tilted frame is filled, the void is what the edges go on to, lost contrast takes colour with it.
+- the same effect, or the nearest there is, by AlbumentationsX (or albumentations, its predecessor), kornia and
+  imagecorruptions, at the same strength: a tilted frame is filled, the void is what the edges go on to, lost contrast
+  takes colour with it.
+The last line compares the two ways to look up a table of 256 entries, by StringZilla and by `cv2.LUT`.
 
 Optional installs, in an environment of their own because they are many and old:
     python -m venv bench
     bench/bin/pip install -r requirements/site.txt kornia torch scikit-image numba scipy pyyaml "setuptools<81"
-    bench/bin/pip install --no-deps albumentations==2.0.8 albucore==0.0.24 simsimd eval-type-backport imagecorruptions
+    bench/bin/pip install --no-deps "albumentationsx==2.5.*" albucore numkong imagecorruptions
+For the predecessor, instead: albumentations==2.0.8 albucore==0.0.24 simsimd eval-type-backport.
 
 Times are medians of CPU time of the calling thread, with OpenCV and torch on one thread; the candidates of one row take
 turns, so that a busy machine slows them alike.
@@ -28,8 +31,9 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +44,7 @@ import numpy as np
 import stringzilla
 
 import effects
+from effects.color_transfer import CODES, as_codes, look_up
 from effects.textures import clouds, generator
 
 SEVERITY = 0.6
@@ -196,35 +201,59 @@ def medians(candidates: dict[str, Run], seconds: float) -> dict[str, float]:
 
 
 def albumentations_effects(image: np.ndarray) -> dict[str, dict[str, Run]]:
-    """{treatment: {"albumentations X": run}}"""
+    """{treatment: {"albumentations X": run}}, with the argument names of AlbumentationsX or of its predecessor."""
     import albumentations as A
+
+    def one(name: str, **settings: Any) -> Any:
+        transform = getattr(A, name)
+        known = inspect.signature(transform.__init__).parameters
+
+        def called(setting: str) -> str:
+            older = (setting.replace("_range", "_limit"), setting.removesuffix("_range"))
+            return next(name for name in (setting, *older) if name in known)
+
+        return transform(**{called(setting): value for setting, value in settings.items()}, p=1)
 
     side = image.shape[0]
     odd = round(0.16 * SEVERITY * side) | 1
     radius = round(0.05 * SEVERITY * side)
-    pale = A.HueSaturationValue((0, 0), (-90, -90), (0, 0), p=1)
-    close_up = A.RandomSizedCrop((round(side / 2.3),) * 2, (side, side), interpolation=cv2.INTER_CUBIC, p=1)
+    still, tilted = (0.0, 0.0), {"rotate": (16.0, 16.0), "shear": (6.0, 6.0), "scale": (1.5, 1.5)}
+    pale = one("HueSaturationValue", hue_shift_range=still, sat_shift_range=(-90, -90), val_shift_range=still)
+    duller = one("RandomBrightnessContrast", brightness_range=(0.1, 0.1), contrast_range=(-0.4, -0.4))
+    close_up = {"min_max_height": (round(side / 2.3),) * 2, "size": (side, side), "interpolation": cv2.INTER_CUBIC}
+    oppressive = {"brightness_range": (0.9, 0.9), "contrast_range": (0.46, 0.46), "saturation_range": (0.73, 0.73)}
     chosen = {
-        "intentional_blur (motion)": [A.MotionBlur(blur_limit=(odd, odd), p=1)],
-        "intentional_blur (defocus)": [A.Defocus(radius=(radius, radius), p=1)],
-        "film_artifacts": [A.GaussNoise(std_range=(0.1, 0.1), p=1), A.ISONoise(p=1)],
-        "digital_artifacts": [A.ImageCompression(quality_range=(9, 9), p=1)],
-        "bad_or_no_details": [A.MedianBlur(blur_limit=(11, 11), p=1), A.Superpixels(p=1)],
-        "clashing_disharmony": [A.HueSaturationValue((120, 120), (80, 80), (0, 0), p=1)],
-        "chromatic_aberration": [A.ChromaticAberration((0.05, 0.05), (0.05, 0.05), p=1)],
-        "muted_faded": [A.Compose([pale, A.RandomBrightnessContrast((0.1, 0.1), (-0.4, -0.4), p=1)])],
-        "sickly_cast": [A.RGBShift((-40, -40), (20, 20), (-60, -60), p=1), A.PlanckianJitter(p=1)],
-        "exposure_extremes": [A.RandomBrightnessContrast((0.6, 0.6), (0, 0), p=1)],
-        "light_leak": [A.RandomSunFlare(p=1)],
-        "harsh_or_insufficient_flash": [A.Illumination(mode="gaussian", p=1)],
-        "low_contrast_oppressive": [A.ColorJitter((0.9, 0.9), (0.46, 0.46), (0.73, 0.73), (0, 0), p=1)],
-        "unconventional_framing": [A.Affine(rotate=(16, 16), shear=(6, 6), scale=(1.5, 1.5), p=1)],
-        "unconventional_scale (far)": [A.Affine(scale=(0.29, 0.29), border_mode=cv2.BORDER_REPLICATE, p=1)],
-        "unconventional_scale (near)": [A.Affine(scale=(2.3, 2.3), p=1), close_up],
-        "atmospheric_distress": [A.RandomFog(p=1)],
-        "decay_and_degradation": [A.Spatter(p=1)],
-        "abstract_photo": [A.Superpixels(p_replace=(1, 1), n_segments=(60, 60), p=1)],
-        "surrealism (melting)": [A.ElasticTransform(p=1)],
+        "intentional_blur (motion)": [one("MotionBlur", blur_range=(odd, odd))],
+        "intentional_blur (defocus)": [one("Defocus", radius_range=(radius, radius))],
+        "film_artifacts": [one("GaussNoise", std_range=(0.1, 0.1)), one("ISONoise")],
+        "digital_artifacts": [one("ImageCompression", quality_range=(9, 9))],
+        "bad_or_no_details": [one("MedianBlur", blur_range=(11, 11)), one("Superpixels")],
+        "clashing_disharmony": [
+            one("HueSaturationValue", hue_shift_range=(120, 120), sat_shift_range=(80, 80), val_shift_range=still)
+        ],
+        "chromatic_aberration": [
+            one(
+                "ChromaticAberration",
+                primary_distortion_range=(0.05, 0.05),
+                secondary_distortion_range=(0.05, 0.05),
+            )
+        ],
+        "muted_faded": [A.Compose([pale, duller])],
+        "sickly_cast": [
+            one("RGBShift", r_shift_range=(-40, -40), g_shift_range=(20, 20), b_shift_range=(-60, -60)),
+            one("PlanckianJitter"),
+        ],
+        "exposure_extremes": [one("RandomBrightnessContrast", brightness_range=(0.6, 0.6), contrast_range=still)],
+        "light_leak": [one("RandomSunFlare")],
+        "harsh_or_insufficient_flash": [one("Illumination", mode="gaussian")],
+        "low_contrast_oppressive": [one("ColorJitter", hue_range=still, **oppressive)],
+        "unconventional_framing": [one("Affine", **tilted)],
+        "unconventional_scale (far)": [one("Affine", scale=(0.29, 0.29), border_mode=cv2.BORDER_REPLICATE)],
+        "unconventional_scale (near)": [one("Affine", scale=(2.3, 2.3)), one("RandomSizedCrop", **close_up)],
+        "atmospheric_distress": [one("RandomFog")],
+        "decay_and_degradation": [one("Spatter")],
+        "abstract_photo": [one("Superpixels", p_replace_range=(1, 1), n_segments_range=(60, 60))],
+        "surrealism (melting)": [one("ElasticTransform")],
     }
     return {
         name: {f"albumentations {type(t).__name__}": (lambda t=t: t(image=image)["image"]) for t in transforms}
@@ -326,12 +355,26 @@ def competitors(image: np.ndarray) -> tuple[dict[str, dict[str, Run]], list[str]
         except ImportError as error:
             versions.append(f"{library} not installed ({error.name})")
             continue
-        from importlib.metadata import version
-
-        versions.append(f"{library} {version(library)}")
+        versions.append(f"{library} {installed(library)}")
         for name, candidates in runs.items():
             found.setdefault(name, {}).update(candidates)
     return found, versions
+
+
+def installed(library: str) -> str:
+    """The version; AlbumentationsX is imported under the name of its predecessor."""
+    for name, mark in ((f"{library}x", "X "), (library, "")):
+        with suppress(PackageNotFoundError):
+            return mark + version(name)
+    raise LookupError(library)
+
+
+def lookups(image: np.ndarray, seconds: float) -> str:
+    """StringZilla beside OpenCV, at what most treatments do at least once."""
+    table = as_codes(CODES**2)
+    taken = medians({"ours": lambda: look_up(image, table), "LUT": lambda: cv2.LUT(image, table)}, seconds)
+    ours, lut = (taken[name] * 1e3 for name in ("ours", "LUT"))
+    return f"A table of 256 entries: {ours:.3f} ms, by cv2.LUT {lut:.3f} ms, {lut / ours:.1f}x."
 
 
 def processor() -> str:
@@ -380,6 +423,7 @@ def main() -> None:
         theirs = f"{rival}, {megapixels / taken[rival]:.0f} | {taken[rival] / ours:.1f}x" if rival else "none |"
         speed = f"{ours * 1e3:.3f} | {megapixels / ours:.0f} | {taken['bare'] * 1e3:.3f} | {ours / taken['bare']:.2f}"
         print(f"| {row} | {speed} | {ours / copy:.0f} | {theirs} |", flush=True)
+    print(f"\n{lookups(image, options.seconds)}")
 
 
 if __name__ == "__main__":

@@ -115,7 +115,7 @@ class ImageLibrary:
         return self.located[file]
 
     def _locate(self, file: str) -> str:
-        whole = file.startswith(tuple(f"{folder}/" for folder in FOLDERS))
+        whole = file.startswith(("/", *(f"{folder}/" for folder in FOLDERS)))
         paths = [file] if whole else [f"{folder}/{file}" for folder in FOLDERS]
         there = next((path for path in paths if os.path.lexists(f"{self.root}/{path}")), None)
         return there or self._spelt_otherwise(paths) or paths[0]

@@ -18,4 +18,5 @@ def test_the_benchmark_prints_a_row_for_each_treatment_with_its_ratios() -> None
     for row in table[1:]:
         milliseconds, rate, bare, ratio = map(float, row[1:5])
         assert abs(64 * 64 / 1e3 / milliseconds / rate - 1) < 0.3 and ratio > 0.3 and bare > 0
+    assert "by cv2.LUT" in done.stdout
     assert "OpenCV" in done.stdout and "one thread" in done.stdout

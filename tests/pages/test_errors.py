@@ -193,8 +193,10 @@ def test_other_bytes_than_the_pinned_ones_are_refused(small):
 @pytest.mark.parametrize("file", ["../../../etc/hostname", "/etc/hostname", "content/pictures/../page.toml"])
 def test_a_path_that_leads_out_of_the_tree_is_refused(small, file):
     small.replace("results/exhibits.json", "garden-distorted.png", file)
+    before = small.files()
     (problem,) = _problems(small)
-    assert "exhibits.garden.pictures[1].file" in problem
+    assert f"exhibits.garden.pictures[1].file: '{file}' leads out of the project" in problem.replace("results/pictures/..", "..")
+    assert small.files() == before
 
 
 def test_a_link_that_leads_out_of_the_tree_is_refused(small, tmp_path):
