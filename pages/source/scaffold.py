@@ -1,4 +1,4 @@
-"""A new exhibit: pictures copied under the hash of their bytes, an entry whose gaps the next build names."""
+"""A new exhibit: pictures copied under the hash of their bytes, an entry whose gaps `check` names (unfinished.py)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from pages.cache.store import read_json
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")  # of exhibits and sets, as ledger.schema has it
 SUFFIX = {"jpeg": "jpg", "jpeg2000": "jp2", "tiff": "tif"}
 KINDS = {0: "painting", 1: "photograph", 2: "pair"}  # by the number of pictures
+ALT = "TODO: what the picture shows, for those who cannot see it"
 MAX_PIXELS = 200_000_000  # of a picture to copy; whether the page shows so many is for page.toml to say
 
 
 def new_exhibit(root: Path, name: str, pictures: Sequence[Path], title: str, sets: Sequence[str]) -> Path:
-    """Write results/exhibit-NAME.json and return it. Alternative texts, caption, credit and licence are left empty: the
-    build refuses them until somebody has written them. InputError, with nothing written, when the name is taken, a name
-    is none, or a picture cannot be read."""
+    """Write results/exhibit-NAME.json and return it. Alternative texts, caption, credit and licence say TODO, which
+    `check` refuses until somebody has written them. InputError, with nothing written, when the name is taken, a name is
+    none, or a picture cannot be read."""
     problems = [*_odd_names(name, sets), *_taken(root, name)]
     copies = list[tuple[dict[str, Any], bytes]]()
     for number, picture in enumerate(pictures, 1):
@@ -32,13 +33,13 @@ def new_exhibit(root: Path, name: str, pictures: Sequence[Path], title: str, set
             problems.append(Problem(str(picture), 0, "", str(error)))
     if problems:
         raise InputError(problems)
-    remote = {"id": "original", "label": title or name, "alt": "", "remote": {"url": "", "page": "", "licence": ""}}
+    remote = {"id": "original", "label": title or name, "alt": ALT, "remote": {"url": "", "page": "", "licence": ""}}
     exhibit = {
         "title": title or name.replace("-", " ").capitalize(),
         "kind": KINDS.get(len(pictures), "series"),
-        "caption": "",
-        "credit": "",
-        "licence": "",
+        "caption": "TODO: what there is to see in it",
+        "credit": "TODO: who made it",
+        "licence": "TODO: under which licence it may be shown",
         "pictures": [entry for entry, _ in copies] or [remote],
         "sets": list(sets),
     }
@@ -74,7 +75,7 @@ def _copy(picture: Path, number: int) -> tuple[dict[str, Any], bytes]:
     decode(content, picture.name, MAX_PIXELS)
     digest = hashlib.sha256(content).hexdigest()
     file = f"{digest[:16]}.{SUFFIX.get(found.form, found.form)}"
-    one = {"id": f"picture-{number}", "label": picture.stem.replace("_", " "), "alt": "", "file": file}
+    one = {"id": f"picture-{number}", "label": picture.stem.replace("_", " "), "alt": ALT, "file": file}
     return {**one, "sha256": digest, "width": found.width, "height": found.height}, content
 
 

@@ -134,16 +134,17 @@ def test_treat_refuses_what_is_no_picture(run, tmp_path):
     assert result.exit_code == 1 and "is not a picture" in result.output
 
 
-def test_a_new_exhibit_is_refused_until_its_gaps_are_filled(run, small, tmp_path):
-    """A scaffold that builds as it is would publish empty alternative texts."""
+def test_a_new_exhibit_is_refused_by_check_until_its_gaps_are_filled(run, small, tmp_path):
+    """It can be previewed at once, but not be published with alternative texts that say nothing."""
     Image.new("RGB", (200, 100), "navy").save(tmp_path / "wet dog.png")
     words = ("new-exhibit", "wet-dog", "--picture", tmp_path / "wet dog.png", "--set", "gallery", "--root", small.root)
     assert run(*words).exit_code == 0
-    file = "results/exhibit-wet-dog.json"
+    file, places = "results/exhibit-wet-dog.json", ("--root", small.root, "--out", small.out)
     doc = json.loads((small.root / file).read_text())["exhibits"]["wet-dog"]
     assert doc["pictures"][0]["sha256"].startswith(Path(doc["pictures"][0]["file"]).stem)
-    refused = run("build", "--root", small.root, "--out", small.out)
-    assert refused.exit_code == 1 and f"{file}:" in refused.stderr and "alt" in refused.stderr
+    assert run("build", *places).exit_code == 0
+    refused = run("check", *places)
+    assert refused.exit_code == 1 and refused.stderr.count(f"{file}:") == 4, "alt, caption, credit and licence"
 
     def fill(content):
         exhibit = content["exhibits"]["wet-dog"]
@@ -151,8 +152,9 @@ def test_a_new_exhibit_is_refused_until_its_gaps_are_filled(run, small, tmp_path
         exhibit["pictures"][0]["alt"] = "A wet dog."
 
     small.json(file, fill)
-    built = run("build", "--root", small.root, "--out", small.out)
+    built = run("build", *places)
     assert built.exit_code == 0, built.stderr
+    assert run("check", *places).exit_code == 0
     assert 'alt="A wet dog."' in small.read("clean/index.html")
 
 

@@ -195,7 +195,7 @@ def test_a_path_that_leads_out_of_the_tree_is_refused(small, file):
     small.replace("results/exhibits.json", "garden-distorted.png", file)
     before = small.files()
     (problem,) = _problems(small)
-    assert f"exhibits.garden.pictures[1].file: '{file}' leads out of the project" in problem.replace("results/pictures/..", "..")
+    assert "exhibits.garden.pictures[1].file: " in problem and f"{file}' leads out of the project" in problem
     assert small.files() == before
 
 
