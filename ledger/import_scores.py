@@ -65,6 +65,7 @@ class Heading(Strict):
 
     title: str
     caption: str
+    row_label: str = "Row"
     rows: dict[Id, str] = Field(default_factory=dict)
 
 
@@ -299,6 +300,7 @@ class _Derivation:
             id: Table(
                 title=heading.title,
                 caption=heading.caption,
+                row_label=heading.row_label,
                 columns=list(self.columns[id].values()),
                 rows=[
                     *(row for row in self.models if row.id in self.cells[id]),

@@ -104,10 +104,10 @@ class Measure(Strict):
 class Value(Strict):
     """A number that the page may show. `value` is null exactly when the source is pending."""
 
-    label: str = Field(min_length=1)  # "ΔHPSv3 of Flux Dev": enough to read it alone
+    label: str = Field(min_length=1)  # "change of the score of model A": enough to read it alone
     value: FiniteFloat | None
     qualifier: Literal["", "<", ">", "≤", "≥", "≈"] = ""  # "< 0.0001": the source gives a bound or a rough figure
-    unit: str  # "HPSv3 points", "share", "pictures"; empty for pure counts
+    unit: str  # "points", "share", "pictures"; empty for pure counts
     digits: int = Field(ge=0, le=6)  # decimals as printed
     source: Source
     n: int | None = Field(default=None, ge=0)  # samples behind it, failed and not-run ones left out
@@ -141,7 +141,7 @@ class Row(Strict):
     id: Id
     label: str
     group: str = ""  # family: rows of one group stand together in charts
-    kind: str = ""  # "base", "aesthetic-aligned", "prompt-aligned", ... shown as a word, never as a colour alone
+    kind: str = ""  # "base", "tuned", ... shown as a word, never as a colour alone
     note: str = ""
 
 
@@ -151,6 +151,7 @@ class Table(Strict):
 
     title: str
     caption: str
+    row_label: str = "Row"  # heads the first column: what a row is
     columns: list[Column]
     rows: list[Row]
     note: str = ""

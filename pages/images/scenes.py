@@ -1,4 +1,4 @@
-"""The scenes of the refused copy's plates: each draws a piece of the clean copy from a plate's inputs, then the plate's
+"""The scenes of the distorted variant: each draws a piece of the clean copy from a plate's inputs, then the plate's
 treatments are applied to it. Runs in worker processes, and imports Pillow, numpy and effects only there.
 """
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from ledger import Ledger
 
-AGENT = "reversed-alignment/0.1 (research page; fetches each picture once)"
+AGENT = "research-page/0.1 (fetches each picture of a publication once)"
 SUFFIX = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "WEBP": "webp", "AVIF": "avif", "GIF": "gif", "TIFF": "tif"}
 TRIES = 2
 PAUSE = 0.2  # seconds before another try

@@ -19,7 +19,7 @@ class Reference:
 
     key: str
     authors: tuple[str, ...]  # given names first
-    short: str  # "Guo et al."
+    short: str  # "Lovelace et al."
     year: str
     title: str
     where: str
