@@ -6,9 +6,9 @@ things with one id, references that lead nowhere, cells outside their table, fil
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from ledger.book import Ledger
 from ledger.claims.judge import judge_claims
-from ledger.claims.read import Known, check_claims, read_claims
+from ledger.claims.read import ClaimRow, Known, check_claims, read_claims
 from ledger.csv_tables import read_tables
 from ledger.problems import (
     InputError,
@@ -32,9 +32,9 @@ from ledger.problems import (
 from ledger.schema import Document, Exhibit, Picture, Remote, Table
 from ledger.sources import FILE as SOURCES
 from ledger.sources import Source, read_sources
+from ledger.text import parse_json, read_text
 
-_SHELVES = ("values", "tables", "exhibits", "runs")
-_SHOWN = 60  # defects spelled out per file
+_COLLECTIONS = ("values", "tables", "exhibits", "runs")
 
 
 def load(root: Path) -> Ledger:
@@ -42,21 +42,8 @@ def load(root: Path) -> Ledger:
 
     Raises `InputError` with all defects of all files; references are checked once every file can be read.
     """
-    files = sorted((root / "results").glob("*.json"))
-    documents, problems = [], list[Problem]()
-    for file in files:
-        try:
-            documents.append((file, read_document(file, root)))
-        except InputError as error:
-            problems += error.problems
-    tables, defects = read_tables(root)
-    documents += tables
-    problems += defects
-    try:
-        rows = read_claims(root)
-        sources = read_sources(root)
-    except InputError as error:
-        problems += error.problems
+    problems = list[Problem]()
+    documents, rows, sources = _written(root, problems)
     if problems:
         raise InputError(problems)
     merged = _merge(documents, root)
@@ -65,10 +52,26 @@ def load(root: Path) -> Ledger:
     problems = [*_dangling(merged, root), *check_claims(rows, known, root)]
     if problems:
         raise InputError(problems)
-    judged = judge_claims(rows, known)
-    return Ledger(
-        merged.values, merged.tables, merged.exhibits, merged.runs, judged, files=merged.files, root=merged.root
-    )
+    return replace(merged, claims=judge_claims(rows, known))
+
+
+def _written(
+    root: Path, problems: list[Problem]
+) -> tuple[list[tuple[Path, Document]], list[ClaimRow], dict[str, Source]]:
+    """Documents, claims and sources as far as they can be read; the defects of all files are added to `problems`."""
+    documents = list[tuple[Path, Document]]()
+    for file in sorted((root / "results").glob("*.json")):
+        try:
+            documents.append((file, read_document(file, root)))
+        except InputError as error:
+            problems += error.problems
+    tables, defects = read_tables(root)
+    problems += defects
+    try:
+        return [*documents, *tables], read_claims(root), read_sources(root)
+    except InputError as error:
+        problems += error.problems
+    return [], [], {}
 
 
 def read_document(file: Path, root: Path) -> Document:
@@ -76,44 +79,35 @@ def read_document(file: Path, root: Path) -> Document:
     name = relative(file, root)
     text = _text(file, name, root)
     try:
-        json.loads(text, object_pairs_hook=_noting_repeats)
+        written = parse_json(text, name, object_pairs_hook=_noting_repeats)
     except _Repeated:
         raise InputError(
             Problem(name, line, spell(path), "this key is spelled twice") for path, line in repeated_keys(text)
         ) from None
-    except json.JSONDecodeError as error:
-        raise InputError([Problem(name, error.lineno, "", f"not JSON: {error.msg} at column {error.colno}")]) from None
-    except (RecursionError, ValueError) as error:
-        raise InputError([Problem(name, 0, "", f"not JSON: {error}")]) from None
     try:
         return Document.model_validate_json(text, strict=True)
     except ValidationError as error:
-        raise InputError(_explained(error, text, name)) from None
-
-
-def _explained(error: ValidationError, text: str, name: str) -> list[Problem]:
-    return explain(error, Document, name, json.loads(text), lambda path: json_line(text, path))
+        raise InputError(explain(error, Document, name, written, lambda path: json_line(text, path))) from None
 
 
 def _text(file: Path, name: str, root: Path) -> str:
     if not file.resolve().is_relative_to(root.resolve()):
         raise InputError([Problem(name, 0, "", "a link that leads out of the project")])
     try:
-        return file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = file.read_bytes().count(b"\n", 0, error.start) + 1
-        raise InputError([Problem(name, line, "", "not UTF-8 text")]) from None
-    except OSError as error:
-        raise InputError([Problem(name, 0, "", f"cannot be read: {error.strerror}")]) from None
+        return read_text(file, root)
+    except FileNotFoundError:
+        raise InputError([Problem(name, 0, "", "a link that leads nowhere")]) from None
 
 
 class _Repeated(Exception):
     pass
 
 
-def _noting_repeats(pairs: list[tuple[str, Any]]) -> None:
-    if len(dict(pairs)) != len(pairs):
+def _noting_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
         raise _Repeated
+    return found
 
 
 # -- one ledger out of many files -------------------------------------------------------------------------------------
@@ -123,14 +117,14 @@ def _merge(documents: list[tuple[Path, Document]], root: Path) -> Ledger:
     """All documents in one; scores that point to a value get it, twins point to each other."""
     merged, problems = Ledger(root=root), []
     for file, document in documents:
-        for shelf in _SHELVES:
-            for id, thing in getattr(document, shelf).items():
-                if first := merged.files.get((shelf, id)):
-                    said = f"two {shelf} with one id; the other is in {relative(first, root)}"
-                    problems.append(_at(file, root, (shelf, id), said))
+        for collection in _COLLECTIONS:
+            for id, thing in getattr(document, collection).items():
+                if first := merged.files.get((collection, id)):
+                    said = f"two {collection} with one id; the other is in {relative(first, root)}"
+                    problems.append(_at(file, root, (collection, id), said))
                     continue
-                merged.files[(shelf, id)] = file
-                getattr(merged, shelf)[id] = thing
+                merged.files[(collection, id)] = file
+                getattr(merged, collection)[id] = thing
     if problems:
         raise InputError(problems)
     for id, value in list(merged.values.items()):
@@ -207,11 +201,11 @@ def _dangling(merged: Ledger, root: Path) -> Iterator[Problem]:
 
 
 def _table_problems(id: str, table: Table, merged: Ledger) -> Iterator[Problem]:
-    for shelf in ("columns", "rows"):
-        names = [thing.id for thing in getattr(table, shelf)]
+    for part in ("columns", "rows"):
+        names = [thing.id for thing in getattr(table, part)]
         for index, name in enumerate(names):
             if name in names[:index]:
-                yield merged.problem(("tables", id, shelf, index, "id"), f"two {shelf} are called {name!r}")
+                yield merged.problem(("tables", id, part, index, "id"), f"two {part} are called {name!r}")
     cells = {f"{id}.{row.id}.{column.id}" for row in table.rows for column in table.columns}
     inner = tuple(other + "." for other in merged.tables if other.startswith(id + "."))
     for value_id in merged.values:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9 -]*$")]
 Web = Annotated[str, StringConstraints(pattern=r"^https?://[^\s<>\"']+$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
@@ -233,13 +234,13 @@ class Picture(Strict):
 
 class Exhibit(Strict):
     title: str
-    kind: Literal["painting", "photograph", "pair", "series", "sample"]
+    kind: Word  # "painting", "photograph", "pair", "series", "figure", "video": any word
     caption: str
     credit: str
     licence: str
     pictures: list[Picture] = Field(min_length=1)
     tags: list[Id] = []  # taxonomy sub-categories
-    sets: list[Id] = []  # where the page shows it: "canon", "gallery", "lapis", "knob", "wall", ...
+    sets: list[Id] = []  # where the page shows it, in words of its own
     source_url: Web | None = None
     caveat: str | None = None
 

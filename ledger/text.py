@@ -79,12 +79,17 @@ def _checked(model: type[M], written: Any, name: str, line_of: Callable[[JsonPat
 def read_json(file: Path, root: Path) -> tuple[str, Any]:
     """The text of a JSON file and what it says."""
     text = read_text(file, root)
+    return text, parse_json(text, relative(file, root))
+
+
+def parse_json(text: str, name: str, object_pairs_hook: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
+    """What the text of the file called `name` says."""
     try:
-        return text, json.loads(text)
+        return json.loads(text, object_pairs_hook=object_pairs_hook)
     except json.JSONDecodeError as error:
         line, message = error.lineno, f"not JSON: {error.msg} at column {error.colno}"
         if text.split("\n")[error.lineno - 1].startswith(("<<<<<<<", "=======", ">>>>>>>")):
             message = "a merge conflict that nobody has resolved"
     except (RecursionError, ValueError) as error:
         line, message = 0, f"not JSON: {error}"
-    raise InputError([Problem(relative(file, root), line, "", message)])
+    raise InputError([Problem(name, line, "", message)])

@@ -131,7 +131,7 @@ def test_a_broken_document_is_named_with_its_line(project: Project, document: An
 def test_bytes_that_are_no_text_are_named_with_their_line(project: Project) -> None:
     root = project(one={})
     (root / "results" / "one.json").write_bytes(b'{\n"values": {},\n\xff}')
-    assert refused(root) == ["results/one.json:3: not UTF-8 text"]
+    assert refused(root) == ["results/one.json:3: not UTF-8 text (invalid start byte): save it as UTF-8"]
 
 
 def test_a_key_spelled_twice_is_refused_because_a_parser_keeps_only_the_last(project: Project) -> None:
@@ -190,6 +190,13 @@ def test_a_tag_outside_the_taxonomy_is_refused(project: Project) -> None:
     place = "results/one.json:17 exhibits.dog.tags[0]"
     said = "no such sub-category 'intentional_blurr', did you mean 'intentional_blur'?"
     assert refused(root) == [f"{place}: {said}"]
+
+
+@pytest.mark.parametrize("kind", ["figure", "video", "installation view"])
+def test_an_exhibit_may_be_of_any_kind_and_have_any_tag_where_there_is_no_taxonomy(project: Project, kind: str) -> None:
+    """A paper of another field has its own kinds of exhibits and no taxonomy of anti-aesthetics."""
+    exhibit = {**EXHIBIT, "kind": kind, "tags": ["benchmark.night"]}
+    assert ledger.load(project(one={"exhibits": {"dog": exhibit}})).exhibits["dog"].kind == kind
 
 
 def test_a_link_out_of_the_project_is_not_followed(project: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
