@@ -38,6 +38,7 @@ MEASURES: list[dict[str, Any]] = [
     {"of": FIRST, "beside": SECOND, "statistic": "contrast"},
     {"of": FIRST, "beside": SECOND, "statistic": "average", "cluster": "seed"},
     {"of": FIRST, "statistic": "quantile", "quantile": 0.3, "interval": "none"},
+    {"of": FIRST, "statistic": "quantile", "quantile": 1, "cluster": "observation", "interval": "none"},
     {"of": FIRST, "statistic": "count", "interval": "none"},
     {"of": FIRST, "beside": SECOND, "statistic": "correlation"},
     {"of": FIRST, "beside": SECOND, "statistic": "rank_correlation"},

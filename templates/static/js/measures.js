@@ -105,7 +105,8 @@
     const clusters = new Map();
     for (const pair of pairs) {
       const unit = pair[0], prompt = joined([unit.prompt_set, unit.prompt]);
-      const prompts = into(clusters, cluster === "prompt" ? prompt : unit[cluster], () => new Map());
+      const key = { prompt, observation: pair }[cluster] ?? unit[cluster]; // a pair is its own key
+      const prompts = into(clusters, key, () => new Map());
       into(prompts, prompt, () => []).push(pair);
     }
     return [...clusters.values()].map((prompts) => [...prompts.values()]);
