@@ -313,7 +313,7 @@ def new_exhibit(name: str, pictures: tuple[Path, ...], title: str, sets: tuple[s
     """
     from pages.source.scaffold import new_exhibit as scaffold
 
-    click.echo(f"{scaffold(root, name, pictures, title, sets)}: write what it says TODO in")
+    click.echo(f"{scaffold(root, name, pictures, title, sets)}: replace the texts that begin with TODO")
 
 
 def _complain(problems: Any) -> None:

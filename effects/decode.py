@@ -1,10 +1,11 @@
 """Picture files -> pixels: the one decoder of the page, of `treat` and of the evaluations.
 
 Every file becomes uint8 sRGB, upright, HxWx3, or HxWx4 with straight alpha where it has transparency. EXIF orientation
-is applied and embedded ICC profiles are converted (an unreadable profile counts as none, as in browsers). Greys of
-sixteen bits are scaled from 0..65535, floats from 0..1. Refused with one ValueError that names the file: what is no
-picture, damaged or truncated, larger than the limit, of more than one frame or page (an animation must not become a
-still unnoticed), or grey beyond its range.
+is applied and colours are converted from an embedded ICC profile (an unreadable one counts as none, as in browsers) or
+from the space that the file names in numbers (color_profiles.py). Greys of sixteen bits are scaled from 0..65535,
+floats from 0..1. Refused with one ValueError that names the file: what is no picture, damaged or truncated, larger than
+the limit, of more than one frame or page (an animation must not become a still unnoticed), of high dynamic range, or
+grey beyond its range.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import numpy.typing as npt
 from PIL import Image as pil
 from PIL import ImageCms, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
+from effects.color_profiles import HighDynamicRange, named_profile
 from effects.treatment import Image
 
 MAX_PIXELS = 40_000_000
@@ -34,6 +36,7 @@ _SPACES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # of an ICC profile -> m
 _PLAIN = ("1", "L", "LA", "P", "RGB", "RGBA")  # modes of eight bits at most, which every program shows alike
 _DAMAGE = (
     OSError,
+    RuntimeError,
     SyntaxError,
     EOFError,
     ValueError,
@@ -62,7 +65,7 @@ class Header(NamedTuple):
 def header(source: Path | bytes, name: str = "", max_pixels: int = MAX_PIXELS) -> Header:
     """The header of a picture: a file, or the bytes of one, which errors call `name`. ValueError as `decode`."""
     with _opened(source, name, max_pixels) as image:
-        turn, profile = _orientation(image), image.info.get("icc_profile")
+        turn, profile = _orientation(image), _profile(image, source)
         turned = turn >= 5 and image.format != "TIFF"  # whose size Pillow gives as turned
         width, height = image.size[::-1] if turned else image.size
         as_stored = turn == 1 and image.mode in _PLAIN and not (profile and _conversion(profile, image.mode))
@@ -73,7 +76,7 @@ def header(source: Path | bytes, name: str = "", max_pixels: int = MAX_PIXELS) -
 def decode(source: Path | bytes, name: str = "", max_pixels: int = MAX_PIXELS) -> Image:
     """The pixels of a picture: a file, or the bytes of one, which errors call `name`."""
     with _opened(source, name, max_pixels) as image:
-        profile = image.info.get("icc_profile")
+        profile = _profile(image, source)
         _scale_key(image, source)
         if _orientation(image) != 1:
             ImageOps.exif_transpose(image, in_place=True)
@@ -102,6 +105,8 @@ def _opened(source: Path | bytes, name: str, max_pixels: int) -> Iterator[pil.Im
                 yield image
         except _Refused as error:
             raise ValueError(f"'{name}' {error}") from None
+        except HighDynamicRange:
+            raise ValueError(f"'{name}' is of high dynamic range: use a version in sRGB or Display P3") from None
         except FileNotFoundError:
             raise ValueError(f"'{name}' does not exist") from None
         except UnidentifiedImageError:
@@ -138,6 +143,14 @@ def _frames(image: pil.Image) -> int:
         image.seek(0)
         return frames - thumbnails
     return frames
+
+
+def _profile(image: pil.Image, source: Path | bytes) -> bytes | None:
+    """The ICC profile embedded in a picture, or of the colour space that it names in numbers."""
+    if image.info.get("icc_profile") or image.format not in ("AVIF", "PNG"):
+        return image.info.get("icc_profile")
+    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+        return named_profile(image.format.lower(), file.read(4096), image.info)
 
 
 def _orientation(image: pil.Image) -> int:

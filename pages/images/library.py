@@ -29,7 +29,7 @@ FOLDERS = ("results/pictures", "content/pictures")  # where the ledger's picture
 CODE = Path(__file__).parents[2]
 SUFFIX = {"avif": "avif", "jpeg": "jpg", "webp": "webp", "png": "png"}
 LONGEST_SIDE = {"avif": 32_768, "jpeg": 65_500, "webp": 16_383}  # that the form holds and browsers decode
-MADE_BY = ("effects/decode.py", "pages/images/encode.py", "pages/images/metadata.py")
+MADE_BY = ("effects/decode.py", "effects/color_profiles.py", "pages/images/encode.py", "pages/images/metadata.py")
 
 
 class Source(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zlib
 
@@ -161,6 +162,57 @@ def test_profiles_are_converted_to_srgb(form, primaries, gamma):
     assert np.abs(found - expected).max() <= (8 if form == "AVIF" else 1)
     if gamma == 2.2:
         assert expected[0].tolist() == [219, 37, 49]
+
+
+def _with_chunks(*chunks: tuple[bytes, bytes]) -> bytes:
+    return _png(8, 2, [COLOURS.tobytes()], COLOURS.shape[1], *chunks)
+
+
+def _numbers(*values: float) -> bytes:
+    return b"".join(struct.pack(">I", round(100_000 * value)) for value in values)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "primaries", "gamma"),
+    [
+        ([(b"gAMA", _numbers(1.0))], profiles.SRGB, 1.0),
+        ([(b"gAMA", _numbers(1 / 1.8))], profiles.SRGB, 1.8),
+        ([(b"gAMA", _numbers(0.45455))], profiles.SRGB, None),
+        ([(b"gAMA", _numbers(1.0)), (b"sRGB", b"\0")], profiles.SRGB, None),
+        ([(b"gAMA", _numbers(0.45455)), (b"cHRM", _numbers(*profiles.D65, *np.ravel(profiles.P3)))], profiles.P3, None),
+        ([(b"cICP", bytes([12, 13, 0, 1]))], profiles.P3, None),
+        ([(b"cICP", bytes([1, 13, 0, 1]))], profiles.SRGB, None),
+        ([(b"cICP", bytes([1, 8, 0, 1]))], profiles.SRGB, 1.0),
+    ],
+    ids=[
+        "linear",
+        "gamma 1.8",
+        "gamma of sRGB",
+        "sRGB first",
+        "cHRM of P3",
+        "cICP of P3",
+        "cICP of sRGB",
+        "cICP linear",
+    ],
+)
+def test_colour_spaces_named_in_numbers_are_converted(chunks, primaries, gamma):
+    """Browsers honour these chunks of PNG: without them a linear picture is much too dark."""
+    expected = _through(primaries, gamma, COLOURS[0]) if (primaries, gamma) != (profiles.SRGB, None) else COLOURS[0]
+    assert np.abs(decode(_with_chunks(*chunks))[0] - expected).max() <= 2
+
+
+def test_an_avif_that_names_display_p3_is_converted():
+    picture = Image.fromarray(np.repeat(np.repeat(COLOURS, 8, 0), 8, 1))
+    content = _file(picture, "AVIF", quality=100, subsampling="4:4:4")
+    assert np.abs(decode(content)[4, 4::8].astype(int) - COLOURS[0]).max() <= 3
+    named = re.sub(rb"colrnclx....", b"colrnclx" + struct.pack(">HH", 12, 13), content, count=1, flags=re.DOTALL)
+    assert np.abs(decode(named)[4, 4::8] - _through(profiles.P3, None, COLOURS[0])).max() <= 8
+
+
+@pytest.mark.parametrize("curve", [16, 18], ids=["PQ", "HLG"])
+def test_a_picture_of_high_dynamic_range_is_refused_rather_than_shown_dull(curve):
+    with pytest.raises(ValueError, match=r"'hdr.png' is of high dynamic range"):
+        decode(_with_chunks((b"cICP", bytes([9, curve, 0, 1]))), "hdr.png")
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "P", "LA"])

@@ -1,0 +1,99 @@
+"""Colour spaces that a file names in numbers, written out as ICC profiles: gAMA, cHRM and cICP of PNG, nclx of AVIF.
+
+So the decoder knows one way to sRGB. Numbers are those of ITU-T H.273; refused are the curves of high dynamic range,
+whose white no number of sRGB stands for. What is sRGB, or not specified, needs no profile.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Chromaticity = tuple[float, float]  # CIE xy
+Primaries = tuple[Chromaticity, Chromaticity, Chromaticity, Chromaticity]  # white, red, green, blue
+
+D65: Chromaticity = (0.3127, 0.3290)
+SRGB: Primaries = (D65, (0.64, 0.33), (0.30, 0.60), (0.15, 0.06))
+PRIMARIES: dict[int, Primaries] = {
+    1: SRGB,
+    9: (D65, (0.708, 0.292), (0.170, 0.797), (0.131, 0.046)),  # BT.2020
+    11: ((0.314, 0.351), (0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),  # P3 of the cinema
+    12: (D65, (0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),  # Display P3
+}
+SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)  # an ICC parametric curve
+CURVES = {4: (2.2,), 5: (2.8,), 8: (1.0,), 13: SRGB_CURVE}
+HIGH_DYNAMIC_RANGE = (16, 18)  # PQ and HLG
+_D50 = np.array([0.9642, 1.0, 0.8249])
+_BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+
+
+class HighDynamicRange(Exception):
+    """The file's white is no white of sRGB."""
+
+
+def named_profile(form: str, head: bytes, info: Mapping[Any, Any]) -> bytes | None:
+    """The profile of the space that a PNG or AVIF names in the `head` of its file or in Pillow's `info`; None for sRGB
+    and where it says nothing."""
+    if found := _code_points(form, head):
+        primaries, curve = found
+        if curve in HIGH_DYNAMIC_RANGE:
+            raise HighDynamicRange
+        if primaries not in PRIMARIES or (primaries == 1 and curve not in CURVES):
+            return None
+        return _profile(PRIMARIES[primaries], CURVES.get(curve, SRGB_CURVE))
+    if form != "png" or "srgb" in info or not info.get("gamma"):
+        return None
+    named = info.get("chromaticity", (0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06))
+    white, red, green, blue = zip(named[::2], named[1::2], strict=True)
+    gamma = float(info["gamma"])
+    return _profile((white, red, green, blue), SRGB_CURVE if abs(gamma * 2.2 - 1) < 0.02 else (1 / gamma,))
+
+
+def _code_points(form: str, head: bytes) -> tuple[int, int] | None:
+    """Primaries and transfer curve by number."""
+    if form == "png" and (chunk := re.search(rb"\0\0\0\x04cICP(.)(.)", head, re.DOTALL)):
+        return chunk[1][0], chunk[2][0]
+    if form == "avif" and (box := re.search(rb"colrnclx(..)(..)", head, re.DOTALL)):
+        return int.from_bytes(box[1]), int.from_bytes(box[2])
+    return None
+
+
+def _profile(primaries: Primaries, curve: tuple[float, ...]) -> bytes | None:
+    """A matrix and a curve as an ICC profile of version 4; None for sRGB itself."""
+    if curve == SRGB_CURVE and np.allclose(primaries, SRGB, atol=0.002):
+        return None
+    tags = {b"wtpt": _xyz(_D50)}
+    tags |= {f"{name}XYZ".encode(): _xyz(column) for name, column in zip("rgb", _to_d50(primaries).T, strict=True)}
+    tags |= {f"{name}TRC".encode(): _curve(curve) for name in "rgb"}
+    table, body, at = struct.pack(">I", len(tags)), b"", 132 + 12 * len(tags)
+    for name, content in tags.items():
+        table += name + struct.pack(">II", at + len(body), len(content))
+        body += content
+    head = struct.pack(">I4xI4s4s4s12x4s", at + len(body), 0x04000000, b"mntr", b"RGB ", b"XYZ ", b"acsp")
+    return head.ljust(68, b"\0") + _fixed(_D50).ljust(60, b"\0") + table + body
+
+
+def _to_d50(primaries: Primaries) -> npt.NDArray[np.float64]:
+    """Linear RGB to CIE XYZ, adapted to the white of ICC profiles."""
+    white, *columns = (np.array([x / y, 1, (1 - x - y) / y]) for x, y in primaries)
+    whole = np.stack(columns, axis=1)
+    cones = (_BRADFORD @ _D50) / (_BRADFORD @ white)
+    return np.asarray(np.linalg.inv(_BRADFORD) @ np.diag(cones) @ _BRADFORD @ (whole * np.linalg.solve(whole, white)))
+
+
+def _fixed(values: Any) -> bytes:
+    return b"".join(struct.pack(">i", round(float(value) * 65536)) for value in values)
+
+
+def _xyz(values: Any) -> bytes:
+    return b"XYZ \0\0\0\0" + _fixed(values)
+
+
+def _curve(parameters: tuple[float, ...]) -> bytes:
+    """A gamma, or the five numbers of a curve like that of sRGB."""
+    return b"para\0\0\0\0" + struct.pack(">HH", 0 if len(parameters) == 1 else 3, 0) + _fixed(parameters)
