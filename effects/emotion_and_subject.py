@@ -92,10 +92,10 @@ def _stains(height: int, width: int, severity: float, rng: np.random.Generator) 
     absorbed = taken.sum(0)
     border = np.minimum(np.minimum(x, 1 - x), np.minimum(y, 1 - y)) + 0.1 * warp
     absorbed += severity * 1.1 * np.exp(-np.maximum(border, 0) / 0.045)
-    plate = np.empty((high, wide, 3), np.uint8)
+    field = np.empty((high, wide, 3), np.uint8)
     for channel, dye in enumerate((0.28, 0.52, 0.95)):
-        plate[..., channel] = 255 * np.exp(-dye * absorbed)
-    return plate
+        field[..., channel] = 255 * np.exp(-dye * absorbed)
+    return field
 
 
 def _flake(image: Image, severity: float, rng: np.random.Generator) -> None:

@@ -23,7 +23,7 @@ from effects.color_transfer import (
 from effects.treatment import Image, Plane, treatment
 
 STOPS = 4.0
-_GAIN_ONE = 4096  # fixed point of exposure plates: 16 times is the most they can brighten
+_GAIN_ONE = 4096  # fixed point of exposure fields: 16 times is the most they can brighten
 
 
 @treatment(
@@ -64,10 +64,10 @@ def light_leak(image: Image, severity: float, rng: np.random.Generator) -> Image
     for streak in force * fading * np.exp(-(((along - (place + slant * depth)) / spread) ** 2)):
         leak += streak
     leak = np.minimum(1.5 * severity * leak, 2)
-    plate = np.empty((high, wide, 3), np.uint16)
+    field = np.empty((high, wide, 3), np.uint16)
     for channel, light in enumerate((1.25 * leak, leak * (0.05 + 0.42 * leak**0.6), 0.16 * leak**2.6)):
-        plate[..., channel] = np.minimum(WHITE * light, WHITE)
-    return encode(cv2.add(decode(image), cv2.resize(plate, (width, height))))
+        field[..., channel] = np.minimum(WHITE * light, WHITE)
+    return encode(cv2.add(decode(image), cv2.resize(field, (width, height))))
 
 
 @treatment(
@@ -84,8 +84,8 @@ def flat_lighting(image: Image, severity: float, rng: np.random.Generator) -> Im
     luma = cv2.cvtColor(textures.shrink(image, high, wide), cv2.COLOR_RGB2GRAY)
     light = cv2.GaussianBlur(luma.astype(np.float32), (0, 0), max(high, wide) / 14) + 8
     target = 0.35 * float(light.mean()) + 0.65 * 138
-    plate = np.clip(60 * (target / light) ** (0.95 * severity) + 0.5, 18, 240).astype(np.uint8)
-    lit = cv2.multiply(image, cv2.resize(cv2.merge([plate] * 3), (width, height)), scale=1 / 60)
+    field = np.clip(60 * (target / light) ** (0.95 * severity) + 0.5, 18, 240).astype(np.uint8)
+    lit = cv2.multiply(image, cv2.resize(cv2.merge([field] * 3), (width, height)), scale=1 / 60)
     dull = mix_matrix(0.2, (0.55, 0.55, 0.55), (62, 62, 62))
     return np.asarray(cv2.transform(lit, blend_matrix(dull, severity)), np.uint8)
 
@@ -119,10 +119,10 @@ def relight(image: Image, stops: Plane, added: Plane) -> Image:
     height, width = image.shape[:2]
     gains = np.minimum(_GAIN_ONE * np.exp2(stops), WHITE).astype(np.uint16)
     extra = np.minimum(WHITE * added, WHITE).astype(np.uint16)
-    gain_texture, extra_texture = (
+    gain, extra_light = (
         cv2.cvtColor(cv2.resize(grid, (width, height)), cv2.COLOR_GRAY2RGB) for grid in (gains, extra)
     )
-    return encode(cv2.add(cv2.multiply(decode(image), gain_texture, scale=1 / _GAIN_ONE), extra_texture))
+    return encode(cv2.add(cv2.multiply(decode(image), gain, scale=1 / _GAIN_ONE), extra_light))
 
 
 @treatment(
