@@ -82,7 +82,7 @@ class Ledger:
         return self.values.get(f"{table}.{row}.{column}")
 
     def agrees(self, id: str) -> bool | None:
-        """Whether a value and its independent twin print alike, to the coarser precision; None without a twin."""
+        """Whether a value and its counterpart print alike, to the coarser precision; None where it has none."""
         value = self.value(id)
         if value.agrees_with is None:
             return None

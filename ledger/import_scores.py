@@ -82,7 +82,7 @@ class Plan(Layout):
 
 @dataclass(frozen=True)
 class Comparison:
-    """A reported value and its recomputed twin."""
+    """A reported value and its recomputed counterpart."""
 
     reported: str
     recomputed: str
@@ -286,13 +286,13 @@ class _Derivation:
         return Measure.model_validate({"rows": f"{row_files.FOLDER}/{self.plan.name}.csv.gz", **filled})
 
     def beside_reported(self, value: Value, template: Template, words: Words) -> Value:
-        """The value with its reported twin, and a caveat where they differ."""
+        """The value with its reported counterpart, and a caveat where they differ."""
         for pattern in template.agrees_with:
-            twin = pattern.format_map(words)
-            reported = self.reported.values.get(twin)
+            counterpart = pattern.format_map(words)
+            reported = self.reported.values.get(counterpart)
             if reported is not None and reported.value is not None:
                 caveat = None if alike(reported, value) else f"{show(reported)} was reported."
-                return value.model_copy(update={"agrees_with": twin, "caveat": caveat})
+                return value.model_copy(update={"agrees_with": counterpart, "caveat": caveat})
         return value
 
     def tables(self) -> dict[str, Table]:

@@ -162,7 +162,10 @@ def mean_interval(samples: ArrayLike, seed: int, resamples: int = 10_000) -> tup
     return percentile_interval(_weights(seed, resamples, line.size) @ line)
 
 
-T_975 = (12.706205, 4.302653, 3.182446, 2.776445, 2.570582, 2.446912, 2.364624, 2.306004, 2.262157)
+T_975 = (
+    12.7062047362, 4.3026527297, 3.1824463053, 2.7764451052, 2.5705818356,
+    2.4469118511, 2.3646242516, 2.3060041352, 2.2621571628,
+)  # fmt: skip
 """97.5 % quantiles of Student's t with 1 to 9 degrees of freedom."""
 
 

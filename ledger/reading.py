@@ -114,7 +114,7 @@ def _noting_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _merge(documents: list[tuple[Path, Document]], root: Path) -> Ledger:
-    """All documents in one; scores that point to a value get it, twins point to each other."""
+    """All documents in one; scores that point to a value get it, counterparts point to each other."""
     merged, problems = Ledger(root=root), []
     for file, document in documents:
         for collection in _COLLECTIONS:
@@ -128,9 +128,9 @@ def _merge(documents: list[tuple[Path, Document]], root: Path) -> Ledger:
     if problems:
         raise InputError(problems)
     for id, value in list(merged.values.items()):
-        twin = merged.values.get(value.agrees_with or "")
-        if twin is not None and twin.agrees_with is None:
-            merged.values[value.agrees_with or ""] = twin.model_copy(update={"agrees_with": id})
+        counterpart = merged.values.get(value.agrees_with or "")
+        if counterpart is not None and counterpart.agrees_with is None:
+            merged.values[value.agrees_with or ""] = counterpart.model_copy(update={"agrees_with": id})
     for id, value in merged.values.items():
         if value.measure and value.rows is None and (root / "results" / value.measure.rows).exists():
             merged.values[id] = value.model_copy(update={"rows": value.measure.rows})

@@ -215,7 +215,7 @@ class Remote(Strict):
 class Picture(Strict):
     """`file` is a path below results/pictures/ or content/pictures/; null for a remote picture nobody has fetched."""
 
-    id: Id  # unique in its exhibit: "original", "distorted", "real", "clean", "s0.50-draft"
+    id: Id  # unique in its exhibit: "original", "distorted", "step-3"
     label: str  # shown on the plate
     alt: str = Field(min_length=1)
     file: str | None = None
@@ -226,7 +226,7 @@ class Picture(Strict):
     prompt: str = ""
     scores: dict[Id, Value] = {}  # value id: exhibits.{exhibit}.{picture}.{score}
     scores_from: dict[Id, Id] = {}  # score -> value that holds it already; `ledger.load` copies it into `scores`
-    axes: dict[str, str | float] = {}  # where it stands in a series: {"arm": "draft", "alignment": 0.5}
+    axes: dict[str, str | float] = {}  # where it stands in a series: {"model": "tuned", "strength": 0.5}
     verdicts: list[str] = []  # what a judge found in it
     recipe: Recipe | None = None
     remote: Remote | None = None

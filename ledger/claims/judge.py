@@ -91,9 +91,9 @@ class _Judge:
 
     def ref(self, id: str) -> Ref:
         value = self.known.values[id]
-        twin = value.agrees_with
+        counterpart = value.agrees_with
         label = lowered(value.label, self.names)
-        return Ref(id, value, label, Ref(twin, self.known.values[twin], "") if twin else None)
+        return Ref(id, value, label, Ref(counterpart, self.known.values[counterpart], "") if counterpart else None)
 
     def rests_on(self, criterion: Criterion) -> list[str]:
         rule = RULES[criterion.rule]

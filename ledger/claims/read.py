@@ -37,7 +37,7 @@ class Criterion(Strict):
 class Setting(Criterion):
     """A second place where the same sentence is tested, such as a small model of one's own."""
 
-    name: str = Field(min_length=1)  # "in the miniature": said before its verdict
+    name: str = Field(min_length=1)  # "in a small model": said before its verdict
 
 
 class ClaimRow(Criterion):

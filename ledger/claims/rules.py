@@ -26,7 +26,7 @@ class Ref:
     id: str
     value: Value
     label: str
-    twin: Ref | None = None  # the value that reports the same quantity independently
+    counterpart: Ref | None = None  # the value that reports the same quantity independently
 
     @property
     def number(self) -> float:
@@ -40,7 +40,7 @@ class Ref:
 
     @property
     def named(self) -> str:
-        """`ΔHPSv3 of DanceFlux ({...})`."""
+        """`accuracy of ours ({...})`."""
         return f"{self.label} ({self.marked})"
 
     @property
@@ -243,13 +243,13 @@ def place_between_extremes(refs: Sequence[Ref]) -> Finding:
 
 @rule()
 def rederived(refs: Sequence[Ref]) -> Finding:
-    """Every reported value that can be recomputed agrees with its recomputed twin to the printed precision."""
+    """Every reported value that can be recomputed agrees with its recomputed counterpart to the printed precision."""
     finding = Finding()
     for ref in refs:
-        if ref.twin is None:
+        if ref.counterpart is None:
             finding.unmeasured.append(f"nothing to recompute {ref.named} from")
         else:
-            finding.add(alike(ref.value, ref.twin.value), f"{ref.named}, recomputed {ref.twin.marked}")
+            finding.add(alike(ref.value, ref.counterpart.value), f"{ref.named}, recomputed {ref.counterpart.marked}")
     return finding
 
 

@@ -141,7 +141,7 @@ def test_a_changed_value_changes_the_verdict_and_its_reason(project: Project) ->
     assert "−4.100" in fallen.because
 
 
-def test_a_recomputed_twin_decides_whether_a_number_was_rederived(project: Project) -> None:
+def test_a_recomputed_counterpart_decides_whether_a_number_was_rederived(project: Project) -> None:
     claim = judged(project, "rederived", [1.0], others={"z": number(1.0002, agrees_with="a")})
     assert claim.verdict == "holds"
     claim = judged(project, "rederived", [1.0], others={"z": number(1.002, agrees_with="a")})
@@ -149,7 +149,7 @@ def test_a_recomputed_twin_decides_whether_a_number_was_rederived(project: Proje
 
 
 def test_what_nobody_measured_is_named_and_does_not_lower_the_verdict(project: Project) -> None:
-    """A pending row, a value without a twin or without n says nothing against a claim that the others bear out."""
+    """A pending row, a value without counterpart or n says nothing against a claim that the others bear out."""
     claim = judged(project, "positive", [1.0, None])
     assert claim.verdict == "holds"
     assert "Not measured: no number yet for" in claim.because

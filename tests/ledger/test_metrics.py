@@ -99,6 +99,36 @@ def test_the_interval_of_a_share_matches_scipy(share: float, n: int) -> None:
     assert metrics.wilson_interval(round(share * n) / n, n) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
 
 
+def test_no_share_lies_outside_its_own_interval() -> None:
+    """Rounding used to put 1 above an upper end of 0.9999999999999999: without tolerance, for every count."""
+    for n in range(1, 120):
+        for hits in range(n + 1):
+            low, high = metrics.wilson_interval(hits / n, n)
+            assert 0 <= low <= hits / n <= high <= 1, (hits, n)
+
+
+def test_a_few_trainings_have_students_interval() -> None:
+    for size in range(2, 11):
+        sample = np.random.default_rng(size).normal(size=size)
+        theirs = stats.t.interval(0.95, size - 1, loc=sample.mean(), scale=stats.sem(sample))
+        assert metrics.t_interval(sample) == pytest.approx(theirs, rel=1e-8)
+    assert metrics.t_interval([1.0]) is None, "one training says nothing of others"
+    with pytest.raises(ValueError, match="at most 10"):
+        metrics.t_interval([1.0] * 11)
+
+
+def test_the_interval_of_a_mean_is_the_percentile_bootstrap_of_the_same_draws() -> None:
+    """The kept table of draws is for speed only."""
+    sample = np.random.default_rng(2).gamma(2.0, size=30)
+    assert metrics.mean_interval(sample, 3) == pytest.approx(metrics.bootstrap_interval(sample, 3), rel=1e-12)
+
+
+def test_every_item_is_drawn_equally_often() -> None:
+    drawn = np.concatenate(list(metrics.resampled(1, 20_000, 7)))
+    assert drawn.shape == (20_000, 7)
+    assert np.bincount(drawn.ravel(), minlength=7) == pytest.approx(np.full(7, 20_000), rel=0.02)
+
+
 # -- tests of difference --------------------------------------------------------------------------------------------
 
 
@@ -141,6 +171,21 @@ def test_identical_arms_differ_with_p_one() -> None:
 def test_an_unknown_alternative_is_refused() -> None:
     with pytest.raises(ValueError, match="alternative"):
         metrics.wilcoxon_signed_rank([1.0], [0.0], "more")  # type: ignore[arg-type]
+
+
+def test_the_sign_test_counts_a_prompt_once_whatever_its_seeds() -> None:
+    differences = [1.0, 0.5, 1 / 3, 0.0, -0.2, 1.0]
+    assert metrics.sign_test(differences) == pytest.approx(stats.binomtest(4, 5).pvalue)
+
+
+def test_correlations_match_scipy() -> None:
+    rng = np.random.default_rng(8)
+    first = rng.integers(0, 6, 60).astype(float)
+    second = first + rng.normal(0, 3, 60)
+    assert metrics.correlation(first, second) == pytest.approx(stats.pearsonr(first, second).statistic, rel=1e-12)
+    assert metrics.rank_correlation(first, second) == pytest.approx(stats.spearmanr(first, second).statistic, rel=1e-12)
+    with pytest.raises(ValueError, match="differ"):
+        metrics.correlation([1.0, 1.0], [1.0, 2.0])
 
 
 def test_mcnemar_is_the_exact_binomial_of_the_discordant_pairs() -> None:

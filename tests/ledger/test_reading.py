@@ -70,14 +70,14 @@ def test_a_score_may_point_to_a_number_that_stands_elsewhere(project: Project) -
     assert ledger.load(root).value("exhibits.dog.original.hpsv3").value == 4
 
 
-def test_twins_know_each_other_though_only_one_was_told(project: Project) -> None:
+def test_counterparts_know_each_other_though_only_one_was_told(project: Project) -> None:
     root = project(one={"values": {"a": number(1.0004), "b": number(1.0, agrees_with="a"), "c": number(3)}})
     book = ledger.load(root)
     assert book.value("a").agrees_with == "b"
     assert (book.agrees("a"), book.agrees("b"), book.agrees("c")) == (True, True, None)
 
 
-def test_twins_that_print_differently_do_not_agree(project: Project) -> None:
+def test_counterparts_that_print_differently_do_not_agree(project: Project) -> None:
     book = ledger.load(project(one={"values": {"a": number(1.0006), "b": number(1.0, agrees_with="a")}}))
     assert book.agrees("a") is False
 

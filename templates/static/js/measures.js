@@ -151,7 +151,7 @@
     return [Math.max(0, Math.min(share, centre - half)), Math.min(1, Math.max(share, centre + half))];
   }
 
-  const T_975 = [12.706205, 4.302653, 3.182446, 2.776445, 2.570582, 2.446912, 2.364624, 2.306004, 2.262157];
+  const T_975 = [12.7062047362, 4.3026527297, 3.1824463053, 2.7764451052, 2.5705818356, 2.4469118511, 2.3646242516, 2.3060041352, 2.2621571628];
   function student(line) {
     if (line.length < 2) return null;
     const middle = mean(line), deviation = Math.sqrt(line.reduce((sum, one) => sum + (one - middle) ** 2, 0) / (line.length - 1));
