@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import cast
 
 import numpy as np
 
@@ -59,29 +60,34 @@ def label_row(scene: Scene, asked: tuple[Asked, ...]) -> np.ndarray:
     return np.array([label in present for label in labels()], np.uint8)
 
 
-def prompt_pairs(split: str, count: int) -> list[PromptPair]:
-    """`count` pairs of prompts from "evaluation" or "validation"; treatments in turn, every fourth pair asks for two.
+PAIRED = 4  # every fourth round of all treatments asks for two at once
+UNSEEN = 10  # every tenth round asks only for object-treatment pairs that no training picture shows
+PARTNERS = (3, 7, 9, 6)  # how far a treatment's partner stands behind it, by paired round
 
-    The last tenth asks only for object-treatment pairs that are held out of training.
-    """
-    pairs = []
-    for number in range(count):
-        rng = np.random.default_rng([SET_IDS[split], number])
-        unseen = number >= count - count // 10
-        turn = scenes.TREATMENTS[number % len(scenes.TREATMENTS)]
-        while True:
-            scene = scenes.sample_scene(rng, split, emotional=False)  # type: ignore[arg-type]
-            hidden = [t for t in scenes.TREATMENTS if any(scenes.held_out(name, t) for name in scene.objects)]
-            if bool(hidden) == unseen or (not unseen and turn not in hidden):
-                break
-        names = [str(rng.choice(hidden))] if unseen else [turn]
-        if number % 4 == 0 and not unseen:
-            names += [t for t in (a.treatment for a in scenes.sample_treatments(rng, scene, 3)) if t != turn][:1]
-        asked = tuple(scenes.ask(rng, name) for name in names)
-        original = captions.plain_caption(scene, rng)
-        requested = captions.asking(original, asked)
-        pairs.append(PromptPair(original, requested, scene, asked, int(rng.integers(1 << 30)), unseen))
-    return pairs
+
+def prompt_pairs(split: scenes.Split, count: int) -> list[PromptPair]:
+    """`count` pairs of prompts, round after round of all treatments: in a round each is asked for once, alone, or, in a
+    paired round, once as the first and once as the second wish. So no treatment is confounded with its company."""
+    return [_prompt_pair(split, number) for number in range(count)]
+
+
+def _prompt_pair(split: scenes.Split, number: int) -> PromptPair:
+    rng = np.random.default_rng([SET_IDS[split], number, 2])
+    around, place = divmod(number, len(scenes.TREATMENTS))
+    names = [scenes.TREATMENTS[place]]
+    unseen = around % UNSEEN == UNSEEN - 1
+    if around % PAIRED == 0:
+        partner = place + PARTNERS[around // PAIRED % len(PARTNERS)]
+        names.append(scenes.TREATMENTS[partner % len(scenes.TREATMENTS)])
+    unseen &= any(scenes.held_out(thing, names[0]) for thing in OBJECTS)
+    while True:
+        scene = scenes.sample_scene(rng, split, emotional=False)
+        hidden = [name for name in names if any(scenes.held_out(thing, name) for thing in scene.objects)]
+        if bool(hidden) == unseen:
+            break
+    asked = tuple(scenes.ask(rng, name) for name in names)
+    original = captions.plain_caption(scene, rng)
+    return PromptPair(original, captions.asking(original, asked), scene, asked, int(rng.integers(1 << 30)), unseen)
 
 
 def emotion_pairs(count: int) -> list[tuple[PromptPair, Scene]]:
@@ -131,7 +137,7 @@ def shots(name: str, start: int, stop: int, counts: Counts) -> Iterator[Shot]:
             yield Shot(happy, (), pair.seed, (pair.original, pair.original))
             yield Shot(pair.scene, (), pair.seed, (pair.requested, pair.requested))
     else:
-        for pair in prompt_pairs(name, getattr(counts, name))[start // 2 : stop // 2]:
+        for pair in prompt_pairs(cast(scenes.Split, name), getattr(counts, name))[start // 2 : stop // 2]:
             yield Shot(pair.scene, (), pair.seed, (pair.original, pair.original))
             yield Shot(pair.scene, pair.asked, pair.seed, (pair.requested, pair.requested))
 
