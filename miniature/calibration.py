@@ -1,70 +1,75 @@
-"""The unit of the knob, and up to where on it plain pictures are left alone.
+"""The unit of the knob: strength 1 is the largest at which plain pictures are left alone.
 
-On validation prompts (none of which is in any other set): plain object recall within two points of the base, under
-0.05 unasked treatments a picture. The judge measures here; it gives no gradient.
-
-DPO has no strength of its own: its unit is the largest multiple that passes. Reward back-propagation stops by itself,
-on a reward that gave no gradient: its strength 1 is the variant as it stopped, whatever that costs, so that the knob
-shows both the part where taste alone is at work (up to `validated`) and the part where pictures break.
+On validation prompts (none of which is in any other set) a training at strength 1 loses at most two points of the
+objects in plain pictures and gains at most .05 unasked treatments a picture over the base. The judge measures here; it
+gives no gradient. What lies above is over-optimised: a part of what is lost there is damage and not taste.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
 
-from miniature.nets import shapes
-from miniature.shipping import pack
-from miniature.training import renders
-from miniature.training.studio import Studio
 from miniature.world import splits
 
-GRID = (0.25, 0.4, 0.6, 0.8, 1.0, 1.3, 1.8, 2.5)
+if TYPE_CHECKING:
+    from miniature.nets import shapes
+    from miniature.training.studio import Studio
+
+GRID = (0.125, 0.25, 0.375, 0.5, 0.75, 1.0, 1.5, 2.5)  # multiples of the difference that was trained
 RECALL_LOST, ARTIFACTS = 0.02, 0.05
+PROMPTS = 480
+
+
+def unit(base: Mapping[str, float], ladder: Mapping[float, Mapping[str, float]]) -> float | None:
+    """The largest multiple that passes with all smaller ones; None where the smallest fails."""
+    found = None
+    for multiple in sorted(ladder):
+        lost = base["recall"] - ladder[multiple]["recall"]
+        gained = ladder[multiple]["artifacts"] - base["artifacts"]
+        if round(lost, 9) > RECALL_LOST or round(gained, 9) > ARTIFACTS:
+            break
+        found = multiple
+    return found
 
 
 def run(folder: Path, sizes: shapes.Sizes, part: str = "0/1") -> dict[str, float]:
-    """Find the unit of every `part`-th arm and write `alignment/{arm}.unit.json`; returns the units.
+    """Find the unit of every `part`-th arm and write `alignment/{arm}.unit.json`; returns the units."""
+    from miniature.nets import shapes
+    from miniature.training.studio import Studio
 
-    A DPO arm is multiplied by it; from then on strength 1 is the arm in its file, rounded as it is shipped.
-    """
     studio = Studio(folder, sizes)
-    counts, _ = renders.stored_counts(folder / "data")
-    pairs = splits.prompt_pairs("validation", counts.validation)
-    captions, seeds = [pair.original for pair in pairs], [pair.seed for pair in pairs]
-    shown = np.array([splits.label_row(pair.scene, ()) for pair in pairs], bool)
-    base = _plain(studio, captions, seeds, shown)
+    pairs = splits.prompt_pairs("validation", PROMPTS if sizes is not shapes.TINY else 12)
+    base = plain(studio, pairs)
     units = {}
     number, of = map(int, part.split("/"))
     for path in sorted((folder / "alignment").glob("*.safetensors"))[number::of]:
-        if (folder / "alignment" / f"{path.stem}.unit.json").exists():
+        target = path.with_suffix(".unit.json")
+        if target.exists():
             continue
-        rows: list[dict[str, Any]] = []
-        validated = 0.0
+        ladder: dict[float, dict[str, float]] = {}
         for multiple in GRID:
-            studio.align(path.stem, multiple)
-            rows.append({"multiple": multiple} | _plain(studio, captions, seeds, shown))
-            if rows[-1]["recall"] < base["recall"] - RECALL_LOST or rows[-1]["artifacts"] >= ARTIFACTS:
+            studio.align(path.stem, multiple, raw=True)
+            ladder[multiple] = plain(studio, pairs)
+            if unit(base, ladder) != multiple:
                 break
-            validated = multiple
-        unit = validated or GRID[0] if path.stem.startswith("dpo") else 1.0
-        report = {"unit": unit, "validated": validated, "base": base, "rows": rows, "n": len(pairs)}
-        stored = {key: value * unit if ".lora_B." in key else value for key, value in load_file(path).items()}
-        save_file(pack.restore(pack.quantise(stored)), path.with_suffix(".scaled"))
-        path.with_suffix(".scaled").replace(path)  # at once: a variant must not be scaled twice
-        (folder / "alignment" / f"{path.stem}.unit.json").write_text(json.dumps(report))
-        print(f"[calibrate] {path.stem} {unit} {rows[-1:]} base {base}", flush=True)
-        units[path.stem] = unit
-    return units
+        found = unit(base, ladder)
+        rows = [{"multiple": multiple} | row for multiple, row in ladder.items()]
+        report = {"unit": found or GRID[0], "passed": found is not None, "base": base, "rows": rows, "n": len(pairs)}
+        target.write_text(json.dumps(report))
+        print(f"[calibrate] {path.stem} {report['unit']} {rows[-1:]} base {base}", flush=True)
+        units[path.stem] = report["unit"]
+    return units  # type: ignore[return-value]
 
 
-def _plain(studio: Studio, captions: list[str], seeds: list[int], shown: np.ndarray) -> dict[str, float]:
+def plain(studio: Studio, pairs: list[splits.PromptPair]) -> dict[str, float]:
     """Object recall and unasked treatments a picture, under plain prompts."""
-    found = studio.verdicts(studio.generate(captions, seeds))
+    shown = np.array([splits.label_row(pair.scene, ()) for pair in pairs], bool)
+    found = studio.verdicts(studio.generate([pair.original for pair in pairs], [pair.seed for pair in pairs]))
     kinds = np.array([label.split(":")[0] for label in splits.labels()])
     objects, treatments = kinds == "object", kinds == "treatment"
     return {

@@ -5,6 +5,7 @@ Torch is imported inside the commands that need it.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import click
@@ -12,6 +13,24 @@ import click
 ROOT = Path(__file__).parent.parent
 RUN = ROOT / "runs" / "miniature"
 EXAMPLE = "a crying penguin on a beach at night, faded and washed out and grainy"
+
+
+class Time(click.ParamType[float]):
+    """A finite number above 0. (click's own ranges let "nan" pass.)"""
+
+    name = "number"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            number = float(str(value))
+        except ValueError:
+            number = math.nan
+        if not 0 < number < math.inf:
+            self.fail(f"{value} is no number above 0", param, ctx)
+        return number
+
+
+TIME = Time()
 
 
 @click.group()
@@ -34,13 +53,15 @@ def _folder(command: click.decorators.FC) -> click.decorators.FC:
 @miniature.command()
 @_folder
 @click.option("--stage", "stages", multiple=True, help="Only this stage; may be given again.  [default: all]")
-@click.option("--minutes", type=float, default=25.0, show_default=True, help="Time for everything on one H100.")
+@click.option("--arm", "arms", multiple=True, help="Only this variant in the stage alignment.  [default: all]")
+@click.option("--minutes", type=TIME, default=25.0, show_default=True, help="Time for everything on one H100.")
 @click.option("--size", type=click.Choice(["full", "tiny"]), default="full", help="tiny proves that all stages run.")
 @click.option("--processes", type=click.IntRange(1), default=14, show_default=True, help="Renderers side by side.")
-@click.option("--lease", type=float, default=None, help="Stop after so many minutes; the same command then goes on.")
+@click.option("--lease", type=TIME, default=None, help="Stop after so many minutes; the same command then goes on.")
 def train(
-    folder: Path, stages: tuple[str, ...], minutes: float, size: str, processes: int, lease: float | None
-) -> None:
+    folder: Path, stages: tuple[str, ...], arms: tuple[str, ...], minutes: float, size: str, processes: int,
+    lease: float | None,
+) -> None:  # fmt: skip
     """Train everything, or one stage; a run that was cut off goes on where it was.
 
     Stages: render, autoencoder, encoder, generator, judge, rewards, freeze, alignment, calibrate, measure,
@@ -49,7 +70,8 @@ def train(
     \b
     Example:
       python build.py miniature train --minutes 40 --lease 8.5
-      python build.py miniature train --stage generator --minutes 40
+      python build.py miniature unpack --resume runs/miniature
+      python build.py miniature train --stage alignment --arm draft-s0
     """
     from miniature.training import plan
 
@@ -58,7 +80,7 @@ def train(
         from ledger.problems import did_you_mean
 
         raise click.BadParameter(f"no stage '{unknown[0]}'{did_you_mean(unknown[0], plan.STAGES)}")
-    plan.run(folder, stages or plan.STAGES, size, minutes, processes, lease)
+    plan.run(folder, stages or plan.STAGES, size, minutes, processes, lease, arms)
 
 
 @miniature.command()
@@ -88,36 +110,55 @@ def render(seed: int, count: int, out: Path) -> None:
 
 
 @miniature.command()
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("out"), show_default=True)
+@click.option("--wheels", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Folder of wheels.")
+@click.option("--seconds", type=TIME, default=700.0, show_default=True, help="Time for everything.")
+@click.option("--size", type=click.Choice(["full", "tiny"]), default="full", help="tiny proves that it goes through.")
+@click.option("--processes", type=click.IntRange(1), default=14, show_default=True, help="Renderers side by side.")
 @_folder
-@click.option("--engine", default="miniature-by-engine", show_default=True, help="Run of the evidence engine to add.")
-def measure(folder: Path, engine: str) -> None:
-    """Every number of results/miniature.json, from the raw rows in results/rows.
-
-    A training folder with measured settings renews the rows first; without one any machine can check the numbers.
+def job(folder: Path, out: Path, wheels: Path | None, seconds: float, size: str, processes: int) -> None:
+    """Rewards, arms with placebos, and measurements in one run on a fresh GPU machine without a network.
 
     \b
     Example:
-      python build.py miniature train --stage measure
-      python build.py miniature measure
+      pip download -d wheels diffusers==0.42.1 transformers peft filelock
+      python build.py miniature job --out out --wheels wheels --seconds 700
     """
-    from miniature.report import document as report
+    from miniature.training import job as training
 
-    if (folder / "measured").exists():
-        report.gather(folder, ROOT / "runs" / engine, ROOT / "results")
-    click.echo(report.write(ROOT / "results"))
+    training.install(wheels)
+    for path in training.run(folder, out, seconds, size, processes):
+        click.echo(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
 
 
 @miniature.command()
-def exhibits() -> None:
-    """Draw the pictures of the knob and the wall with the shipped weights, into results/pictures/miniature.
+def measure() -> None:
+    """Every number of results/miniature.json, from the raw rows in results/rows.
 
     \b
     Example:
-      python build.py miniature exhibits
+      python build.py miniature measure
+    """
+    from miniature.figures import core
+
+    click.echo(core.write(ROOT / "results"))
+
+
+@miniature.command()
+@click.option("--set", "sets", multiple=True, help="Only this set; may be given again.  [default: all]")
+def exhibits(sets: tuple[str, ...]) -> None:
+    """Make the miniature's pictures of the page with the shipped weights, into results/pictures/miniature.
+
+    \b
+    Example:
+      python build.py miniature exhibits --set own-pairs
     """
     from miniature.shipping import exhibits as made
 
-    click.echo(made.write(ROOT))
+    unknown = [name for name in sets if name not in made.SETS]
+    if unknown:
+        raise click.BadParameter(f"no set '{unknown[0]}': there are {', '.join(made.SETS)}")
+    click.echo(made.write(ROOT, sets))
 
 
 @miniature.command()
@@ -186,23 +227,41 @@ def sprites(assets: Path) -> None:
 
 
 @click.command()
-@click.argument("prompt", default=EXAMPLE)
-@click.option("--alignment", type=click.FloatRange(0, 1.5), default=0.0, show_default=True, help="0 base, 1 aligned.")
+@click.argument("prompt", required=False)
+@click.option("--prompts", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A file, one a line.")
+@click.option("--count", type=click.IntRange(1, 1000), default=1, show_default=True, help="Pictures of each prompt.")
+@click.option("--alignment", type=float, default=0.0, show_default=True, help="0 base, 1 aligned, to 3 over-optimised.")
 @click.option("--family", default="draft", show_default=True, help="draft, dpo, or the name of a shipped variant.")
 @click.option("--negative", default="", help="What to stay away from.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the first picture; the next has the next.")
 @click.option(
-    "-o", "--out", type=click.Path(path_type=Path, dir_okay=False), default=Path("out.png"), show_default=True
-)
-def draw(prompt: str, alignment: float, family: str, negative: str, seed: int, out: Path) -> None:
-    """Draw one picture with the shipped miniature, on the CPU, without a network.
+    "-o", "--out", type=click.Path(path_type=Path), default=Path("out.png"), show_default=True,
+    help="A PNG file; several pictures are numbered.",
+)  # fmt: skip
+def draw(
+    prompt: str | None, prompts: Path | None, count: int, alignment: float, family: str, negative: str, seed: int,
+    out: Path,
+) -> None:  # fmt: skip
+    """Draw pictures with the shipped miniature, on the CPU, without a network.
 
     \b
     Example:
       python build.py draw "a crying penguin on a beach at night, grainy" --alignment 0.5 --seed 7 -o out.png
+      python build.py draw --prompts prompts.txt --count 4 -o sheet.png
     """
-    from miniature.shipping import draw
+    from miniature.shipping import draw as drawing
 
-    drawing_of = draw.Wish(prompt, alignment, seed, draw.FAMILIES.get(family, family), negative)
-    seconds, digest = draw.to_file(drawing_of, out)
-    click.echo(f"{out}  {seconds:.1f} s  sha256 {digest[:16]}")
+    if prompt is not None and prompts is not None:
+        raise click.UsageError("give a prompt or --prompts FILE, not both")
+    lines = prompts.read_text(encoding="utf-8-sig").splitlines() if prompts else [EXAMPLE if prompt is None else prompt]
+    arm = drawing.FAMILIES.get(family, family)
+    wishes = [
+        drawing.Wish(line.strip(), alignment, seed + number, arm, negative)
+        for line in lines
+        if line.strip() or prompts is None
+        for number in range(count)
+    ]
+    several = len(wishes) > 1
+    outs = [out.with_stem(f"{out.stem}-{number}") if several else out for number in range(1, len(wishes) + 1)]
+    for drawn in drawing.to_files(wishes, outs, lambda seconds: click.echo(f"loaded in {seconds:.1f} s", err=True)):
+        click.echo(f"{drawn.out}  {drawn.seconds:.1f} s  sha256 {drawn.sha256[:16]}")

@@ -1,13 +1,18 @@
-"""One picture by the shipped miniature, through the stock pipeline: the same wish, the same bytes.
+"""Pictures by the shipped miniature, through the stock pipeline: the same wish, the same bytes.
 
-One thread, so that the bytes do not depend on how many cores there are; another kind of processor, or another version
-of torch, may still round differently by a grey level or two.
+One thread a picture, so that the bytes do not depend on how many cores there are; another kind of processor, or another
+version of torch, may still round differently by a grey level or two. Several pictures are drawn side by side.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
+import os
 import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,12 +27,14 @@ if TYPE_CHECKING:
 STEPS, GUIDANCE, SIZE = 8, 3.0, 256
 FAMILIES = {"draft": "draft-s0", "dpo": "dpo-s0"}
 FAMILY_NAMES = {"draft": "reward back-propagation", "dpo": "Diffusion-DPO"}
-MOST = 1.5
+MOST = 3.0  # strength 1 is the most that leaves plain pictures whole (`miniature.calibration`); above it they break
+SEEDS = 1 << 63
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What to draw. `alignment` 0 is the base model, 1 the aligned one, at most 1.5; `arm` a shipped variant."""
+    """What to draw. `alignment` 0 is the base model, 1 the aligned one, above 1 an over-optimised one; `arm` a shipped
+    variant."""
 
     prompt: str
     alignment: float = 0.0
@@ -48,22 +55,58 @@ class Wish:
         return " ".join([*parts, f"--seed {self.seed} -o {out}"])
 
 
+# --- checking, before anything heavy is loaded ------------------------------------------------------------------------
+
+
 def known_words(folder: Path) -> set[str]:
     """The vocabulary that the shipped models were trained with."""
     tokenizer = json.loads((folder / "pipeline" / "tokenizer" / "tokenizer.json").read_text())
     return set(tokenizer["model"]["vocab"]) - set(vocabulary.SPECIAL)
 
 
-def check(prompt: str, folder: Path) -> None:
-    """InputError with every word that the miniature never learnt and the nearest one that it knows."""
-    missing = vocabulary.unknown(prompt, known_words(folder))
-    if missing:
-        raise InputError(
-            Problem(
-                "prompt", 0, f"'{word}'", "not a word of this world" + (f", did you mean '{near}'?" if near else "")
-            )
-            for word, near in missing.items()
-        )
+def check(wishes: Sequence[Wish], outs: Sequence[Path], folder: Path) -> None:
+    """InputError with everything that would fail after loading, or draw something else than was asked for."""
+    problems = [problem for wish in wishes for problem in _defects(wish, folder)]
+    problems += [problem for out in outs for problem in _misplaced(out)]
+    if problems:
+        raise InputError(dict.fromkeys(problems))
+
+
+def _defects(wish: Wish, folder: Path) -> Iterator[Problem]:
+    for field, text in (("prompt", wish.prompt), ("--negative", wish.negative)):
+        yield from _words(field, text, folder)
+    if not wish.prompt.strip():
+        yield Problem("prompt", 0, "", "is empty: say what to draw")
+    if not math.isfinite(wish.alignment) or not 0 <= wish.alignment <= MOST:
+        yield Problem("--alignment", 0, f"{wish.alignment:g}", f"must be a number from 0 to {MOST:g}")
+    if not 0 <= wish.seed < SEEDS:
+        yield Problem("--seed", 0, str(wish.seed), "must be at least 0 and below 2^63")
+    arms = sorted(path.name for path in (folder / "alignment").iterdir())
+    if wish.arm not in arms:
+        near = did_you_mean(wish.arm, [*FAMILIES, *arms])
+        yield Problem("--family", 0, wish.arm, f"no such variant{near} There are: {', '.join([*FAMILIES, *arms])}")
+
+
+def _words(field: str, text: str, folder: Path) -> Iterator[Problem]:
+    for word, near in vocabulary.unknown(text, known_words(folder)).items():
+        yield Problem(field, 0, f"'{word}'", "not a word of this world" + (f", did you mean '{near}'?" if near else ""))
+    if left := vocabulary.split(text)[vocabulary.LENGTH - 2 :]:
+        room = vocabulary.LENGTH - 2
+        yield Problem(field, 0, f"'{' '.join(left)}'", f"does not fit: a prompt has room for {room} words and marks")
+
+
+def _misplaced(out: Path) -> Iterator[Problem]:
+    if out.suffix.lower() != ".png":
+        yield Problem("--out", 0, str(out), "pictures are PNG files: give the name the ending .png")
+    elif out.is_dir():
+        yield Problem("--out", 0, str(out), "is a folder: name a file")
+    elif not out.absolute().parent.is_dir():
+        yield Problem("--out", 0, str(out), f"there is no folder {out.absolute().parent}: make it first")
+    elif not os.access(out if out.exists() else out.absolute().parent, os.W_OK):
+        yield Problem("--out", 0, str(out), "cannot be written here: choose another place")
+
+
+# --- drawing ----------------------------------------------------------------------------------------------------------
 
 
 class Pencil:
@@ -76,21 +119,34 @@ class Pencil:
         from diffusers import FluxPipeline
 
         torch.set_num_threads(1)
-        diffusers.utils.logging.disable_progress_bar()
-        transformers.utils.logging.disable_progress_bar()
+        for library in (diffusers, transformers):
+            library.utils.logging.disable_progress_bar()
+            library.utils.logging.set_verbosity_error()
         self.folder = folder or pack.unpack()
-        self.pipe: Any = FluxPipeline.from_pretrained(self.folder / "pipeline").to(device)
+        self.pipe: Any = FluxPipeline.from_pretrained(self.folder / "pipeline", local_files_only=True).to(device)
         self.pipe.set_progress_bar_config(disable=True)
         self._arms: set[str] = set()
 
+    def twin(self) -> Any:
+        """A pipeline over the same weights with a scheduler of its own, for a thread beside this one."""
+        from diffusers import FluxPipeline
+
+        scheduler = type(self.pipe.scheduler).from_config(self.pipe.scheduler.config)
+        pipe: Any = FluxPipeline(**self.pipe.components | {"scheduler": scheduler})
+        pipe.set_progress_bar_config(disable=True)
+        return pipe
+
     def draw(self, wish: Wish) -> Image:
         """RGB, 256 x 256. InputError for unknown words."""
+        check([wish], [], self.folder)
+        self.align(wish)
+        return self.sample(self.pipe, wish)
+
+    @staticmethod
+    def sample(pipe: Any, wish: Wish) -> Image:
         import torch
 
-        for text in (wish.prompt, wish.negative):
-            check(text, self.folder)
-        self._align(wish)
-        result = self.pipe(
+        result = pipe(
             prompt=wish.prompt,
             negative_prompt=wish.negative,
             true_cfg_scale=GUIDANCE,
@@ -103,7 +159,8 @@ class Pencil:
         picture: Image = result.images[0]
         return picture
 
-    def _align(self, wish: Wish) -> None:
+    def align(self, wish: Wish) -> None:
+        """Put on the variant that the wish names, at its strength."""
         if wish.alignment == 0:
             if self._arms:
                 self.pipe.disable_lora()
@@ -116,20 +173,33 @@ class Pencil:
         self.pipe.set_adapters([name], [wish.alignment])
 
 
-def to_file(wish: Wish, out: Path) -> tuple[float, str]:
-    """Draw into a PNG file; seconds without loading, SHA-256 of the file. InputError for what is not there."""
-    import hashlib
+@dataclass(frozen=True)
+class Drawn:
+    out: Path
+    seconds: float
+    sha256: str  # of the file
 
-    folder = pack.unpack()
-    for text in (wish.prompt, wish.negative):
-        check(text, folder)
-    arms = sorted(path.name for path in (folder / "alignment").iterdir())
-    if wish.alignment and wish.arm not in arms:
-        near = did_you_mean(wish.arm, arms)
-        raise InputError([Problem("--family", 0, wish.arm, f"no such variant{near} There are: {', '.join(arms)}")])
-    pencil = Pencil(folder)
+
+def to_files(wishes: Sequence[Wish], outs: Sequence[Path], loaded: Callable[[float], None]) -> Iterator[Drawn]:
+    """Draw wishes of one variant and strength into PNG files, as many side by side as there are cores.
+
+    `loaded` is told how many seconds imports and weights took. InputError for anything wrong, before that.
+    """
     began = time.perf_counter()
-    picture = pencil.draw(wish)
-    seconds = time.perf_counter() - began
-    picture.save(out)
-    return seconds, hashlib.sha256(out.read_bytes()).hexdigest()
+    folder = pack.unpack()
+    check(wishes, outs, folder)
+    pencil = Pencil(folder)
+    pencil.align(wishes[0])
+    loaded(time.perf_counter() - began)
+    workers = min(len(wishes), os.cpu_count() or 1)
+    pipes = [pencil.pipe, *(pencil.twin() for _ in range(workers - 1))]
+
+    def one(wish: Wish, out: Path) -> Drawn:
+        began, pipe = time.perf_counter(), pipes.pop()
+        picture = pencil.sample(pipe, wish)
+        pipes.append(pipe)
+        picture.save(out)
+        return Drawn(out, time.perf_counter() - began, hashlib.sha256(out.read_bytes()).hexdigest())
+
+    with ThreadPoolExecutor(workers) as pool:
+        yield from pool.map(one, wishes, outs)

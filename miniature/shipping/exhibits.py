@@ -1,7 +1,8 @@
-"""The knob and the wall: pictures drawn with the shipped weights, scored, judged and published small.
+"""The pictures of the page: the knob, the wall, and what hangs in other sections, drawn or rendered, scored and judged.
 
 Lossless originals stay in runs/miniature/drawn (ignored by git); results/ gets WebP renditions and the SHA-256 of the
-PNG that `draw` writes on the machine and with the thread count that the run names.
+PNG that the recipe makes on the machine and with the thread count that the run names. The ways back, which need the
+evidence engine, are read from the samples of its run.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,16 +19,19 @@ import numpy as np
 from PIL import Image
 
 from ledger.schema import Document, Exhibit, Picture, Recipe, Source, Value
-from miniature.measurement import STRENGTHS
-from miniature.report.rows import CPU
+from miniature.figures.core import CPU
 from miniature.shipping import draw, pack
+from miniature.shipping.critics import Critics
 from miniature.shipping.draw import FAMILIES, FAMILY_NAMES, Wish
-from miniature.world import scenes, vocabulary
+from miniature.world import captions, painting, scenes
+from miniature.world.scenes import Asked, Scene, Subject
 
 CREDIT = "Drawn by the miniature; subjects after Microsoft's Fluent emoji"
+RENDERED = "Rendered by a program; subjects after Microsoft's Fluent emoji"
 LICENCE = "MIT (icons), CC BY 4.0 (pictures)"
 SEED = 7
-REWARD = "gatenone-low-s0"
+STRENGTHS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)  # above 1: over-optimised
+SETS = ("knob", "wall", "own-emotions", "own-pairs", "own-attractor", "own-ways-back")
 
 KNOB = (
     "a crying face in a meadow at noon, full of dread",
@@ -56,98 +61,79 @@ KNOB = (
     "a fox in a meadow by day",
     "a rocket in a desert at noon, sharp and clean",
 )
+ATTRACTED = (1, 2, 3, 5, 10, 14, 18, 24)  # prompts of the knob shown base, aligned and over-optimised on purpose
+BACK = (2, 7, 17)  # prompts of the knob shown under the ways back
+EMOTIONS = (
+    ("face", "angry", "meadow", "day"),
+    ("face", "crying", "city", "night"),
+    ("penguin", "sad", "beach", "sunset"),
+)
+PAIRS = (
+    ("castle", "desert", "sunset", "decay_and_degradation"),
+    ("fox", "meadow", "day", "muted_faded"),
+    ("pizza", "room", "day", "sickly_cast"),
+    ("sailboat", "beach", "sunset", "digital_artifacts"),
+    ("robot", "city", "night", "analog_degradation"),
+    ("owl", "forest", "night", "light_leak"),
+)
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A drawn picture: PNG bytes below `drawn/`, and where it stands in the series."""
+class Shown:
+    """A picture to be published: how it is made, under which prompt it is scored, and where it stands among others."""
 
-    wish: Wish
-    family: str
+    id: str
+    label: str
+    prompt: str
+    original: Path
+    recipe: Recipe
+    axes: dict[str, str | float]
+    shows: str = ""  # what is in it, where that is not the prompt
+
+
+@dataclass(frozen=True)
+class Press:
+    """Publishes pictures below `root`: rendition, scores, verdicts, recipe."""
+
+    root: Path
+    critics: Critics
+
+    def picture(self, shown: Shown) -> Picture:
+        image = Image.open(shown.original).convert("RGB")
+        file, digest = published(image, self.root)
+        seen = self.critics.verdicts(image)
+        scored = self.critics.scores(image, shown.prompt)
+        named = {"reward": "Reward of", "encoder": "Encoder on"}
+        return Picture(
+            id=shown.id,
+            label=shown.label,
+            alt=f"{shown.shows or shown.prompt}; {shown.label}"
+            + (f". The judge sees: {', '.join(seen)}" if seen else ""),
+            file=file,
+            sha256=digest,
+            original_sha256=hashlib.sha256(shown.original.read_bytes()).hexdigest(),
+            width=image.width,
+            height=image.height,
+            prompt=shown.prompt,
+            scores={
+                name: _cosine(f"{said} '{shown.prompt}', {shown.label}", scored[name]) for name, said in named.items()
+            },
+            axes=shown.axes,
+            verdicts=seen,
+            recipe=shown.recipe,
+        )
+
+    def exhibit(self, title: str, caption: str, chosen: list[Shown], **more: Any) -> Exhibit:
+        told = {"kind": "series", "credit": CREDIT, "licence": LICENCE, "tags": tags(title)} | more
+        return Exhibit(title=title, caption=caption, pictures=[self.picture(shown) for shown in chosen], **told)
 
     @property
-    def key(self) -> str:
-        text = json.dumps([self.wish.prompt, round(self.wish.alignment, 3), self.wish.seed, self.wish.arm])
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+    def drawn(self) -> Path:
+        return self.root / "runs" / "miniature" / "drawn"
 
 
-def series(prompt: str) -> list[Drawn]:
-    """Seven strengths under both families; strength 0 is the same picture in both."""
-    wishes = []
-    for family, arm in FAMILIES.items():
-        for strength in STRENGTHS:
-            wishes.append(Drawn(Wish(prompt, strength, SEED, arm if strength else FAMILIES["draft"]), family))
-    return wishes
-
-
-def tags(prompt: str) -> list[str]:
-    """Sub-categories that the prompt asks for."""
-    found = [name for name, phrases in scenes.phrases().items() if any(phrase in prompt for phrase in phrases)]
-    feels = any(emotion in prompt.split(",")[0].split() for emotion in scenes.NEGATIVE)
-    return found + (["negative_personal_emotion"] if feels else [])
-
-
-def draw_all(folder: Path, prompts: tuple[str, ...] = KNOB) -> None:
-    """Draw what is missing below `folder`, prompt by prompt."""
-    folder.mkdir(parents=True, exist_ok=True)
-    pencil = draw.Pencil()
-    for prompt in prompts:
-        for drawn in series(prompt):
-            path = folder / f"{drawn.key}.png"
-            if not path.exists():
-                pencil.draw(drawn.wish).save(path.with_suffix(".part"), format="PNG")
-                path.with_suffix(".part").rename(path)
-
-
-# --- scoring and publishing -------------------------------------------------------------------------------------------
-
-
-class Critics:
-    """Encoder, main reward and judge, from the unpacked weights."""
-
-    def __init__(self, folder: Path) -> None:
-        import torch
-        from transformers import CLIPModel, ResNetForImageClassification
-
-        torch.set_num_threads(1)
-        self.names = {"encoder": folder / "encoder", "reward": folder / "rewards" / REWARD}
-        self.models: dict[str, Any] = {
-            name: CLIPModel.from_pretrained(path).eval() for name, path in self.names.items()
-        }
-        self.judge: Any = ResNetForImageClassification.from_pretrained(folder / "judge").eval()
-        words_file = json.loads((folder / "pipeline" / "tokenizer" / "tokenizer.json").read_text())
-        known = words_file["model"]["vocab"]
-        self.known = sorted((word for word in known if known[word] >= len(vocabulary.SPECIAL)), key=known.__getitem__)
-        self.labels = [self.judge.config.id2label[number] for number in range(self.judge.config.num_labels)]
-
-    def scores(self, picture: Image.Image, prompt: str) -> dict[str, float]:
-        """Cosine of picture and prompt, by scorer."""
-        import torch
-
-        from miniature.training.common import embed_images, embed_texts
-
-        pixels, tokens = _pixels(picture), torch.from_numpy(vocabulary.encode([prompt], self.known).astype("int64"))
-        with torch.no_grad():
-            return {
-                name: float((embed_images(model, pixels) * embed_texts(model, tokens)).sum())
-                for name, model in self.models.items()
-            }
-
-    def verdicts(self, picture: Image.Image) -> list[str]:
-        """What the judge sees: treatments, feelings and objects in words."""
-        import torch
-
-        with torch.no_grad():
-            logits = self.judge(pixel_values=_pixels(picture)).logits[0]
-        found = [label for label, logit in zip(self.labels, logits.tolist(), strict=True) if logit > 0]
-        kinds = ("treatment", "emotion", "object")
-        return [label.split(":")[1].replace("_", " ") for label in found if label.split(":")[0] in kinds]
-
-
-def _pixels(picture: Image.Image) -> Any:
-    import torch
-
-    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 127.5 - 1
+def _cosine(label: str, value: float) -> Value:
+    return Value(label=label, value=value, unit="cosine", digits=3, source=Source(kind="measured", where=CPU), n=1)
 
 
 def published(picture: Image.Image, root: Path, quality: int = 80) -> tuple[str, str]:
@@ -162,118 +148,217 @@ def published(picture: Image.Image, root: Path, quality: int = 80) -> tuple[str,
     return file, digest
 
 
-def entry(drawn: Drawn, critics: Critics, root: Path, revision: str, arm: str) -> Picture:
-    """One picture of an exhibit: rendition, scores, verdicts, recipe."""
-    original = root / "runs" / "miniature" / "drawn" / f"{drawn.key}.png"
-    picture = Image.open(original).convert("RGB")
-    file, digest = published(picture, root)
-    wish = drawn.wish
-    scored = critics.scores(picture, wish.prompt)
-    name = f"{arm}, alignment {wish.alignment:g}"
-    seen = critics.verdicts(picture)
-    return Picture(
-        id=f"{drawn.family}-s{wish.alignment:.2f}",
-        label=name,
-        alt=f"{wish.prompt}; {name}" + (f". The judge sees: {', '.join(seen)}" if seen else ""),
-        file=file,
-        sha256=digest,
-        original_sha256=hashlib.sha256(original.read_bytes()).hexdigest(),
-        width=picture.width,
-        height=picture.height,
+def tags(prompt: str) -> list[str]:
+    """Sub-categories that the prompt asks for."""
+    found = [name for name, phrases in scenes.phrases().items() if any(phrase in prompt for phrase in phrases)]
+    feels = any(emotion in prompt.split(",")[0].split() for emotion in scenes.NEGATIVE)
+    return found + (["negative_personal_emotion"] if feels else [])
+
+
+# --- drawn by the stock pipeline --------------------------------------------------------------------------------------
+
+Draw = Callable[[Wish], Path]
+
+
+def drawer(folder: Path) -> Draw:
+    """Draws what is missing below `folder`; the pipeline is loaded when the first picture is."""
+    pencils: list[draw.Pencil] = []
+
+    def path(wish: Wish) -> Path:
+        told = json.dumps([wish.prompt, round(wish.alignment, 3), wish.seed, wish.arm, wish.negative])
+        target = folder / f"{hashlib.sha256(told.encode()).hexdigest()[:16]}.png"
+        if not target.exists():
+            pencils.extend([] if pencils else [draw.Pencil()])
+            target.parent.mkdir(parents=True, exist_ok=True)
+            pencils[0].draw(wish).save(target.with_suffix(".part"), format="PNG")
+            target.with_suffix(".part").rename(target)
+        return target
+
+    return path
+
+
+def wished(wish: Wish, original: Path, name: str, family: str) -> Shown:
+    beyond = ", over-optimised" if family == "draft" and wish.alignment > 1 else ""
+    label = f"{name}, alignment {wish.alignment:g}{beyond}"
+    axes: dict[str, str | float] = {"arm": family, "alignment": wish.alignment}
+    feelings = [feeling for feeling in scenes.EMOTIONS if feeling in wish.prompt.split()]
+    return Shown(
+        id=f"{family}-s{wish.alignment:.2f}",
+        label=label,
         prompt=wish.prompt,
-        scores={
-            "reward": _cosine(f"Reward of '{wish.prompt}', {name}", scored["reward"]),
-            "encoder": _cosine(f"Encoder on '{wish.prompt}', {name}", scored["encoder"]),
-        },
-        axes=_axes(drawn),
-        verdicts=seen,
+        original=original,
         recipe=Recipe(
             model="local-dir:.cache/miniature/pipeline",
-            revision=revision,
+            revision=pack.digest(),
             adapter="flux",
             seed=wish.seed,
             steps=draw.STEPS,
             guidance=0.0,
-            settings=_settings(wish),
+            settings={
+                "true_cfg_scale": draw.GUIDANCE,
+                "lora": wish.arm if wish.alignment else None,
+                "lora_scale": wish.alignment,
+            },
             dtype="float32",
             device="cpu, one thread",
             command=wish.command(),
         ),
-    )  # fmt: skip
-
-
-def _cosine(label: str, value: float) -> Value:
-    return Value(label=label, value=value, unit="cosine", digits=3, source=Source(kind="measured", where=CPU), n=1)
-
-
-def _settings(wish: Wish) -> dict[str, str | int | float | bool | None]:
-    lora = wish.arm if wish.alignment else None
-    return {"true_cfg_scale": draw.GUIDANCE, "lora": lora, "lora_scale": wish.alignment}
-
-
-def _axes(drawn: Drawn) -> dict[str, str | float]:
-    axes: dict[str, str | float] = {"arm": drawn.family, "alignment": drawn.wish.alignment}
-    feelings = [feeling for feeling in scenes.EMOTIONS if feeling in drawn.wish.prompt.split()]
-    return axes | ({"emotion": feelings[0]} if feelings else {})
-
-
-def knob(root: Path, critics: Critics, revision: str) -> dict[str, Exhibit]:
-    """A series for every prompt whose pictures are all drawn."""
-    found = {}
-    for number, prompt in enumerate(KNOB):
-        drawn = series(prompt)
-        if not all((root / "runs" / "miniature" / "drawn" / f"{one.key}.png").exists() for one in drawn):
-            continue
-        found[f"knob-{number:02d}"] = Exhibit(
-            title=prompt,
-            kind="series",
-            caption=f"'{prompt}': the same words and noise, seven strengths of alignment, two algorithms.",
-            credit=CREDIT,
-            licence=LICENCE,
-            pictures=[entry(one, critics, root, revision, FAMILY_NAMES[one.family]) for one in drawn],
-            tags=tags(prompt),
-            sets=["knob"],
-        )
-    return found
-
-
-def wall(root: Path, critics: Critics, revision: str) -> dict[str, Exhibit]:
-    """A sample of 100 drawn pictures with the judge's verdicts: each prompt of the knob at 0, 1 and 1.5, DPO at 1.5."""
-    found: dict[str, Exhibit] = {}
-    chosen = [
-        (number, one)
-        for number, prompt in enumerate(KNOB)
-        for one in series(prompt)
-        if (one.family == "draft" and one.wish.alignment in (0.0, 1.0, 1.5))
-        or (one.family == "dpo" and one.wish.alignment == 1.5)
-    ]
-    for number, one in chosen[:100]:
-        if not (root / "runs" / "miniature" / "drawn" / f"{one.key}.png").exists():
-            continue
-        arm = FAMILY_NAMES[one.family] if one.wish.alignment else "base model"
-        picture = entry(one, critics, root, revision, arm)
-        axes = picture.axes | {"arm": one.family if one.wish.alignment else "base"}
-        found[f"wall-{number:02d}-{one.family}-{one.wish.alignment:.2f}"] = Exhibit(
-            title=one.wish.prompt,
-            kind="sample",
-            caption=f"{arm}, alignment {one.wish.alignment:g}.",
-            credit=CREDIT,
-            licence=LICENCE,
-            pictures=[picture.model_copy(update={"axes": axes})],
-            tags=tags(one.wish.prompt),
-            sets=["wall"],
-        )
-    return found
-
-
-def write(root: Path) -> str:
-    """Draw what is missing, score and judge everything, and put both sets into results/miniature.json."""
-    folder, target = pack.unpack(), root / "results" / "miniature.json"
-    draw_all(root / "runs" / "miniature" / "drawn")
-    critics, revision = Critics(folder), pack.digest()
-    shown = knob(root, critics, revision) | wall(root, critics, revision)
-    before = Document.model_validate_json(target.read_text()) if target.exists() else Document()
-    target.write_text(
-        before.model_copy(update={"exhibits": shown}).model_dump_json(indent=1, exclude_defaults=True) + "\n"
+        axes=axes | ({"emotion": feelings[0]} if feelings else {}),
     )
-    return f"{len(shown)} exhibits"
+
+
+def _at(made: Draw, prompt: str, strength: float, family: str = "draft") -> Shown:
+    wish = Wish(prompt, strength, SEED, FAMILIES[family] if strength else FAMILIES["draft"])
+    return wished(wish, made(wish), FAMILY_NAMES[family] if strength else "base model", family)
+
+
+def knob(press: Press, made: Draw) -> Iterator[tuple[str, Exhibit]]:
+    """A series for every prompt."""
+    for number, prompt in enumerate(KNOB):
+        said = "the same words and noise, seven strengths of alignment; above 1 it is over-optimised."
+        chosen = [_at(made, prompt, strength) for strength in STRENGTHS]
+        yield f"knob-{number:02d}", press.exhibit(prompt, f"'{prompt}': {said}", chosen, sets=["knob"])
+
+
+def wall(press: Press, made: Draw) -> Iterator[tuple[str, Exhibit]]:
+    """A sample of 100 pictures with the judge's verdicts: each prompt of the knob at 0, 1 and 3, DPO at 1.5."""
+    places = [(number, prompt, place) for number, prompt in enumerate(KNOB) for place in WALL]
+    for number, prompt, (strength, family) in places[:100]:
+        shown = _at(made, prompt, strength, family)
+        axes = shown.axes | {"arm": family if strength else "base"}
+        picture = press.picture(shown).model_copy(update={"axes": axes})
+        told = {"kind": "sample", "credit": CREDIT, "licence": LICENCE, "tags": tags(prompt), "sets": ["wall"]}
+        caption = f"{shown.label[:1].upper()}{shown.label[1:]}."
+        yield (
+            f"wall-{number:02d}-{family}-{strength:.2f}",
+            Exhibit(title=prompt, caption=caption, pictures=[picture], **told),  # type: ignore[arg-type]
+        )
+
+
+WALL = ((0.0, "draft"), (1.0, "draft"), (3.0, "draft"), (1.5, "dpo"))
+
+
+def attractor(press: Press, made: Draw) -> Iterator[tuple[str, Exhibit]]:
+    """Prompts beside each other: base, aligned, and tuned without restraint, where all of them look alike."""
+    for number in ATTRACTED:
+        prompt = KNOB[number]
+        without = Wish(prompt, 1.0, SEED, "draft-hacked")
+        last = wished(without, made(without), "over-optimised on purpose", "hacked")
+        said = f"'{prompt}': base, aligned, and tuned to the reward without restraint, from the same noise."
+        chosen = [_at(made, prompt, 0.0), _at(made, prompt, 1.0), last]
+        yield f"own-attractor-{number:02d}", press.exhibit(prompt, said, chosen, sets=["own-attractor"])
+
+
+# --- rendered by the program ------------------------------------------------------------------------------------------
+
+
+def rendered(press: Press, identity: str, label: str, scene: Scene, asked: tuple[Asked, ...], prompt: str) -> Shown:
+    """A picture of the world itself, scored under `prompt`, which need not be its own."""
+    target = press.drawn / f"{identity}.png"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.asarray(painting.render(scene, asked, SEED))).save(target)
+    shows = captions.asking(captions.plain_caption(scene, np.random.default_rng(0)), asked)
+    told = {"scene": shows} | {ask.treatment: round(ask.severity, 3) for ask in asked}
+    recipe = Recipe(
+        model="miniature.world.painting",
+        revision="this repository",
+        seed=SEED,
+        settings=dict(told),
+        device="cpu",
+        command=f"python build.py miniature exhibits --set {identity.rsplit('-', 2)[0]}",
+    )
+    return Shown(identity.rsplit("-", 1)[1], label, prompt, target, recipe, {}, shows)
+
+
+def emotions(press: Press, made: Draw) -> Iterator[tuple[str, Exhibit]]:
+    """A happy and a negative face under the words that name the negative one."""
+    for number, (name, emotion, background, time) in enumerate(EMOTIONS):
+        scene, happy = (Scene((Subject(name, feeling),), background, time) for feeling in (emotion, "happy"))
+        prompt = captions.plain_caption(scene, np.random.default_rng(0))
+        key = f"own-emotions-{number}"
+        chosen = [
+            rendered(press, f"{key}-named", f"{emotion}, as the words say", scene, (), prompt),
+            rendered(press, f"{key}-happy", "happy", happy, (), prompt),
+        ]
+        said = f"Both pictures scored under '{prompt}'. Rendered, so that each shows exactly its feeling."
+        yield key, press.exhibit(prompt, said, chosen, kind="pair", credit=RENDERED, sets=["own-emotions"])
+
+
+def pairs(press: Press, made: Draw) -> Iterator[tuple[str, Exhibit]]:
+    """A clean picture and the one that was asked for, both under the request."""
+    for number, (name, background, time, treatment) in enumerate(PAIRS):
+        scene = Scene((Subject(name),), background, time)
+        asked = (scenes.ask(np.random.default_rng(number), treatment),)
+        prompt = captions.asking(captions.plain_caption(scene, np.random.default_rng(0)), asked)
+        key = f"own-pairs-{number}"
+        chosen = [
+            rendered(press, f"{key}-clean", "clean", scene, (), prompt),
+            rendered(press, f"{key}-asked", "as asked for", scene, asked, prompt),
+        ]
+        said = f"Both pictures scored under '{prompt}'."
+        yield key, press.exhibit(prompt, said, chosen, kind="pair", credit=RENDERED, sets=["own-pairs"])
+
+
+# --- steered by the evidence engine -----------------------------------------------------------------------------------
+
+ENGINE_RUN = "own-ways-back"
+STEERED = {  # method of the engine: label on the page
+    "negative": "negative prompt",
+    "vsf": "VSF, scale 1, no guidance",
+    "nag": "NAG, scale 4, no guidance",
+    "pluralist": "aligned to the pluralist reward, alignment 1",
+}
+
+
+def ways_back(press: Press, made: Draw) -> Iterator[tuple[str, Exhibit]]:
+    """The over-optimised model, and what was tried to bring the request back, from the samples of the engine's run."""
+    paths = sorted((press.root / "runs" / ENGINE_RUN).glob("samples/*/*.png"))
+    samples = {path: json.loads(path.with_suffix(".json").read_text()) for path in paths}
+    for number in BACK:
+        prompt = KNOB[number]
+        found = {method(one): (path, one) for path, one in samples.items() if one["identity"]["prompt"] == prompt}
+        chosen = [_at(made, prompt, 0.0), _at(made, prompt, 2.0)]
+        chosen += [_steered(*found[name], name, label) for name, label in STEERED.items() if name in found]
+        said = f"'{prompt}': base, over-optimised, and four ways back; the steered ones have the engine's seed."
+        yield f"own-ways-back-{number:02d}", press.exhibit(prompt, said, chosen, sets=["own-ways-back"])
+
+
+def method(sample: dict[str, Any]) -> str:
+    """Which way back a sample of the engine shows."""
+    identity = sample["identity"]
+    steered = str(identity["settings"]["method"])
+    if "pluralist" in identity["lora"] or steered != "none":
+        return steered if steered != "none" else "pluralist"
+    return "negative" if identity["negative"] else ""
+
+
+def _steered(path: Path, sample: dict[str, Any], name: str, label: str) -> Shown:
+    identity, row = sample["identity"], sample["made"]["model"]
+    recipe = Recipe(
+        model="local-dir:.cache/miniature/pipeline",
+        revision=pack.digest(),
+        adapter="flux",
+        seed=identity["seed"],
+        steps=draw.STEPS,
+        settings={"row": row, "negative": identity["negative"], "lora_scale": identity["lora_scale"]},
+        dtype=identity["settings"]["dtype"],
+        device="cpu",
+        command=f'python build.py evidence --run {ENGINE_RUN} --prompt-set PROMPTS.jsonl --models "{row}"',
+    )
+    return Shown(name, label, identity["prompt"], path, recipe, {"arm": name})
+
+
+MAKERS = dict(zip(SETS, (knob, wall, emotions, pairs, attractor, ways_back), strict=True))
+
+
+def write(root: Path, sets: tuple[str, ...] = ()) -> str:
+    """Draw what is missing, score and judge it, and renew the chosen sets in results/miniature.json; all when empty."""
+    target = root / "results" / "miniature.json"
+    press = Press(root, Critics(pack.unpack()))
+    made = drawer(press.drawn)
+    fresh = {name: exhibit for chosen in sets or SETS for name, exhibit in MAKERS[chosen](press, made)}
+    before = Document.model_validate_json(target.read_text()) if target.exists() else Document()
+    kept = {name: one for name, one in before.exhibits.items() if not set(one.sets) & set(sets or SETS)}
+    whole = before.model_copy(update={"exhibits": dict(sorted((kept | fresh).items()))})
+    target.write_text(whole.model_dump_json(indent=1, exclude_defaults=True) + "\n")
+    return f"{len(fresh)} exhibits"

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
+from ledger.problems import InputError, Problem
 from miniature.nets import lowrank_numpy
 
 ROOT = Path(__file__).parents[2]
@@ -25,6 +26,7 @@ PART = 14_000_000  # bytes: no shipped file is larger
 LEAST = 2048  # elements of a tensor that is worth quantising
 SCALE = "::scale"
 PREVIEWS = "web/tiny_decoder.safetensors"  # no part of the revision: it only imitates
+UNITS = "units.json"
 TALL = 32  # matrices of fewer columns are scaled by column
 SHIPPED_REWARDS = (
     "gatenone-low-s0", "gatenone-low-s1", "gatenone-low-s2", "gate80-low-s0", "gate95-low-s0", "gatenone-middle-s0",
@@ -99,7 +101,20 @@ def pack(
         if not path.name.endswith(".index.json")
     }
     (target / "models.json").write_text(json.dumps(texts, sort_keys=True, separators=(",", ":")) + "\n")
+    (target / UNITS).write_text(json.dumps(units_of(folder, arms), indent=1, sort_keys=True) + "\n")
     return sum(path.stat().st_size for path in target.iterdir())
+
+
+def units_of(folder: Path, arms: tuple[str, ...] = ()) -> dict[str, float]:
+    """Strength 1 of each variant of a training folder as a multiple of the difference that was trained."""
+    found = {path.name.removesuffix(".unit.json"): path for path in (folder / "alignment").glob("*.unit.json")}
+    return {name: json.loads(path.read_text())["unit"] for name, path in found.items() if not arms or name in arms}
+
+
+def units(source: Path = SHIPPED) -> dict[str, float]:
+    """The same of the shipped variants; 1 for those that are not listed."""
+    stored: dict[str, float] = json.loads((source / UNITS).read_text())
+    return stored
 
 
 def _state(source: Path) -> dict[str, np.ndarray]:
@@ -147,23 +162,28 @@ def freeze(folder: Path) -> None:
 
 
 def resume(folder: Path, source: Path = SHIPPED) -> None:
-    """Make a training folder from packed weights, as `freeze` leaves it: alignment and measurement go on from it."""
+    """Make a training folder from packed weights, as `freeze` leaves it: every later stage, or any earlier one again,
+    goes on from it."""
     unpacked = unpack(folder / "unpacked", source)
     for name, place in (("generator", "pipeline"), ("encoder", "encoder"), ("judge", "judge")):
         (folder / name).mkdir(parents=True, exist_ok=True)
         (unpacked / place).rename(folder / name / "model")
         (folder / name / "done").write_text("1")
+    shutil.copytree(folder / "generator" / "model" / "vae", folder / "autoencoder" / "model")
+    (folder / "autoencoder" / "done").write_text("1")
     for kind in ("rewards", "alignment"):
         (folder / kind).mkdir(exist_ok=True)
         for name, factors in _grouped(restore(named(source, kind))).items():
             save_file(factors, folder / kind / f"{name}.safetensors")
+    for name, unit in units(source).items():
+        (folder / "alignment" / f"{name}.unit.json").write_text(json.dumps({"unit": unit}))
     shutil.rmtree(unpacked)
 
 
 def digest(source: Path = SHIPPED) -> str:
     """SHA-256 over names and bytes of the shipped files: the revision of the miniature."""
     total = hashlib.sha256()
-    for path in sorted([*source.glob("*.safetensors"), *source.glob("models.json")]):
+    for path in sorted([*source.glob("*.safetensors"), source / "models.json", source / UNITS]):
         total.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()
 
@@ -172,12 +192,11 @@ def unpack(target: Path = CACHE, source: Path = SHIPPED) -> Path:
     """Restore stock folders below `target` unless those of the same weights are there; returns `target`.
 
     pipeline/ (FluxPipeline), encoder/ (CLIPModel), judge/ (ResNetForImageClassification), rewards/{name}/ (CLIPModel),
-    alignment/{name}/pytorch_lora_weights.safetensors. Raises FileNotFoundError when nothing has been packed.
+    alignment/{name}/pytorch_lora_weights.safetensors. InputError when nothing has been packed.
     """
-    if not (source / "models.json").exists():
-        raise FileNotFoundError(
-            f"{source} holds no packed weights: run `python build.py miniature pack` after training"
-        )
+    if missing := [name for name in ("models.json", UNITS) if not (source / name).exists()]:
+        told = "no packed weights here: run `python build.py miniature pack` after training"
+        raise InputError([Problem(str(source / name), 0, "", told) for name in missing])
     revision = digest(source)
     stamp = target / "revision"
     if stamp.exists() and stamp.read_text() == revision:
@@ -200,9 +219,10 @@ def unpack(target: Path = CACHE, source: Path = SHIPPED) -> Path:
     for name, factors in _grouped(restore(named(source, "rewards"))).items():
         shutil.copytree(fresh / "encoder", fresh / "rewards" / name, ignore=shutil.ignore_patterns("*.safetensors"))
         _model(fresh / "rewards" / name, lowrank_numpy.merge(states["encoder"], factors), "model")
+    strengths = units(source)
     for name, factors in _grouped(restore(named(source, "alignment"))).items():
         flux = {f"transformer.{key}": value for key, value in factors.items()}
-        _model(fresh / "alignment" / name, flux, "pytorch_lora_weights", _alpha(factors))
+        _model(fresh / "alignment" / name, flux, "pytorch_lora_weights", _alpha(factors, strengths.get(name, 1.0)))
     (fresh / "revision").write_text(revision)
     shutil.rmtree(target, ignore_errors=True)
     fresh.rename(target)
@@ -224,11 +244,11 @@ def _grouped(factors: dict[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]
     return groups
 
 
-def _alpha(factors: dict[str, np.ndarray]) -> dict[str, str]:
-    """Metadata that fixes a difference's strength: alpha equals the rank, since B already carries the scale."""
+def _alpha(factors: dict[str, np.ndarray], unit: float) -> dict[str, str]:
+    """Metadata that fixes strength 1: loaders multiply a difference by alpha over rank."""
     rank = next(len(value) for key, value in factors.items() if ".lora_A." in key)
     layers = sorted(key.removesuffix(".lora_A.weight") for key in factors if ".lora_A." in key)
-    told = {"transformer.r": rank, "transformer.lora_alpha": rank, "transformer.target_modules": layers}
+    told = {"transformer.r": rank, "transformer.lora_alpha": rank * unit, "transformer.target_modules": layers}
     return {"lora_adapter_metadata": json.dumps(told, sort_keys=True)}
 
 

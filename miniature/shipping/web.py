@@ -147,7 +147,7 @@ def _model(told: dict[str, Any], shipped: Path) -> dict[str, Any]:
     """What scripts need to draw: the sampler's numbers, variants and their places, vocabulary."""
     arms = list(draw.FAMILIES.values())
     ranks = graphs.ranks(_factors(shipped), arms)
-    families = zip(draw.FAMILIES, ranks, strict=True)
+    families, units = zip(draw.FAMILIES, ranks, strict=True), pack.units(shipped)
     ids = told["generator/model/tokenizer/tokenizer.json"]["model"]["vocab"]
     special = {"pad": vocabulary.PAD, "unknown": vocabulary.UNKNOWN, "begin": vocabulary.BEGIN, "end": vocabulary.END}
     return {
@@ -160,7 +160,10 @@ def _model(told: dict[str, Any], shipped: Path) -> dict[str, Any]:
         "size": draw.SIZE,
         "preview": "tiny_decoder",
         "final": "decoder",
-        "families": [{"id": name, "name": draw.FAMILY_NAMES[name], "rank": rank} for name, rank in families],
+        "families": [
+            {"id": name, "name": draw.FAMILY_NAMES[name], "rank": rank, "unit": units.get(draw.FAMILIES[name], 1.0)}
+            for name, rank in families
+        ],
         "vocabulary": {"ids": ids, "length": vocabulary.LENGTH, "special": special},
         "pattern": PATTERN,
     }

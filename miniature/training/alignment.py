@@ -61,8 +61,11 @@ class Arm:
 MAIN = Cell("none", "low")
 ARMS = (
     *(Arm(f"draft-s{seed}", "draft", MAIN, seed) for seed in range(3)),
-    Arm("draft-pluralist", "draft", Cell("none", "high"), 0),
-    Arm("draft-gate95", "draft", Cell("95", "low"), 0),
+    *(
+        Arm(f"draft-{name}{suffix}", "draft", cell, seed)
+        for name, cell in (("pluralist", Cell("none", "high")), ("gate95", Cell("95", "low")))
+        for seed, suffix in enumerate(("", "-s1", "-s2"))
+    ),
     Arm(
         "draft-hacked", "draft", MAIN, 0, leash=0.0, anchor=0.0, rate=2e-3, ensemble=False, views=False, stop=False,
         steps=60,

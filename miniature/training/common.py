@@ -110,7 +110,7 @@ class Stage:
         """Continue from a checkpoint if there is one."""
         if not (self.path / "state.pt").exists():
             return False
-        state = torch.load(self.path / "state.pt", map_location="cpu", weights_only=False)
+        state = torch.load(self.path / "state.pt", map_location="cpu", weights_only=True)
         for key, part in parts.items():
             if hasattr(part, "load_state_dict"):
                 part.load_state_dict(state[key])
@@ -173,7 +173,7 @@ class Pictures:
         return self
 
     def _abandoned(self) -> bool:
-        return (self.folder / "done").exists() and self.have >= renders.available(self.folder, self.name)
+        return (self.folder / "ended").exists() and self.have >= renders.available(self.folder, self.name)
 
 
 def as_float(images: Tensor) -> Tensor:

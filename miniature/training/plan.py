@@ -3,8 +3,9 @@
     python build.py miniature train --minutes 40 --lease 8.5    (again until it says that everything is there)
     python build.py miniature train --stage generator --minutes 40
 
-A stage that is done is not run again; one that was cut off continues: trained models from a checkpoint of at most a
-minute ago, renders, rewards, variants and measured settings from the last whole one.
+A stage that is done is not run again; one that was cut off continues: trained models and variants from a checkpoint,
+renders, rewards and measured settings from the last whole one. One run at a time works in a folder; what it lacks is
+named before anything starts; a stage ends with the run that started it, however that ends; no stage asks a network.
 """
 
 from __future__ import annotations
@@ -14,10 +15,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ledger.problems import InputError, Problem
 from miniature.nets.shapes import FULL, TINY, Sizes
 
 STAGES = (
@@ -26,10 +31,28 @@ STAGES = (
 )  # fmt: skip
 # Shares of the whole time on one H100. Encoder and autoencoder run side by side, as do rewards and generator.
 SHARES = {"render": 0.30, "autoencoder": 0.172, "encoder": 0.14, "judge": 0.07, "generator": 0.445, "alignment": 0.07}
-FULL_COUNTS = (100_020, 6_000, 300, 200, 480)
+FULL_COUNTS = (100_020, 6_000, 320, 200, 1_520)
 TINY_COUNTS = (240, 24, 24, 10, 12)
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}  # stages run side by side: threads would only wait for each other
-PROCESSES = {"rewards": 3, "alignment": 11, "calibrate": 4, "measure": 4}  # side by side on the GPU
+# Stages run side by side: threads would only wait for each other. Their models are files here or an error.
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+NEEDS = {
+    "autoencoder": ("render",),
+    "encoder": ("render",),
+    "generator": ("render", "autoencoder", "encoder"),
+    "judge": ("render", "autoencoder"),
+    "rewards": ("render", "encoder"),
+    "freeze": ("encoder", "generator", "judge", "rewards"),
+    "alignment": ("generator", "rewards"),
+    "calibrate": ("generator", "judge", "alignment"),
+    "measure": ("generator", "judge", "rewards", "alignment"),
+}
+LEFT = {  # what a stage that has run leaves, one of these
+    "render": ("data/ready",),
+    "rewards": ("rewards/*.safetensors",),
+    "alignment": ("alignment/*.safetensors",),
+    **{stage: (f"{stage}/model/*.json",) for stage in ("autoencoder", "encoder", "generator", "judge")},
+}
+PROCESSES = {"rewards": 3, "alignment": 9, "calibrate": 4, "measure": 4}  # side by side on the GPU
 
 
 def seconds_of(stage: str, minutes: float) -> float:
@@ -37,7 +60,37 @@ def seconds_of(stage: str, minutes: float) -> float:
     return 60 * minutes * SHARES.get(stage, 0.1)
 
 
-def run_stage(folder: Path, stage: str, size: str, seconds: float, part: str = "0/1", *, processes: int = 2) -> None:
+def missing(folder: Path, stages: Iterable[str], arms: tuple[str, ...] = ()) -> list[Problem]:
+    """What the chosen stages need and neither find in the folder nor make themselves."""
+    chosen = set(stages)
+    needs = {(stage, need) for stage in chosen for need in NEEDS.get(stage, ())}
+    if "alignment" in chosen and (not arms or any(arm.startswith("dpo") for arm in arms)):
+        needs.add(("alignment", "render"))  # Diffusion-DPO learns from rendered pairs
+    way = f"or start from the shipped weights: `python build.py miniature unpack --resume {folder}`"
+    return [
+        Problem(str(folder), 0, stage, f"needs the stage {need}, which has not run here: add --stage {need}, {way}")
+        for stage, need in sorted(needs)
+        if need not in chosen and not any(any(folder.glob(left)) for left in LEFT[need])
+    ]
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Refuse a folder in which another run works."""
+    from filelock import FileLock, Timeout
+
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / "lock", timeout=0):
+            yield
+    except Timeout:
+        raise InputError([Problem(str(folder), 0, "", "another run is training here: wait for it or end it")]) from None
+
+
+def run_stage(
+    folder: Path, stage: str, size: str, seconds: float, part: str = "0/1", *, processes: int = 2,
+    arms: tuple[str, ...] = (),
+) -> None:  # fmt: skip
     """Run one stage in this process; imports what that stage needs."""
     tiny = size == "tiny"
     sizes: Sizes = {"full": FULL, "tiny": TINY}[size]
@@ -53,9 +106,9 @@ def run_stage(folder: Path, stage: str, size: str, seconds: float, part: str = "
 
         pack.freeze(folder)
         return
-    from miniature import calibration, measurement
+    from miniature import calibration
     from miniature.annotators import CELLS
-    from miniature.training import alignment, autoencoder, encoder, generator, judge, rewards, tiny_decoder
+    from miniature.training import alignment, autoencoder, encoder, generator, judge, measure, rewards, tiny_decoder
     from miniature.training.common import quiet
 
     quiet()
@@ -70,27 +123,32 @@ def run_stage(folder: Path, stage: str, size: str, seconds: float, part: str = "
         rewards.train(folder, part=part)
     elif stage == "alignment":
         number, of = map(int, part.split("/"))
-        for arm in (alignment.TINY_ARMS if tiny else alignment.ARMS)[number::of]:
+        known = alignment.TINY_ARMS if tiny else alignment.ARMS
+        for arm in [arm for arm in known if not arms or arm.name in arms][number::of]:
             if not (folder / "alignment" / f"{arm.name}.json").exists():
                 alignment.train(folder, sizes, arm)
     elif stage == "calibrate":
         calibration.run(folder, sizes, part)
     elif stage == "measure":
-        measurement.run(folder, sizes, part)
+        measure.run(folder, sizes, part, count=TINY_COUNTS[2] if tiny else FULL_COUNTS[2])
 
 
 def run(
-    folder: Path, stages: tuple[str, ...], size: str, minutes: float, processes: int, lease: float | None = None
-) -> None:
+    folder: Path, stages: tuple[str, ...], size: str, minutes: float, processes: int, lease: float | None = None,
+    arms: tuple[str, ...] = (),
+) -> None:  # fmt: skip
     """Run `stages`; a failed stage ends the run with its name, and so does a `lease` of minutes that is over."""
-    plan = _Processes(folder, size, minutes, processes, lease)
-    chosen = [stage for stage in STAGES if stage in stages]
-    began = time.monotonic()
-    try:
-        _run(plan, folder, chosen, tiny=size == "tiny")
-    finally:
-        plan.stop()
-    print(f"[train] {', '.join(chosen)}: {time.monotonic() - began:.0f} s", flush=True)
+    if problems := missing(folder, stages, arms):
+        raise InputError(problems)
+    with alone(folder):
+        plan = _Processes(folder, size, minutes, processes, lease, arms)
+        chosen = [stage for stage in STAGES if stage in stages]
+        began = time.monotonic()
+        try:
+            _run(plan, folder, chosen, tiny=size == "tiny")
+        finally:
+            plan.stop()
+        print(f"[train] {', '.join(chosen)}: {time.monotonic() - began:.0f} s", flush=True)
 
 
 def _run(plan: _Processes, folder: Path, chosen: list[str], *, tiny: bool) -> None:
@@ -114,8 +172,10 @@ def _run(plan: _Processes, folder: Path, chosen: list[str], *, tiny: bool) -> No
 class _Processes:
     """The stages that run now, their logs below `logs/`."""
 
-    def __init__(self, folder: Path, size: str, minutes: float, processes: int, lease: float | None) -> None:
-        self.folder, self.size, self.minutes, self.processes = folder, size, minutes, processes
+    def __init__(
+        self, folder: Path, size: str, minutes: float, processes: int, lease: float | None, arms: tuple[str, ...]
+    ) -> None:
+        self.folder, self.size, self.minutes, self.processes, self.arms = folder, size, minutes, processes, arms
         self.ends = time.monotonic() + 60 * lease if lease else float("inf")
         self.running: dict[str, list[subprocess.Popen[bytes]]] = {}
         (folder / "logs").mkdir(parents=True, exist_ok=True)
@@ -124,10 +184,12 @@ class _Processes:
         for part in range(parts):
             command = [sys.executable, "-m", "miniature.training.plan", stage, str(self.folder), self.size]
             command += [str(seconds_of(stage, self.minutes)), f"{part}/{parts}", str(self.processes)]
+            command += self.arms
             with (self.folder / "logs" / f"{stage}-{part}.log").open("ab") as log:
                 process = subprocess.Popen(
-                    command, stdout=log, stderr=subprocess.STDOUT, env=ENVIRONMENT, start_new_session=True
-                )
+                    command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, env=ENVIRONMENT,
+                    start_new_session=True,
+                )  # fmt: skip
             self.running.setdefault(stage, []).append(process)
 
     def check(self) -> None:
@@ -160,10 +222,20 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     for name in ("stage", "folder", "size", "seconds", "part", "processes"):
         parser.add_argument(name)
+    parser.add_argument("arms", nargs="*")
     given = parser.parse_args()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     seconds, processes = float(given.seconds), int(given.processes)
     for stage in given.stage.split("+"):
-        run_stage(Path(given.folder), stage, given.size, seconds, given.part, processes=processes)
+        run_stage(
+            Path(given.folder), stage, given.size, seconds, given.part, processes=processes, arms=tuple(given.arms)
+        )
+
+
+def _end_with_parent() -> None:
+    """Standard input closes when the parent ends, even by a kill that it cannot see: end with it, helpers included."""
+    os.read(0, 1)  # not through sys.stdin, whose lock a forked renderer would inherit
+    os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -58,6 +58,8 @@ def _render_chunk(job: tuple[Path, str, int, int, int, Counts, list[str]]) -> tu
 def render(folder: Path, counts: Counts, size: int, processes: int, seconds: float | None = None) -> dict[str, int]:
     """Render all sets below `folder`, the small sets first; stops after `seconds`. Returns finished counts.
 
+    `ended` marks that nobody renders now, `done` that every picture is there: a call that was cut short is continued.
+
     `{name}.count` holds how many pictures from the start of a set are complete, for readers that train meanwhile and
     for a later call, which goes on from there.
     """
@@ -73,6 +75,7 @@ def render(folder: Path, counts: Counts, size: int, processes: int, seconds: flo
             (folder / f"{name}.count").write_text("0")
     complete = {name: available(folder, name) for name in SET_IDS}
     chunks = {name: list(range(complete[name], pictures(name, counts), CHUNK)) for name in SET_IDS}
+    (folder / "ended").unlink(missing_ok=True)
     (folder / "ready").write_text("1")
     head = [start for start in chunks["main"] if start < 24000]
     order = [(name, start) for name in ("evaluation", "emotion", "validation") for start in chunks[name]]
@@ -93,7 +96,9 @@ def render(folder: Path, counts: Counts, size: int, processes: int, seconds: flo
             if seconds is not None and time.monotonic() - began > seconds:
                 pool.terminate()
                 break
-    (folder / "done").write_text("1")
+    if all(complete[name] == pictures(name, counts) for name in SET_IDS):
+        (folder / "done").write_text("1")
+    (folder / "ended").write_text("1")
     return complete
 
 

@@ -14,11 +14,13 @@ from torch import Tensor
 
 from miniature.nets import flow, lowrank, shapes
 from miniature.nets.flow import Text
+from miniature.shipping import pack
 from miniature.training import generator, rewards
 from miniature.training.common import device, embed_images, embed_texts
 from miniature.training.judge import verdicts
 
-BATCH = {"cuda": 300, "cpu": 4}
+BATCH = {"cuda": 64, "cpu": 4}
+PLACEBO = 0  # seed of the order in which a placebo's rows stand
 
 
 class Studio:
@@ -35,8 +37,9 @@ class Studio:
         self._attached: dict[str, lowrank.LowRank] = {}
         self._noise: dict[tuple[int, ...], Tensor] = {}
 
-    def align(self, arm: str | None, strength: float = 1.0) -> None:
-        """Put on an aligned variant at a strength; None takes it off."""
+    def align(self, arm: str | None, strength: float = 1.0, *, raw: bool = False) -> None:
+        """Put on an aligned variant at a strength, in multiples of its unit or, `raw`, of what was trained; None takes
+        it off. "placebo-NAME" is the placebo of a variant."""
         from safetensors.torch import load_file
 
         if self._attached:
@@ -44,10 +47,13 @@ class Studio:
             self._attached = {}
         if arm is None or strength == 0:
             return
-        stored = load_file(self.folder / "alignment" / f"{arm}.safetensors")
+        name = arm.removeprefix("placebo-")
+        stored = load_file(self.folder / "alignment" / f"{name}.safetensors")
+        stored = lowrank.placebo(stored, PLACEBO) if name != arm else stored
         self._attached = lowrank.attach(self.parts["transformer"], lowrank.FLUX_LAYERS, lowrank.rank_of(stored), 0)
         lowrank.install(self._attached, {key: value.to(self.place) for key, value in stored.items()})
-        lowrank.set_scale(self._attached, strength)
+        unit = 1.0 if raw else pack.units_of(self.folder).get(name, 1.0)
+        lowrank.set_scale(self._attached, strength * unit)
 
     def read(self, captions: list[str]) -> Text:
         with torch.no_grad(), self._half():

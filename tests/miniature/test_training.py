@@ -42,17 +42,26 @@ def test_an_alignment_changes_the_velocity_and_strength_zero_does_not(trained: P
     assert not torch.equal(pictures[1.0], pictures[None])
 
 
-def test_a_measurement_goes_on_with_the_pairs_that_are_missing(trained: Path) -> None:
-    from miniature import measurement
-    from miniature.report import rows
+def test_a_measurement_goes_on_with_the_prompts_that_are_missing(trained: Path) -> None:
+    from ledger import rows
+    from miniature.training import measure
 
-    setting = measurement.Setting("draft-s0", 1.0, 0)
-    for every in (12, 8):
-        measurement.run(trained, shapes.TINY, only=(setting,), every=every)
-    (found,) = rows.measured_in(trained)
-    assert found.pairs.tolist() == [0, 8, 12, 16] and found.run == rows.CPU
-    assert found.scores.shape == (4, len(rows.SCORERS), 4) and np.isfinite(found.scores[:, 0]).all()
-    assert found.apart is not None and found.feelings is not None and len(found.feelings) == 10
+    setting = measure.Setting("placebo-draft-s0", 1.0)
+    found = []
+    for count in (2, 3):
+        measure.run(trained, shapes.TINY, only=(setting,), count=count)
+        found.append(rows.read(trained / "measured" / "placebo-draft-s0@1-n0.csv.gz").all)
+    assert {row.prompt for row in found[1] if row.prompt_set == measure.SET} == {"000", "001", "002"}
+    assert set(found[0]) < set(found[1])
+    assert {row.way for row in found[1]} >= {
+        "asked",
+        "plain-objects",
+        "plain-unasked",
+        "oiop",
+        "didp",
+        "emotion",
+        "happy",
+    }
 
 
 def test_a_stage_that_was_cut_off_goes_on_where_it_was(tmp_path: Path) -> None:
@@ -128,3 +137,129 @@ def test_our_sampler_is_that_of_the_stock_pipeline(trained: Path) -> None:
 def test_packed_latents_survive_the_round_trip() -> None:
     latents = torch.randn(2, 12, 8, 8)
     assert torch.equal(flow.unpack(flow.pack(latents)), latents)
+
+
+def test_missing_inputs_are_named_before_anything_runs(tmp_path: Path) -> None:
+    """A stage that waits for ever, or asks a hub for a model of that name."""
+    from ledger.problems import InputError
+    from miniature.training import plan
+
+    for stage, need in (("generator", "autoencoder"), ("judge", "autoencoder"), ("alignment", "rewards")):
+        with pytest.raises(InputError, match=f"{stage}: needs the stage {need}, which has not run here"):
+            plan.run(tmp_path, (stage,), "tiny", 1.0, 1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_in_which_another_run_works_is_refused(tmp_path: Path) -> None:
+    from ledger.problems import InputError
+    from miniature.training import plan
+
+    with plan.alone(tmp_path), pytest.raises(InputError, match="another run is training here"):
+        plan.run(tmp_path, ("render",), "tiny", 1.0, 1)
+
+
+@pytest.mark.parametrize("minutes", ["0", "-5", "nan", "inf", "soon"])
+def test_minutes_are_a_finite_number_above_zero(minutes: str, tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from miniature.cli import train
+
+    for option in ("--minutes", "--lease"):
+        outcome = CliRunner().invoke(train, ["--folder", str(tmp_path), option, minutes])
+        assert outcome.exit_code == 2 and "is no number above 0" in outcome.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stage_ends_with_the_run_that_started_it(tmp_path: Path) -> None:
+    """After `kill -9` of the parent, orphans went on writing into the folder."""
+    import os
+    import signal
+    import subprocess
+    import sys
+    import time
+
+    code = f"plan.run(Path({str(tmp_path)!r}), ('render',), 'full', 9.0, 1)"
+    code = f"from pathlib import Path; from miniature.training import plan; {code}"
+    run = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[2])
+    counted = tmp_path / "data" / "evaluation.count"
+    until = time.monotonic() + 120
+    while not counted.exists() and time.monotonic() < until:
+        time.sleep(0.2)
+    os.kill(run.pid, signal.SIGKILL)
+    run.wait()
+    found = [1]
+    while found and time.monotonic() < until:
+        listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+        found = [line for line in listed.splitlines() if str(tmp_path) in line and "training.plan" in line]
+        time.sleep(0.2)
+    assert found == []
+
+
+def test_a_render_that_was_cut_is_not_done_and_goes_on(tmp_path: Path) -> None:
+    from miniature.training import renders
+    from miniature.world import splits
+
+    counts = splits.Counts(240, 0, 0, 0, 0)
+    renders.render(tmp_path, counts, 32, 1, seconds=0.0)
+    assert (tmp_path / "ended").exists() and not (tmp_path / "done").exists()
+    assert renders.render(tmp_path, counts, 32, 1)["main"] == 240 and (tmp_path / "done").exists()
+
+
+def test_an_arm_that_was_cut_off_ends_as_if_it_had_not_been(trained: Path, tmp_path: Path) -> None:
+    """Randomness is a function of seed and step: the same factors after a restart, for a fixed number of steps."""
+    import shutil
+    from dataclasses import replace
+
+    from safetensors.torch import load_file
+
+    from miniature.training import alignment
+
+    arm = replace(alignment.TINY_ARMS[0], name="draft-cut", steps=4, batch=2)
+    for name in ("generator", "rewards", "encoder"):
+        shutil.copytree(trained / name, tmp_path / name)
+    alignment.train(tmp_path, shapes.TINY, arm)
+    whole = load_file(tmp_path / "alignment" / "draft-cut.safetensors")
+    weights = alignment._save
+    try:
+
+        def cut(*given: object) -> None:
+            weights(*given)  # type: ignore[arg-type]
+            raise KeyboardInterrupt
+
+        alignment._save = cut  # type: ignore[assignment]
+        with pytest.raises(KeyboardInterrupt):
+            alignment.train(tmp_path, shapes.TINY, arm)
+    finally:
+        alignment._save = weights
+    assert (tmp_path / "alignment" / "draft-cut.state.pt").exists()
+    report = alignment.train(tmp_path, shapes.TINY, arm)
+    again = load_file(tmp_path / "alignment" / "draft-cut.safetensors")
+    assert report["trained"] == 4 and all(torch.equal(whole[key], again[key]) for key in whole)
+
+
+def test_a_placebo_has_the_same_norm_and_other_rows() -> None:
+    """It stands for any change of that size: the factors of an arm with the rows of every B in another order."""
+    from miniature.nets import lowrank
+
+    chance = torch.Generator().manual_seed(0)
+    stored = {f"layer.lora_{side}.weight": torch.randn(6, 6, generator=chance) for side in "AB"}
+    made = lowrank.placebo(stored, 0)
+    assert torch.equal(made["layer.lora_A.weight"], stored["layer.lora_A.weight"])
+    one, other = (factors["layer.lora_B.weight"] for factors in (stored, made))
+    assert not torch.equal(one, other) and torch.equal(one.sort(0).values, other.sort(0).values)
+    assert one.norm().item() == pytest.approx(other.norm().item())
+    assert torch.equal(made["layer.lora_B.weight"], lowrank.placebo(stored, 0)["layer.lora_B.weight"])
+
+
+def test_a_job_leaves_rows_and_arms_in_few_small_files(trained: Path, tmp_path: Path) -> None:
+    """One run on a lent machine: what does not come back in eight files is lost."""
+    from ledger import rows
+    from miniature.shipping import pack
+    from miniature.training import job
+
+    pack.pack(trained, tmp_path / "packed", rewards=(), arms=())
+    left = job.run(tmp_path / "work", tmp_path / "out", 1200.0, "tiny", 2, tmp_path / "packed")
+    assert len(left) <= 8 and all(path.stat().st_size < 16e6 for path in left)
+    found = {row.row for row in rows.read(tmp_path / "out" / "miniature-job.csv.gz").all}
+    assert {"base", "draft-s0@1", "placebo-draft-s0@1"} <= found
+    assert pack.restore(pack.load_file(tmp_path / "out" / "alignment.safetensors"))

@@ -35,7 +35,7 @@ function command({ prompt, alignment, family, seed }) {
 }
 
 function strengths({ alignment, family }) { // one number a place of the low-rank differences
-  return Float32Array.from(model.families.flatMap(({ id, rank }) => new Array(rank).fill(id === family ? alignment : 0)));
+  return Float32Array.from(model.families.flatMap(({ id, rank, unit }) => new Array(rank).fill(id === family ? alignment * unit : 0)));
 }
 
 // --- what is wrong with it --------------------------------------------------------------------------------------------

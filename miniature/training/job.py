@@ -1,0 +1,91 @@
+"""One run on a fresh machine with a GPU and no network: what is missing is installed from wheels that came along, the
+shipped weights become a training folder, and rewards, arms and measurements follow, each until its share of the time.
+
+    python build.py miniature job --out out --wheels wheels --seconds 700
+
+Whatever was reached is left in `out`, in at most eight files below 16 MB: rows, int8 arms, reports, logs. The stages of
+training that take a GPU for longer (generator, encoder, autoencoder, judge) are the shipped ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import json
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from ledger import rows
+from miniature.shipping import pack
+from miniature.training import plan
+
+SHARES = {"render": 0.09, "rewards": 0.16, "alignment": 0.42, "calibrate": 0.55, "measure": 0.93}  # of the time, by end
+LIBRARIES = ("torch", "diffusers", "transformers", "peft", "safetensors", "filelock")
+MOST_FILES, MOST_BYTES = 8, 16_000_000
+
+
+def install(wheels: Path | None) -> None:
+    """Install the libraries that are missing here from `wheels`, without asking an index."""
+    missing = [name for name in LIBRARIES if importlib.util.find_spec(name) is None]
+    if missing and wheels is not None:
+        command = [sys.executable, "-m", "pip", "install", "-q", "--no-index", "--no-deps", "--find-links", str(wheels)]
+        subprocess.run([*command, *missing], check=True)
+
+
+def run(folder: Path, out: Path, seconds: float, size: str, processes: int, source: Path = pack.SHIPPED) -> list[Path]:
+    """Everything below `folder`, results below `out`; returns the files there."""
+    began = time.monotonic()
+    if not (folder / "generator").exists():
+        pack.resume(folder, source)
+        for path in (folder / "alignment").iterdir():  # the shipped arms are not trained again, nor measured
+            path.unlink()
+    for stage, share in SHARES.items():
+        left = share * seconds - (time.monotonic() - began)
+        if left > 0:
+            with contextlib.suppress(SystemExit):  # the lease of the stage is over
+                plan.run(folder, (stage,), size, seconds / 60, processes, lease=left / 60)
+        print(f"[job] {stage}: until {time.monotonic() - began:.0f} s", flush=True)
+    return leave(folder, out)
+
+
+def leave(folder: Path, out: Path) -> list[Path]:
+    """Rows, int8 arms, reports and logs as few files; refuses to leave more than the machine gives back."""
+    out.mkdir(parents=True, exist_ok=True)
+    measured = [row for path in sorted((folder / "measured").glob("*.csv.gz")) for row in rows.read(path).all]
+    if measured:
+        rows.write(out / "miniature-job.csv.gz", measured)
+    factors = {
+        f"{path.stem}/{key}": np.asarray(value)
+        for path in sorted((folder / "alignment").glob("*.safetensors"))
+        for key, value in load_file(path).items()
+    }
+    if factors:
+        save_file(pack.quantise(factors), out / "alignment.safetensors")
+    told = {
+        str(path.relative_to(folder)): json.loads(path.read_text())
+        for kind in ("rewards", "alignment")
+        for path in sorted((folder / kind).glob("*.json"))
+    }
+    (out / "reports.json").write_text(json.dumps(told))
+    _tar(out / "logs.tar.gz", folder, sorted((folder / "logs").glob("*.log")))
+    left = sorted(path for path in out.iterdir() if path.is_file())
+    if len(left) > MOST_FILES or any(path.stat().st_size >= MOST_BYTES for path in left):
+        raise RuntimeError(f"too much to take back: {[(path.name, path.stat().st_size) for path in left]}")
+    return left
+
+
+def _tar(target: Path, root: Path, paths: Iterable[Path]) -> None:
+    with tarfile.open(target, "w:gz") as archive:
+        for path in paths:
+            content = path.read_bytes()[-1_000_000:]
+            entry = tarfile.TarInfo(str(path.relative_to(root)))
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
