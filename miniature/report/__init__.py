@@ -1,1 +1,0 @@
-"""From what was measured to the numbers of the page."""
