@@ -174,6 +174,8 @@ class Axis(Written):
 
     label: str = Field(min_length=1)
     zero: str = ""  # what stands at 0
+    end: float | None = None  # where the slider ends until the reader opens what lies beyond
+    beyond: str = ""  # what lies beyond the end
     filter: str = ""  # its label among filters, where that differs
     values: dict[str, str] = {}  # names of its values
     short: dict[str, str] = {}  # the same where there is little room

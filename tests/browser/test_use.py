@@ -179,6 +179,11 @@ def test_the_knob_turns_by_arrow_keys_and_picture_and_score_move_together(visit:
     knob = page.locator("[data-knob]").first
     slider = knob.locator("input[type=range]")
     slider.focus()
+    page.keyboard.press("End")
+    assert knob.locator(".knob-strength").inner_text() == "1", "what is over-optimised is never the default end"
+    page.keyboard.press("Home")
+    knob.locator("[data-knob-beyond]").check()
+    slider.focus()
     seen = {(knob.locator(".knob-picture img").get_attribute("src"), knob.locator(".knob-scores").inner_text())}
     for _ in range(int(slider.get_attribute("max"))):
         page.keyboard.press("ArrowRight")
@@ -186,6 +191,7 @@ def test_the_knob_turns_by_arrow_keys_and_picture_and_score_move_together(visit:
     assert len({picture for picture, _ in seen}) > 1
     assert len({scores for _, scores in seen}) > 1
     assert slider.get_attribute("aria-valuetext") == knob.locator(".knob-strength").inner_text()
+    assert "over-optimised" in knob.locator(".knob-strength").inner_text(), "and it is marked"
     course = knob.locator(".knob-scores .course").first
     numbers = [float(data.get_attribute("value")) for data in knob.locator(".knob-film").first.locator(
         ".knob-cell[data-arm=draft] .scores div:first-child data").all()]  # fmt: skip

@@ -24,6 +24,8 @@
     knob.querySelector(".knob-all > summary").after(knob.querySelector(".knob-first > .knob-film"));
     const films = [...knob.querySelectorAll(".knob-film")];
     const prompt = live.querySelector("[data-knob-prompt]");
+    const beyond = live.querySelector("[data-knob-beyond]");
+    const stops = [...live.querySelectorAll(".knob-stops span")];
     const arms = [...live.querySelectorAll("input[data-knob-choice]")];
     const range = live.querySelector("input[type=range]");
     const place = live.querySelector(".knob-picture");
@@ -42,7 +44,7 @@
     }
 
     function show() {
-      const at = Number(range.value);
+      const at = Number(range.value), end = Number(range.max) + 1;
       const cells = strip(arms.find((one) => one.checked)?.value);
       const found = cells[at];
       const picture = found.querySelector("picture").cloneNode(true);
@@ -52,13 +54,14 @@
       frame.append(picture);
       place.replaceChildren(frame);
 
-      strength.textContent = at === 0 ? live.dataset.zero ? `0, ${live.dataset.zero}` : "0" : String(strengths[at]);
+      const mark = at === 0 ? live.dataset.zero : at >= range.dataset.inside ? beyond.dataset.knobBeyond : "";
+      strength.textContent = mark ? `${strengths[at]}, ${mark}` : String(strengths[at]);
       range.setAttribute("aria-valuetext", strength.textContent);
 
       const list = found.querySelector(".scores").cloneNode(true);
       const sorts = [...list.querySelectorAll("dd")];
       const span = Math.max(...algorithms.flatMap((arm) => sorts.map((_, score) => spread(numbers(strip(arm), score))))) || 1;
-      sorts.forEach((dd, score) => dd.append(course(numbers(cells, score), at, span)));
+      sorts.forEach((dd, score) => dd.append(course(numbers(cells, score).slice(0, end), at, span)));
       scores.replaceChildren(list);
 
       const sees = words(found), lost = words(cells[0]).filter((word) => !sees.includes(word));
@@ -75,7 +78,14 @@
       films[prompt.selectedIndex].querySelectorAll("img").forEach((image) => { image.loading = "eager"; });
     }
 
+    function extend() { // opens the strengths beyond the end of the slider, or closes them again
+      range.max = (beyond.checked ? strengths.length : Number(range.dataset.inside)) - 1;
+      stops.forEach((one, at) => { one.hidden = at > range.max; });
+      show();
+    }
+
     range.addEventListener("input", show);
+    beyond?.addEventListener("change", extend);
     range.addEventListener("pointerdown", ahead);
     range.addEventListener("keydown", ahead);
     prompt.addEventListener("change", show);
