@@ -70,7 +70,7 @@ class Clock(Plain):
     """Remembers when scores came."""
 
     def __init__(self) -> None:
-        super().__init__({}, print)
+        super().__init__(print)
         self.scored: list[tuple[int, float]] = []  # how many until then, and when
 
     def advance(self, stage: str, by: int = 1) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass
 
@@ -76,7 +77,7 @@ def report(
     text = [
         "# Generating, scoring and encoding: the obvious loop and the engine",
         "",
-        f"Command: `{provenance.command()}`, on {time.strftime('%Y-%m-%d', time.gmtime())}.",
+        f"Command: `{' '.join(['python', *sys.argv])}`, on {time.strftime('%Y-%m-%d', time.gmtime())}.",
         "",
         f"Hardware: {provenance.hardware(device)}. {software}. Commit {provenance.commit()}.",
         f"Matmul ceiling in the same run: {peak:.2f} TFLOP/s. The whole benchmark took {seconds:.0f} s.",

@@ -5,8 +5,12 @@ Thin: parses, calls, prints. torch, pydantic and the cards are imported inside t
 
 from __future__ import annotations
 
+import errno
 import os
+import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -213,51 +217,67 @@ def evidence(
         workers=workers,
         worker_cpus=worker_cpus,
     )
-    _execute(order, found, name, _runs(runs), engine, chosen)
+    _execute(order, found, name, _runs(runs), engine, chosen, cards)
 
 
 def _dry_run(order: Order, cards: Cards, name: str, runs: Path) -> None:
     from evidence.estimate import estimate, table
     from evidence.order import store_of
-    from evidence.order.resolve import participants_of, plan_of
+    from evidence.order.resolve import participants_of, planned
 
-    plan = plan_of(order, participants_of(order, cards), name)
+    plan = planned(order, participants_of(order, cards), name)
     for line in table(list(estimate(plan, store_of(name, runs)))):
         click.echo(line)
 
 
-def _execute(order: Order, cards: Cards, name: str, runs: Path, engine: str, options: Options) -> None:
+def _execute(
+    order: Order, cards: Cards, name: str, runs: Path, engine: str, options: Options, own_cards: Path | None
+) -> None:
     for library in ("TRANSFORMERS_VERBOSITY", "DIFFUSERS_VERBOSITY"):
         os.environ.setdefault(library, "error")
     from evidence import run
     from evidence.order import store_of
-    from evidence.order.resolve import participants_of, plan_of
     from evidence.progress import reporter
     from evidence.ready import device_here
-    from evidence.samples.provenance import command
 
-    chosen = replace(options, device=options.device or device_here())
-    participants = participants_of(order, cards)
-    totals = run.totals(plan_of(order, participants, name))
-    with reporter(totals, click.echo, sys.stdout.isatty()) as told:
+    local = engine == "local"
+    chosen = replace(options, device=device_here(options.device)) if local else options
+    with reporter(click.echo, sys.stdout.isatty()) as told, _disk_errors(runs):
         plan, tally = run.execute(
-            order, name, chosen, told, engine_name=engine, cards=cards, runs=runs, command=command()
+            order, name, chosen, told, engine_name=engine, cards=cards, runs=runs, own_cards=own_cards
         )
-    _summary(plan, store_of(name, runs), tally)
+    _summary(plan, store_of(name, runs), tally, name, own_cards)
     if tally.unavailable and not plan.participants.models:
         raise SystemExit(1)
 
 
-def _summary(plan: Plan, store: Store, tally: Tally) -> None:
+@contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    """A full or read-only disk as one line."""
+    from ledger.problems import InputError, Problem
+
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EACCES):
+            raise
+        told = f"cannot be written: {error.strerror}; what is there stays, and the same command goes on from it"
+        raise InputError([Problem(str(folder), 0, "", told)]) from None
+
+
+def _summary(plan: Plan, store: Store, tally: Tally, name: str, own_cards: Path | None) -> None:
     from evidence.run import progress
 
     for (stage, card), counts in progress(plan, store).items():
         click.echo(_counts(stage, card, counts))
+    for line in store.damaged:
+        click.echo(line)
     if tally.unavailable:
         click.echo(
             f"skipped: {', '.join(tally.unavailable)}; `python build.py evidence doctor` says what would mend it"
         )
-    click.echo("next: python build.py evidence collect")
+    told = ["python", "build.py", "evidence", "collect", "--run", name]
+    click.echo(f"next: {shlex.join([*told, *(['--cards', str(own_cards)] if own_cards else [])])}")
 
 
 def _counts(stage: str, card: str, counts: Counter[str]) -> str:
@@ -279,13 +299,13 @@ def status(name: str, failures: bool, cards: Path | None, runs: Path | None) -> 
     """
     from evidence.cards import cards_of
     from evidence.order import orders, store_of
-    from evidence.order.resolve import participants_of, plan_of
+    from evidence.order.resolve import participants_of, planned
     from evidence.run import progress
 
     found, store = cards_of(cards), store_of(name, _runs(runs))
     for order, command in orders(name, _runs(runs)):
         click.echo(command or f"order {order.digest}")
-        plan = plan_of(order, participants_of(order, found), name)
+        plan = planned(order, participants_of(order, found), name)
         for (stage, card), counts in progress(plan, store).items():
             click.echo("  " + _counts(stage, card, counts))
     if failures:
@@ -348,13 +368,15 @@ def collect(name: str, exhibits: int, out: Path | None, cards: Path | None, runs
     from evidence.order import ROOT, orders, store_of
 
     target = out or ROOT / "results" / f"{name}.json"
-    document = collecting.collect(
+    found = collecting.collect(
         orders(name, _runs(runs)),
         name,
         store_of(name, _runs(runs)),
         cards=cards_of(cards),
         exhibits=exhibits,
-        pictures=target.parent / "pictures",
+        say=click.echo,
     )
-    collecting.write(document, target)
+    with _disk_errors(target.parent):
+        collecting.write(found, target, name)
+    document = found.document
     click.echo(f"{target}: {len(document.values)} values, {len(document.exhibits)} exhibits")

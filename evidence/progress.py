@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from evidence.samples.store import without_secrets
 
@@ -17,13 +18,19 @@ VERBS = {"generate": "pictures", "score": "scores", "judge": "verdicts"}
 class Plain:
     """Lines for a log."""
 
-    def __init__(self, totals: Mapping[str, int], write: Callable[[str], None]) -> None:
-        self.totals, self.write = totals, write
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self.totals: Mapping[str, int] = {}
+        self.write = write
         self.done: Counter[str] = Counter()
         self.lock, self.last = threading.Lock(), time.monotonic()
 
     def say(self, line: str) -> None:
         self.write(without_secrets(line))
+
+    def total(self, totals: Mapping[str, int]) -> None:
+        """How much each stage has to do, once that is known."""
+        self.totals = totals
+        self.say(f"to do: {self.summary()}")
 
     def advance(self, stage: str, by: int = 1) -> None:
         with self.lock:
@@ -41,30 +48,31 @@ class Plain:
 class Bars(Plain):
     """Bars of rich, which keeps other lines above them."""
 
-    def __init__(self, totals: Mapping[str, int], progress: object) -> None:
-        super().__init__(totals, lambda line: progress.console.print(line, markup=False, highlight=False))  # type: ignore[attr-defined]
-        self.progress = progress
+    def __init__(self, progress: Any) -> None:
+        super().__init__(lambda line: progress.console.print(line, markup=False, highlight=False))
+        self.progress, self.tasks = progress, dict[str, Any]()
+
+    def total(self, totals: Mapping[str, int]) -> None:
+        self.totals = totals
         self.tasks = {
-            stage: progress.add_task(VERBS[stage], total=total)  # type: ignore[attr-defined]
-            for stage, total in totals.items()
-            if total
+            stage: self.progress.add_task(VERBS[stage], total=total) for stage, total in totals.items() if total
         }
 
     def advance(self, stage: str, by: int = 1) -> None:
         with self.lock:
             self.done[stage] += by
         if stage in self.tasks:
-            self.progress.advance(self.tasks[stage], by)  # type: ignore[attr-defined]
+            self.progress.advance(self.tasks[stage], by)
 
 
 @contextmanager
-def reporter(totals: Mapping[str, int], write: Callable[[str], None], terminal: bool) -> Iterator[Plain]:
-    """A reporter for as long as the run lasts. `totals`: how much each stage has to do."""
+def reporter(write: Callable[[str], None], terminal: bool) -> Iterator[Plain]:
+    """A reporter for as long as the run lasts."""
     if not terminal:
-        yield Plain(totals, write)
+        yield Plain(write)
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = TextColumn("{task.description:>8}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns) as progress:
-        yield Bars(totals, progress)
+        yield Bars(progress)

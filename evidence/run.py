@@ -7,10 +7,14 @@ from pathlib import Path
 
 from evidence.cards import Cards
 from evidence.engines import Engine, Options, Reporter, Tally, engine
+from evidence.jobs.pictures import pixels_of, sources
 from evidence.jobs.plan import Plan
 from evidence.order import RUNS, Order, keep_order, store_of
-from evidence.order.resolve import participants_of, plan_of
+from evidence.order.command import command_of
+from evidence.order.resolve import experiments, participants_of, planned
 from evidence.ready import ready
+from evidence.ready.vocabulary import check
+from evidence.samples.identity import key_of
 from evidence.samples.store import Store
 
 
@@ -23,14 +27,18 @@ def execute(
     engine_name: str = "local",
     cards: Cards | None = None,
     runs: Path = RUNS,
-    command: str = "",
+    own_cards: Path | None = None,
 ) -> tuple[Plan, Tally]:
-    """Makes what is missing of an order. The plan that comes back is that of the cards that could run."""
+    """Makes what is missing of an order. The plan that comes back is that of the cards that could run. Raises
+    InputError before anything is made."""
     run: Engine = engine(engine_name)
     participants = participants_of(order, cards or Cards())
-    keep_order(order, name, command, runs)
+    asked = experiments(order, participants, name)
     able, unavailable = ready(participants, options.device, report)
-    plan = plan_of(order, able, name)
+    check(able, asked.values())
+    keep_order(order, name, command_of(order, participants, asked, name, own_cards), runs)
+    plan = planned(order, able, name)
+    report.total(totals(plan))
     tally = run(plan, store_of(name, runs), options, report)
     tally.unavailable = unavailable | tally.unavailable
     return plan, tally
@@ -38,9 +46,6 @@ def execute(
 
 def progress(plan: Plan, store: Store) -> dict[tuple[str, str], Counter[str]]:
     """For each (stage, card): how many samples are done, failed and missing."""
-    from evidence.jobs.pictures import pixels_of, sources
-    from evidence.samples.store import key_of
-
     told: dict[tuple[str, str], Counter[str]] = {}
 
     def count(stage: str, card: str, key: str | None) -> None:

@@ -92,6 +92,8 @@ class ModelCard(base.Card):
     usd_per_picture: float | None = Field(default=None, ge=0)
     alternative_to: str = ""
     distilled: bool = False  # of its guidance: sampled without one
+    scorers: tuple[str, ...] = ()  # who scores its pictures where nobody is named; empty: all general scorers
+    prompts: str = ""  # folder of prompt sets of its own, below the project; empty: those of the protocols
     profiles: dict[str, Profile]
     unknown: tuple[str, ...] = ()  # facts about this card that no source gives
     note: str = ""

@@ -26,7 +26,6 @@ class ScorerCard(Card):
 
     not_inherited: ClassVar[frozenset[str]] = Card.not_inherited | {"range"}
 
-    family: str = ""  # "miniature" for the scorers of the miniature, which alone are run on it by default
     adapter: str
     role: Role = "reward"
     weights: str = ""  # address; empty for a service

@@ -20,7 +20,7 @@ ENGINES = ("local", "ray")
 class Options:
     """How a run is carried out; none of this determines a sample."""
 
-    device: str = "cpu"
+    device: str = "cpu"  # empty: what each process finds, for Ray to say
     retry_failed: bool = False
     retries: RetryPolicy = field(default_factory=RetryPolicy)
     parallel: int = 4  # calls in flight to one remote service
@@ -40,6 +40,8 @@ class Reporter(Protocol):
     """Progress, told to a person or a log."""
 
     def say(self, line: str) -> None: ...
+
+    def total(self, totals: Mapping[str, int]) -> None: ...
 
     def advance(self, stage: str, by: int = 1) -> None: ...
 

@@ -30,7 +30,8 @@ from evidence.jobs.pictures import finished, pixels_of, request_of, sources
 from evidence.jobs.plan import Plan
 from evidence.jobs.scoring import ScorerPool
 from evidence.registry import PictureKind
-from evidence.samples.store import Store, key_of, without_secrets
+from evidence.samples.identity import key_of
+from evidence.samples.store import Store, without_secrets
 from ledger.problems import InputError, Problem
 
 if TYPE_CHECKING:

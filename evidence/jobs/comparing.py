@@ -8,8 +8,9 @@ from evidence.interfaces import Judge
 from evidence.jobs.pictures import finished, open_picture, pixels_of, today
 from evidence.jobs.plan import Comparison, Plan
 from evidence.jobs.retry import RetryPolicy, with_retries
+from evidence.samples.identity import key_of
 from evidence.samples.provenance import made_here
-from evidence.samples.store import Store, key_of
+from evidence.samples.store import Store
 
 
 def compare(

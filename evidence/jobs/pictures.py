@@ -12,7 +12,8 @@ from evidence.interfaces import GenerationFailed, Generator, Request
 from evidence.jobs.plan import PictureFile, PictureJob, Plan, Source
 from evidence.jobs.retry import RetryPolicy, with_retries
 from evidence.registry import ADAPTERS
-from evidence.samples.store import Record, Store, pixel_digest, png_bytes
+from evidence.samples.identity import pixel_digest
+from evidence.samples.store import Record, Store, png_bytes
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -42,10 +43,12 @@ def source_of(job: PictureJob, store: Store) -> Image | None:
 
 
 def open_rgb(given: PictureFile) -> Image:
+    """A given picture as the page shows it: upright, in sRGB, eight bits, on white. ValueError that names the file."""
     from PIL import Image as images
 
-    with images.open(given.path) as file:
-        return file.convert("RGB")
+    from effects.decode import decode, flatten
+
+    return images.fromarray(flatten(decode(given.path)))
 
 
 def requests_of(jobs: Sequence[PictureJob], store: Store) -> list[Request]:

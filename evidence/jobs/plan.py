@@ -10,16 +10,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from evidence import scorers as scoring
 from evidence.cards import models
 from evidence.order.overrides import overridden
-from evidence.registry import ADAPTERS, PictureKind
-from evidence.samples import source_digest
-from evidence.samples.store import key_of
+from evidence.registry import PictureKind
+from evidence.samples import identity
+from evidence.samples.identity import file_digest, key_of, reads_prompt
 from evidence.scorers import ScorerCard
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,7 +89,8 @@ class ConfiguredModel:
 
 
 def ledger_id(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "._-" else "-" for c in name.lower()).strip("-.")
+    """A name as part of a ledger id. Different names may give one id: `order.resolve` refuses such a run."""
+    return "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in name.lower()).strip("-.")
 
 
 @dataclass(frozen=True)
@@ -106,12 +106,26 @@ class Participants:
     judges: Mapping[str, ScorerCard]
     profile: str
 
+    @cached_property
+    def _generators(self) -> dict[str, dict[str, Any]]:
+        return {name: identity.of_generator(model.card) for name, model in self.models.items()}
+
+    @cached_property
+    def _scorers(self) -> dict[str, tuple[dict[str, Any], bool]]:
+        both = [*self.scorers.items(), *self.judges.items()]
+        return {name: (identity.of_scorer(card), identity.reads_prompt(card)) for name, card in both}
+
+    @cached_property
+    def _settings(self) -> dict[tuple[str, PictureKind], dict[str, Any]]:
+        kinds: tuple[PictureKind, ...] = ("plain", "wide")
+        return {(n, k): dict(m.card.settings(self.profile, k)) for n, m in self.models.items() for k in kinds}
+
     def settings(self, model: str, kind: PictureKind) -> dict[str, Any]:
-        return dict(self.models[model].card.settings(self.profile, kind))
+        return self._settings[model, kind]
 
     def weights(self, model: str) -> dict[str, Any]:
         """What of a card determines its pictures, the settings left aside."""
-        return _weights(self.models[model].card)
+        return self._generators[model]
 
     def picture(self, spec: PictureSpec) -> dict[str, Any]:
         """The identity of a picture: everything that determines it."""
@@ -134,62 +148,18 @@ class Participants:
 
     def score(self, scorer: str, pixels: str, prompt: str) -> dict[str, Any]:
         """The identity of a score. A scorer that never reads the prompt scores a picture once."""
-        card = self.scorers[scorer]
-        return {**_scorer(card), "picture": pixels, "prompt": prompt if reads_prompt(card) else ""}
+        told, reads = self._scorers[scorer]
+        return {**told, "picture": pixels, "prompt": prompt if reads else ""}
 
     def verdict(self, judge: str, a: str, b: str, prompt: str) -> dict[str, Any]:
         """The identity of a verdict; `order` is a fair coin fixed by what is compared: True shows `b` first."""
         coin = hashlib.sha256(f"{a}\0{b}\0{prompt}".encode()).digest()[0] & 1
-        return {**_scorer(self.judges[judge]), "a": a, "b": b, "prompt": prompt, "order": bool(coin)}
-
-
-def _weights(card: models.ModelCard) -> dict[str, Any]:
-    """What of a card determines its pictures: not its label, licence or family."""
-    adapter = ADAPTERS[card.adapter]
-    return {
-        "adapter": card.adapter,
-        "weights": card.weights,
-        "transformer": card.transformer,
-        "lora": card.lora,
-        "lora_scale": card.lora_scale,
-        "revision": card.revision,
-        "code": source_digest.source_digest(f"evidence.generators.{adapter.module}"),
-    }
-
-
-# what a card says of a scorer that no score depends on; `batch` because a batch always has one shape (scorers/base.py)
-_ABOUT = {
-    "id", "label", "role", "family", "files", "base_files", "prepare", "batch", "output", "range", "aligned",
-    "base_encoder", "licence", "gated", "parameters", "memory_gib", "tflop", "unknown", "note", "usd_per_comparison",
-    "timeout", "key_env", "beside",
-}  # fmt: skip
-
-
-def _scorer(card: ScorerCard) -> dict[str, Any]:
-    module = scoring.ADAPTERS[card.adapter].partition(":")[0]
-    told = card.model_dump(mode="json", exclude=_ABOUT)
-    return {**told, "revision": card.revision, "code": source_digest.source_digest(module)}
-
-
-def reads_prompt(card: ScorerCard) -> bool:
-    """Whether a score depends on the prompt at all."""
-    return card.role != "annotator" and card.text_window != 0
+        return {**self._scorers[judge][0], "a": a, "b": b, "prompt": prompt, "order": bool(coin)}
 
 
 def names_labels(card: ScorerCard) -> bool:
     """Whether it says what a picture shows instead of how good it is: such scores are counted, never summed."""
     return card.adapter == "image-classifier"
-
-
-@lru_cache(maxsize=65536)
-def _digest(path: Path, size: int, changed: int) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def file_digest(path: Path) -> str:
-    """sha256 of a file's bytes, read once for as long as size and time of change stay."""
-    stat = path.stat()
-    return _digest(path, stat.st_size, stat.st_mtime_ns)
 
 
 def configured(name: str, cards: Mapping[str, models.ModelCard]) -> ConfiguredModel:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from evidence import scorers
 from evidence.interfaces import Scorer
 from evidence.jobs.pictures import finished, open_picture, pixels_of, sources, today
-from evidence.jobs.plan import Plan, reads_prompt
+from evidence.jobs.plan import Plan
+from evidence.samples.identity import key_of, reads_prompt
 from evidence.samples.provenance import made_here
-from evidence.samples.store import Store, key_of
+from evidence.samples.store import Store
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from evidence.cards.models import CONTROLLED
-from evidence.samples.store import Store, atomic_write, canonical, without_secrets
+from evidence.prompts import ID_RULE
+from evidence.samples.identity import canonical
+from evidence.samples.store import Store, without_secrets
+from ledger.files import replace_text
 from ledger.problems import InputError, Problem, did_you_mean
 from ledger.schema import Strict
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
 RUNS = ROOT / "runs"
 
 
@@ -43,6 +45,9 @@ class Order(Strict):
 
 
 def folder(name: str, runs: Path = RUNS) -> Path:
+    """Where a run lies. InputError for a name that could not stand in the ledger."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", name):
+        raise InputError([Problem("--run", 0, name, f"no name for a run: {ID_RULE}")])
     return runs / name
 
 
@@ -52,11 +57,13 @@ def store_of(name: str, runs: Path = RUNS) -> Store:
 
 def keep_order(order: Order, name: str, command: str, runs: Path = RUNS) -> None:
     told = {"order": order.model_dump(mode="json"), "command": without_secrets(command)}
-    atomic_write(folder(name, runs) / "orders" / f"{order.digest}.json", json.dumps(told, indent=1).encode() + b"\n")
+    path = folder(name, runs) / "orders" / f"{order.digest}.json"
+    replace_text(path, json.dumps(told, indent=1) + "\n")
 
 
 def orders(name: str, runs: Path = RUNS) -> list[tuple[Order, str]]:
-    """Every order of a run with its command, oldest first. InputError for a run that does not exist."""
+    """Every order of a run with its command, oldest first. InputError for a run that does not exist, and for a file of
+    it that cannot be read."""
     found = sorted(
         (folder(name, runs) / "orders").glob("*.json"), key=lambda path: (path.stat().st_mtime_ns, path.name)
     )
@@ -66,5 +73,16 @@ def orders(name: str, runs: Path = RUNS) -> list[tuple[Order, str]]:
         raise InputError(
             [Problem("runs", 0, name, f"there is no such run{hint}; start one with `python build.py evidence`")]
         )
-    told = [json.loads(path.read_text("utf-8")) for path in found]
-    return [(Order.model_validate(one["order"]), one["command"]) for one in told]
+    return [_read(path) for path in found]
+
+
+def _read(path: Path) -> tuple[Order, str]:
+    mend = "delete it and give the order again: its samples stay"
+    try:
+        told = json.loads(path.read_text("utf-8"))
+        return Order.model_validate(told["order"]), str(told["command"])
+    except json.JSONDecodeError as error:
+        problem = Problem(str(path), error.lineno, "", f"not JSON: {error.msg}; {mend}")
+    except (ValidationError, KeyError, TypeError, UnicodeDecodeError) as error:
+        problem = Problem(str(path), 0, "", f"no order that can be read ({type(error).__name__}); {mend}")
+    raise InputError([problem])

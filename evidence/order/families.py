@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 
 from evidence.cards import Cards
-from evidence.cards.scorers import ScorerCard
-from evidence.jobs.plan import Participants
+from evidence.jobs.plan import ConfiguredModel, Participants
+from evidence.order import ROOT
 from ledger.problems import InputError, Problem, did_you_mean
-
-MINIATURE = "miniature"
 
 
 def expand(names: Iterable[str], cards: Cards) -> list[str]:
@@ -33,13 +30,18 @@ def expand(names: Iterable[str], cards: Cards) -> list[str]:
     return list(found)
 
 
-def own_prompts(participants: Participants, name: str, results: Path) -> str:
-    """`results/FAMILY/prompts/NAME.jsonl`, where all generators are of one family that ships a set of its own: one that
-    knows few words is asked only what it knows. Empty where there is none."""
-    families = {m.card.family.lower() for m in participants.models.values()}
-    file = results / "-".join(sorted(families)) / "prompts" / f"{name}.jsonl"
-    return str(file) if len(families) == 1 and name and file.is_file() else ""
+def own_prompts(participants: Participants, name: str) -> str:
+    """The prompt set of this name that all generators bring of their own: one that knows few words is asked only what
+    it knows. Empty where there is none."""
+    folders = {m.card.prompts for m in participants.models.values()}
+    file = ROOT / folders.pop() / f"{name}.jsonl" if len(folders) == 1 and name else None
+    return str(file) if file and file.is_file() and file.parent != ROOT else ""
 
 
-def family_of(card: ScorerCard) -> str:
-    return str(getattr(card, "family", ""))
+def default_scorers(models: Sequence[ConfiguredModel], cards: Cards) -> list[str]:
+    """Who scores where nobody is named: those that the generators name, else all that no generator has to itself."""
+    named = [model.card.scorers for model in models]
+    if named and all(named):
+        return list(dict.fromkeys(scorer for scorers in named for scorer in scorers))
+    private = {scorer for card in cards.models.values() for scorer in card.scorers}
+    return [name for name, card in cards.scorers.items() if card.role != "pairwise-judge" and name not in private]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from evidence import prompts, protocols
 from evidence.cards import Cards
 from evidence.cards.base import pick
-from evidence.jobs.plan import Participants, Plan, build, configured, merge
-from evidence.order import ROOT, Order
-from evidence.order.families import MINIATURE, expand, family_of, own_prompts
+from evidence.jobs.plan import Participants, Plan, build, configured, ledger_id, merge
+from evidence.order import Order
+from evidence.order.families import default_scorers, expand, own_prompts
 from evidence.order.sweep import points
 from ledger.problems import InputError, Problem, did_you_mean
 
@@ -23,22 +21,38 @@ def participants_of(order: Order, cards: Cards) -> Participants:
         raise InputError([Problem("--profile", 0, name, f"has no profile '{order.profile}'") for name in lacking])
     singles = {name: card for name, card in cards.scorers.items() if card.role != "pairwise-judge"}
     pairwise = {name: card for name, card in cards.scorers.items() if name not in singles}
-    small = all(m.card.family == MINIATURE for m in models)
-    default = [name for name, card in singles.items() if (family_of(card) == MINIATURE) == small]
-    chosen = pick(singles, list(order.scorers) or default, "evidence/cards/scorers.toml")
+    chosen = pick(singles, list(order.scorers) or default_scorers(models, cards), "evidence/cards/scorers.toml")
     judges = pick(pairwise, list(order.judges), "evidence/cards/scorers.toml")
-    return Participants(
+    found = Participants(
         models={m.name: m for m in models},
         scorers={card.id: card for card in chosen},
         judges={card.id: card for card in judges},
         profile=order.profile,
     )
+    distinct(found)
+    return found
 
 
-def experiments(
-    order: Order, participants: Participants, name: str, results: Path = ROOT / "results"
-) -> dict[str, protocols.Experiment]:
-    """One experiment per protocol, with the prompt set that was named, the family's own or the protocol's own."""
+def distinct(participants: Participants) -> None:
+    """Raises InputError where two names would be one in the ids of values."""
+    problems: list[Problem] = []
+    for option, names in (
+        ("--models", participants.models),
+        ("--scorers", {**participants.scorers, **participants.judges}),
+    ):
+        known: dict[str, str] = {}
+        for name in names:
+            other = known.setdefault(ledger_id(name), name)
+            if other != name:
+                problems.append(
+                    Problem(option, 0, name, f"gives the id '{ledger_id(name)}', as '{other}' does: rename one")
+                )
+    if problems:
+        raise InputError(problems)
+
+
+def experiments(order: Order, participants: Participants, name: str) -> dict[str, protocols.Experiment]:
+    """One experiment per protocol, with the prompt set that was named, the generators' own or the protocol's own."""
     found = {}
     for protocol in order.protocol:
         try:
@@ -46,7 +60,7 @@ def experiments(
         except KeyError:
             hint = did_you_mean(protocol, protocols.PROTOCOLS)
             raise InputError([Problem("--protocol", 0, protocol, f"no such protocol{hint}")]) from None
-        chosen = order.prompt_set or own_prompts(participants, module.PROMPTS, results) or module.PROMPTS
+        chosen = order.prompt_set or own_prompts(participants, module.PROMPTS) or module.PROMPTS
         if not chosen:
             raise InputError(
                 [Problem("--prompt-set", 0, protocol, "needs a prompt set of its own: name a .jsonl file")]
@@ -58,9 +72,10 @@ def experiments(
     return found
 
 
-def plan_of(order: Order, participants: Participants, name: str) -> Plan:
+def planned(order: Order, participants: Participants, name: str) -> Plan:
+    """What an order has made, for those who take part."""
     wanted = (
-        protocols.load(protocol).requirements(experiment)
+        protocols.requirements(protocols.load(protocol), experiment)
         for protocol, experiment in experiments(order, participants, name).items()
     )
     return build(participants, merge(wanted))

@@ -10,6 +10,7 @@ from evidence.cards.models import ModelCard
 from evidence.jobs.plan import configured
 from evidence.order.families import expand
 from evidence.registry import ADAPTERS
+from ledger.problems import InputError, Problem
 
 ACTIVATIONS_GIB = 3.0  # of one more picture of a megapixel in a batch
 
@@ -27,6 +28,8 @@ def tuned(
     for name in expand(names, cards):
         one = configured(name, cards.models)
         reads = ADAPTERS[one.card.adapter].settings
+        if profile not in one.card.profiles:
+            raise InputError([Problem("--profile", 0, name, f"has no profile '{profile}'")])
         settings = one.card.settings(profile)
         extra = {}
         if batch and "batch" in reads:

@@ -7,17 +7,20 @@ doubled ids and missing files are errors with file and line.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationError
 
+from effects.decode import header
 from ledger.problems import InputError, Problem, did_you_mean, relative, spell
-from ledger.schema import Strict
+from ledger.schema import Id, Strict
 
+ID_RULE = "ids may hold lower-case letters, digits, '.', '_' and '-', and begin with a letter or digit"
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 
@@ -43,11 +46,11 @@ class Prompt(Strict):
     emotion. `image` (a photograph, an artwork) and `images` are files, relative to the file of the set.
     """
 
-    id: str = Field(min_length=1)
+    id: Id
     plain: str = Field(min_length=1)
     wide: str = ""
     dimensions: list[str] = Field(default_factory=list)
-    tags: list[str] = Field(default_factory=list)  # sub-categories of content/taxonomy.toml
+    tags: list[Id] = Field(default_factory=list)  # sub-categories of content/taxonomy.toml
     negative: str = ""  # words of polish to push away from
     prompts: dict[str, str] = Field(default_factory=dict)  # emotion -> what is asked for
     statements: dict[str, str] = Field(default_factory=dict)  # emotion -> what a matcher checks the picture against
@@ -55,16 +58,30 @@ class Prompt(Strict):
     image: str = ""
     images: dict[str, str] = Field(default_factory=dict)
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What an annotator is asked about: its own vocabulary, the kind before the name."""
+        return tuple(f"treatment:{tag}" for tag in self.tags)
+
+    def texts(self) -> Iterator[tuple[str, str]]:
+        """Its texts with the kind of each."""
+        yield "plain", self.plain
+        if self.wide:
+            yield "wide", self.wide
+        yield from self.prompts.items()
+
 
 @dataclass(frozen=True)
 class PromptSet:
-    """Cards in file order. `name` and `digest` (sha256 of the rows) go into the provenance of a run."""
+    """Rows in file order. `digest` is the sha256 of the rows, `whole` that of the set they were cut from: both go into
+    the provenance of a run."""
 
     name: str
     folder: Path
     rows: tuple[Prompt, ...]
     digest: str
     source: str
+    whole: str
 
 
 def names() -> list[str]:
@@ -82,35 +99,52 @@ def load(name: str, limit: int | None = None) -> PromptSet:
     if not path.is_file():
         hint = did_you_mean(name, names())
         raise InputError([Problem(name, 0, "", f"no such prompt set{hint}; shipped: {', '.join(names())}")])
-    text = path.read_text("utf-8")
-    rows = _parse(text, relative(path.resolve(), ROOT))
-    return _cut(of_rows(path.stem, path.parent, rows, relative(path.resolve(), ROOT)), limit)
+    file = relative(path.resolve(), ROOT)
+    rows = _parse(_text(path, file), file)
+    _pictures(rows[:limit], path.parent, file)
+    return _cut(of_rows(path.stem, path.parent, rows, file), limit)
+
+
+def _text(path: Path, file: str) -> str:
+    content = path.read_bytes()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputError([Problem(file, line, "", "not UTF-8: save the file in that encoding")]) from None
 
 
 def of_rows(name: str, folder: Path, rows: list[Prompt], source: str) -> PromptSet:
-    import hashlib
+    digest = _digest(rows)
+    return PromptSet(name, folder, tuple(rows), digest, source, digest)
 
+
+def _digest(rows: Sequence[Prompt]) -> str:
     lines = (json.dumps(row.model_dump(exclude_defaults=True), sort_keys=True, ensure_ascii=False) for row in rows)
-    return PromptSet(name, folder, tuple(rows), hashlib.sha256("\n".join(lines).encode()).hexdigest(), source)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _cut(whole: PromptSet, limit: int | None) -> PromptSet:
     if limit is None or limit >= len(whole.rows):
         return whole
-    return of_rows(whole.name, whole.folder, list(whole.rows[:limit]), whole.source)
+    rows = whole.rows[:limit]
+    return replace(whole, rows=rows, digest=_digest(rows))
 
 
 def _parse(text: str, file: str) -> list[Prompt]:
     rows: list[Prompt] = []
     problems: list[Problem] = []
-    seen: set[str] = set()
-    for number, line in enumerate(text.splitlines(), 1):
+    seen: dict[str, int] = {}
+    for number, line in enumerate(text.split("\n"), 1):  # not splitlines: a prompt may hold U+2028
         if not line.strip():
             continue
         try:
-            row = Prompt.model_validate(json.loads(line))
+            row = Prompt.model_validate(json.loads(line, object_pairs_hook=_once))
         except json.JSONDecodeError as error:
             problems.append(Problem(file, number, "", f"not JSON: {error.msg}"))
+            continue
+        except KeyError as error:
+            problems.append(Problem(file, number, str(error.args[0]), "stands there twice"))
             continue
         except ValidationError as errors:
             problems += [_problem(file, number, detail) for detail in errors.errors()]
@@ -120,13 +154,36 @@ def _parse(text: str, file: str) -> list[Prompt]:
             for d in row.dimensions
             if d not in DIMENSIONS
         ]
-        if row.id in seen:
-            problems.append(Problem(file, number, "id", f"'{row.id}' stands there already"))
-        seen.add(row.id)
+        first = seen.setdefault(row.id, number)
+        if first != number:
+            problems.append(Problem(file, number, "id", f"'{row.id}' stands in line {first} already"))
         rows.append(row)
     if problems:
         raise InputError(problems)
     return rows
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object none of whose keys is spelled twice; KeyError with the key otherwise."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise KeyError(key)
+        found[key] = value
+    return found
+
+
+def _pictures(rows: Sequence[Prompt], folder: Path, file: str) -> None:
+    """Raises InputError for pictures that are not there or that nothing can read."""
+    problems: list[Problem] = []
+    for row in rows:
+        for name in filter(None, [row.image, *row.images.values()]):
+            try:
+                header(folder / name, name)
+            except ValueError as error:
+                problems.append(Problem(file, 0, row.id, str(error)))
+    if problems:
+        raise InputError(problems)
 
 
 def _problem(file: str, line: int, detail: Mapping[str, Any]) -> Problem:
@@ -134,4 +191,6 @@ def _problem(file: str, line: int, detail: Mapping[str, Any]) -> Problem:
     message = str(detail["msg"])
     if detail["type"] == "extra_forbidden":
         message = f"unknown key{did_you_mean(str(where[-1]), Prompt.model_fields)}"
+    if detail["type"] == "string_pattern_mismatch":
+        message = f"'{detail['input']}': {ID_RULE}"
     return Problem(file, line, spell(where), message)

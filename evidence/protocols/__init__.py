@@ -1,21 +1,22 @@
-"""Protocols: what to make, score and compare (`wants`), and what the stored mean (`tabulate`). Data in, values out.
+"""Protocols: what is observed, and what the observations mean. Data in, values out.
 
-A protocol is a module below with these two functions; to add one, add a module and a line of `PROTOCOLS`. None of them
-loads a model, and each computes with `ledger.metrics` on paired data alone: a pair of which one picture or score is
-missing is left out of the mean and counted as failed.
+A protocol is a module below with two functions. `observations(experiment)` says what is scored or compared, and as
+which row of `results/rows/` it is filed; pictures, scores and verdicts to make follow from it. `tabulate(experiment,
+rows)` says which measures of those rows (`ledger.measures`) stand in which table. To add one, add a module and a line
+of `PROTOCOLS`. None of them loads a model or computes a statistic.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, cast
 
-from evidence.jobs.plan import Participants, Requirements
+from evidence.jobs.plan import Comparison, Participants, Requirements, Scoring, merge
 from evidence.prompts import Prompt, PromptSet
-from evidence.samples.stored_results import StoredResults
+from ledger.rows import Rows
 from ledger.schema import Document
 
 PROTOCOLS: Mapping[str, str] = {
@@ -33,18 +34,54 @@ PROTOCOLS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Experiment:
-    """What a protocol is applied to. `name` begins the ids of its values; `options` are the protocol's own."""
+    """What a protocol is applied to. `name` begins the ids of its values: that of the run, with what tells experiments
+    of one run apart; `options` are the protocol's own."""
 
     name: str
     participants: Participants
     prompts: PromptSet
     seeds: tuple[int | None, ...]  # numbers of repeats, or (None,) to leave the samplers free
     options: Mapping[str, str] = field(default_factory=dict)
+    run_name: str = ""  # where it is not `name`
 
     @property
     def run(self) -> str:
         """Id of the run that measured the values."""
-        return f"run-{self.name}"
+        return f"run-{self.run_name or self.name}"
+
+    @property
+    def rows_file(self) -> str:
+        """Where the rows of the run are published, below results/."""
+        return f"rows/{self.run_name or self.name}.csv.gz"
+
+    @property
+    def prompt_set(self) -> str:
+        """Name of the prompt set with the digest of all its prompts: what the column of that name holds."""
+        return f"{self.prompts.name}@{self.prompts.whole[:12]}"
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One score or verdict as it is filed: which row of the table it belongs to, under which prompt, seed and way.
+
+    `labels` are those that count of a scorer that gives a number for each of several; empty means all of them."""
+
+    row: str
+    prompt: str
+    seed: int | None
+    kind: str
+    way: str
+    what: Scoring | Comparison
+    labels: tuple[str, ...] = ()
+
+
+def required(observations: Iterable[Observation]) -> Requirements:
+    """What has to be made for some observations."""
+    every = [one.what for one in observations]
+    return Requirements(
+        scorings=tuple(one for one in every if isinstance(one, Scoring)),
+        comparisons=tuple(one for one in every if isinstance(one, Comparison)),
+    )
 
 
 def seed_of(prompt: Prompt, repeat: int | None) -> int | None:
@@ -58,9 +95,17 @@ def seed_of(prompt: Prompt, repeat: int | None) -> int | None:
 class ProtocolModule(Protocol):
     PROMPTS: str  # the shipped prompt set that is used where none is named; empty: one must be named
 
-    def requirements(self, experiment: Experiment) -> Requirements: ...
+    def observations(self, experiment: Experiment) -> Iterable[Observation]: ...
 
-    def tabulate(self, experiment: Experiment, stored: StoredResults) -> Document: ...
+    def tabulate(self, experiment: Experiment, rows: Rows) -> Document: ...
+
+
+def requirements(module: ProtocolModule, experiment: Experiment) -> Requirements:
+    """What a protocol has made."""
+    if hasattr(module, "observations"):
+        pictures = module.pictures(experiment) if hasattr(module, "pictures") else ()
+        return merge([Requirements(pictures=tuple(pictures)), required(module.observations(experiment))])
+    return module.requirements(experiment)  # type: ignore[attr-defined, no-any-return]
 
 
 def load(name: str) -> ProtocolModule:
@@ -68,3 +113,14 @@ def load(name: str) -> ProtocolModule:
     if name not in PROTOCOLS:
         raise KeyError(name)
     return cast(ProtocolModule, importlib.import_module(f"evidence.protocols.{name.replace('-', '_')}"))
+
+
+def observed(name: str, experiment: Experiment) -> list[Observation]:
+    """The observations of a protocol by its name."""
+    module = load(name)
+    return list(module.observations(experiment)) if hasattr(module, "observations") else []
+
+
+def tabulated(name: str, experiment: Experiment, rows: Rows, stored: object) -> Document:
+    module = load(name)
+    return module.tabulate(experiment, rows if hasattr(module, "observations") else stored)  # type: ignore[arg-type]

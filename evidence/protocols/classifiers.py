@@ -21,19 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evidence import values
-from evidence.jobs.plan import (
-    Comparison,
-    ConfiguredModel,
-    PictureSpec,
-    Requirements,
-    Scoring,
-    ledger_id,
-    merge,
-    reads_prompt,
-)
+from evidence.jobs.plan import Comparison, ConfiguredModel, PictureSpec, Requirements, Scoring, ledger_id, merge
 from evidence.prompts import Prompt
 from evidence.protocols import Experiment
 from evidence.protocols.pairs import FOUND, pairs
+from evidence.samples.identity import reads_prompt
 from evidence.samples.stored_results import StoredResults
 from evidence.values import SEED, Sheet
 from ledger import metrics
@@ -145,7 +137,7 @@ def _labelled(experiment: Experiment, stored: StoredResults, model: ConfiguredMo
 def _confirmed(prompt: Prompt, original: object, distorted: object) -> int | None:
     if not isinstance(original, dict) or not isinstance(distorted, dict):
         return None
-    asked = [tag for tag in prompt.tags if tag in distorted]
+    asked = [tag for tag in prompt.labels if tag in distorted]
     there = all(distorted[tag] >= FOUND for tag in asked)
     absent = all(original[tag] < FOUND for tag in asked)
     return 1 if asked and there and absent else -1

@@ -8,9 +8,10 @@ subject or the picture. The protocol measures the preference and nothing behind 
 from __future__ import annotations
 
 from evidence import values
-from evidence.jobs.plan import ConfiguredModel, PictureSpec, Requirements, Scoring, ledger_id, merge, reads_prompt
+from evidence.jobs.plan import ConfiguredModel, PictureSpec, Requirements, Scoring, ledger_id, merge
 from evidence.prompts import Prompt
 from evidence.protocols import Experiment, seed_of
+from evidence.samples.identity import reads_prompt
 from evidence.samples.stored_results import StoredResults
 from evidence.values import Grid, Sheet
 from ledger import metrics

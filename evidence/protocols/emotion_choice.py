@@ -19,10 +19,10 @@ from evidence.jobs.plan import (
     Source,
     ledger_id,
     merge,
-    reads_prompt,
 )
 from evidence.prompts import Prompt
 from evidence.protocols import Experiment, seed_of
+from evidence.samples.identity import reads_prompt
 from evidence.samples.stored_results import StoredResults
 from evidence.values import Sheet
 from ledger.schema import Column, Document, Row

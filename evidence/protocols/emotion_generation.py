@@ -9,10 +9,11 @@ the published ones, and every value says so.
 from __future__ import annotations
 
 from evidence import values
-from evidence.jobs.plan import ConfiguredModel, PictureSpec, Requirements, Scoring, ledger_id, merge, reads_prompt
+from evidence.jobs.plan import ConfiguredModel, PictureSpec, Requirements, Scoring, ledger_id, merge
 from evidence.prompts import Prompt
 from evidence.protocols import Experiment, seed_of
 from evidence.protocols.pairs import row_of
+from evidence.samples.identity import reads_prompt
 from evidence.samples.stored_results import StoredResults
 from evidence.scorers import ScorerCard
 from evidence.values import Sheet

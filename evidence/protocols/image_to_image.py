@@ -35,7 +35,7 @@ def edits(experiment: Experiment, model: ConfiguredModel) -> Iterator[list[tuple
     first = source(experiment)
     for repeat in experiment.seeds:
         rows = [prompt for prompt in experiment.prompts.rows if prompt.wide]
-        inputs = [wide(experiment, first, prompt, repeat) for prompt in rows]
+        inputs = [wide(first, prompt, repeat) for prompt in rows]
         yield [
             (
                 p,
@@ -97,5 +97,5 @@ def _left(stored: StoredResults, scorer: str, prompt: Prompt, given: PictureSpec
     before, after = stored.score(given, scorer, ""), stored.score(edited, scorer, "")
     if not isinstance(before, dict) or not isinstance(after, dict):
         return None
-    shown = [tag for tag in prompt.tags if before.get(tag, 0.0) >= FOUND]
+    shown = [tag for tag in prompt.labels if before.get(tag, 0.0) >= FOUND]
     return sum(float(after[tag]) >= FOUND for tag in shown) / len(shown) if shown else None

@@ -19,11 +19,11 @@ from evidence.jobs.plan import (
     Source,
     ledger_id,
     merge,
-    reads_prompt,
 )
 from evidence.prompts import Prompt
 from evidence.protocols import Experiment, seed_of
 from evidence.protocols.pairs import row_of
+from evidence.samples.identity import reads_prompt
 from evidence.samples.stored_results import StoredResults
 from evidence.scorers import ScorerCard
 from evidence.values import Grid, Sheet

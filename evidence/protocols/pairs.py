@@ -3,87 +3,104 @@
 A four-way score names the picture first, then the prompt: `diop` is the distorted (wide-spectrum) picture under the
 original (plain) prompt. Both pictures of a pair have the same seed. Definitions: `delta` is diop - oiop and `after` is
 diop, lower where the request was followed; `picks` is the share of pairs in which the scorer prefers the requested
-picture under the wide prompt. A judge that gives one number per dimension is summed over all of them.
+picture under the wide prompt. A scorer that rates dimensions is summed over all of them; one that names what it sees is
+asked about the labels of the prompt.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from evidence import values
-from evidence.jobs.plan import (
-    Comparison,
-    ConfiguredModel,
-    PictureSpec,
-    Requirements,
-    Scoring,
-    ledger_id,
-    names_labels,
-    reads_prompt,
-)
+from evidence.jobs.plan import Comparison, ConfiguredModel, PictureSpec, Scoring, ledger_id, names_labels
 from evidence.prompts import Prompt
-from evidence.protocols import Experiment, seed_of
-from evidence.samples.stored_results import StoredResults
+from evidence.protocols import Experiment, Observation, seed_of
+from evidence.protocols.tables import Measuring, Sheet, document
+from evidence.samples.identity import reads_prompt
 from evidence.scorers import ScorerCard
-from evidence.values import Grid, Sheet
-from ledger import metrics
-from ledger.schema import Column, Document, Id, Row, Value
+from ledger.rows import Rows
+from ledger.schema import Column, Document, Row, Value
 
 PROMPTS = "wide"
-FOUND = 0.5  # probability from which a classifying judge counts a label as seen
+FOUND = 0.5  # probability from which an annotator counts a label as seen
 
 
-def plain(experiment: Experiment, model: ConfiguredModel, prompt: Prompt, seed: int | None) -> PictureSpec:
-    return PictureSpec(model.name, prompt.plain, "plain", seed_of(prompt, seed))
+def plain(model: ConfiguredModel, prompt: Prompt, repeat: int | None) -> PictureSpec:
+    return PictureSpec(model.name, prompt.plain, "plain", seed_of(prompt, repeat))
 
 
-def wide(experiment: Experiment, model: ConfiguredModel, prompt: Prompt, seed: int | None) -> PictureSpec:
+def wide(model: ConfiguredModel, prompt: Prompt, repeat: int | None) -> PictureSpec:
     negative = prompt.negative if model.negative else ""
-    return PictureSpec(model.name, prompt.wide, "wide", seed_of(prompt, seed), negative)
+    return PictureSpec(model.name, prompt.wide, "wide", seed_of(prompt, repeat), negative)
 
 
 def pairs(experiment: Experiment, model: ConfiguredModel) -> Iterator[list[tuple[Prompt, PictureSpec, PictureSpec]]]:
     """One list per seed: prompt, I_o, I_a."""
-    for seed in experiment.seeds:
+    for repeat in experiment.seeds:
         rows = [prompt for prompt in experiment.prompts.rows if prompt.wide]
-        yield [(p, plain(experiment, model, p, seed), wide(experiment, model, p, seed)) for p in rows]
+        yield [(p, plain(model, p, repeat), wide(model, p, repeat)) for p in rows]
 
 
-def requirements(experiment: Experiment) -> Requirements:
-    pictures: list[PictureSpec] = []
-    scorings: list[Scoring] = []
-    comparisons: list[Comparison] = []
+def pictures(experiment: Experiment) -> Iterator[PictureSpec]:
+    """All of them, also those that nobody scores."""
+    for model in experiment.participants.models.values():
+        for line in pairs(experiment, model):
+            for _, original, distorted in line:
+                yield from (original, distorted)
+
+
+def observations(experiment: Experiment) -> Iterator[Observation]:
+    known = known_labels(experiment)
     for model in experiment.participants.models.values():
         for line in pairs(experiment, model):
             for prompt, original, distorted in line:
-                pictures += [original, distorted]
-                scorings += [
-                    Scoring(picture, scorer, text)
-                    for scorer in experiment.participants.scorers
-                    for picture in (original, distorted)
-                    for text in (prompt.plain, prompt.wide)
-                ]
-                comparisons += [
-                    Comparison(original, distorted, judge, prompt.wide) for judge in experiment.participants.judges
-                ]
-    return Requirements(tuple(pictures), tuple(scorings), tuple(comparisons))
+                for scorer in experiment.participants.scorers.values():
+                    yield from scored(model.name, prompt, original, distorted, scorer, known)
+                for judge in experiment.participants.judges:
+                    what = Comparison(original, distorted, judge, prompt.wide)
+                    yield Observation(model.name, prompt.id, distorted.seed, "pair", "verdict", what)
 
 
-class FourWay:
-    """The scores of one generator by one scorer, as grids (seeds x prompts)."""
+def scored(
+    row: str, prompt: Prompt, original: PictureSpec, distorted: PictureSpec, scorer: ScorerCard, known: tuple[str, ...]
+) -> Iterator[Observation]:
+    """What one scorer says of one pair."""
+    if names_labels(scorer):
+        yield from seen(row, prompt, original, distorted, scorer, known)
+        return
+    for side, picture in (("oi", original), ("di", distorted)):
+        for way, text in (("op", prompt.plain), ("dp", prompt.wide)):
+            what = Scoring(picture, scorer.id, text)
+            yield Observation(row, prompt.id, picture.seed, picture.kind, side + way, what)
+        if not reads_prompt(scorer) and prompt.dimensions:
+            what = Scoring(picture, scorer.id, "")
+            way = f"{side}-selected"
+            yield Observation(row, prompt.id, picture.seed, picture.kind, way, what, tuple(prompt.dimensions))
 
-    def __init__(self, experiment: Experiment, stored: StoredResults, model: ConfiguredModel, scorer: str) -> None:
-        def grid(picture: int, text: str) -> Grid:
-            return [
-                [stored.number(entry[picture], scorer, getattr(entry[0], text)) for entry in line]  # type: ignore[arg-type]
-                for line in pairs(experiment, model)
-            ]
 
-        self.oiop, self.oidp = grid(1, "plain"), grid(1, "wide")
-        self.diop, self.didp = grid(2, "plain"), grid(2, "wide")
+def seen(
+    row: str,
+    prompt: Prompt,
+    original: PictureSpec,
+    distorted: PictureSpec,
+    scorer: ScorerCard,
+    known: tuple[str, ...],
+    ways: tuple[str, str] = ("asked", "plain-unasked"),
+) -> Iterator[Observation]:
+    """What an annotator sees: the effects asked for, in the wide picture; effects nobody asked for, in the plain
+    one."""
+    if prompt.labels:
+        what = Scoring(distorted, scorer.id, "")
+        yield Observation(row, prompt.id, distorted.seed, "wide", ways[0], what, prompt.labels)
+    what = Scoring(original, scorer.id, "")
+    yield Observation(row, prompt.id, original.seed, "plain", ways[1], what, known)
 
 
-def tabulate(experiment: Experiment, stored: StoredResults) -> Document:
+def known_labels(experiment: Experiment) -> tuple[str, ...]:
+    return tuple(sorted({label for prompt in experiment.prompts.rows for label in prompt.labels}))
+
+
+def tabulate(experiment: Experiment, rows: Rows) -> Document:
+    measuring = Measuring(experiment, rows)
     table = Sheet(
         f"{experiment.name}.pairs",
         "The pair benchmark, measured",
@@ -97,26 +114,20 @@ def tabulate(experiment: Experiment, stored: StoredResults) -> Document:
         "Four-way scores, measured",
         "Letters name the picture, then the prompt: o the original (plain) one, d the distorted (wide-spectrum) one.",
     )
-    four = {
-        (m.name, s): FourWay(experiment, stored, m, s)
-        for m in experiment.participants.models.values()
-        for s in experiment.participants.scorers
-    }
     for model in experiment.participants.models.values():
         row = row_of(model)
-        for name, scorer in experiment.participants.scorers.items():
-            _scores(experiment, stored, table, ways, row, model, scorer, four[model.name, name])
-        for judge in experiment.participants.judges:
-            wins = [
-                [_win(stored.verdict(Comparison(o, d, judge, p.wide))) for p, o, d in line]
-                for line in pairs(experiment, model)
-            ]
-            label = f"{experiment.participants.judges[judge].label} picks the requested picture, {model.card.label}"
-            column = Column(id=f"win_{ledger_id(judge)}", label="Judge picks", unit="share", better="higher")
-            table.put(row, column, values.share(experiment, label, wins))
-    tests = dict(_tests(experiment, stored, four))
-    tables = {sheet.id: sheet.table() for sheet in (table, ways) if sheet.values}
-    return Document(values=table.values | ways.values | tests, tables=tables)
+        for scorer in experiment.participants.scorers.values():
+            if not names_labels(scorer):
+                _scores(measuring, table, ways, row, model, scorer)
+            elif known_labels(experiment):
+                for column, value in labels_seen(measuring, model.card.label, model.name, scorer):
+                    table.put(row, column, value)
+        for judge, card in experiment.participants.judges.items():
+            column = Column(id=f"win_{ledger_id(judge)}", label=f"{card.label} picks", unit="share", better="higher")
+            label = f"{card.label} picks the requested picture, {model.card.label}"
+            won = measuring.of(model.name, judge, "verdict", above=0.0)
+            table.put(row, column, measuring.value(label, "share", won, unit="share", caveat="a tie is no win"))
+    return document([table, ways], dict(_tests(measuring)))
 
 
 def row_of(model: ConfiguredModel) -> Row:
@@ -125,153 +136,101 @@ def row_of(model: ConfiguredModel) -> Row:
 
 
 def _scores(
-    experiment: Experiment,
-    stored: StoredResults,
-    table: Sheet,
-    ways: Sheet,
-    row: Row,
-    model: ConfiguredModel,
-    scorer: ScorerCard,
-    four: FourWay,
+    measuring: Measuring, table: Sheet, ways: Sheet, row: Row, model: ConfiguredModel, scorer: ScorerCard
 ) -> None:
-    if names_labels(scorer):
-        _labels(experiment, stored, table, row, model, scorer)
-        return
-    name, generator = ledger_id(scorer.id), model.card.label
-    delta = values.difference(four.diop, four.oiop)
-    table.put(
-        row,
-        Column(
-            id=f"delta_{name}",
-            label=f"Δ {scorer.label}",
-            better="lower",
-            note="diop - oiop; a judge is summed over all dimensions",
-        ),
-        values.mean(experiment, f"Δ{scorer.label} of {generator}", delta, unit="points"),
-    )
-    table.put(
-        row,
-        Column(id=f"after_{name}", label=f"{scorer.label} after", better="lower", note="diop"),
-        values.mean(experiment, f"{scorer.label} of {generator}'s requested picture", four.diop, unit="points"),
-    )
+    name, label, generator = ledger_id(scorer.id), scorer.label, model.card.label
+    summed = "" if reads_prompt(scorer) else "; summed over all dimensions"
+
+    delta = measuring.of(model.name, scorer.id, "diop", less="oiop", **_summed(scorer))
+    after = measuring.of(model.name, scorer.id, "diop", **_summed(scorer))
+    column = Column(id=f"delta_{name}", label=f"Δ {label}", better="lower", note=f"diop - oiop{summed}")
+    table.put(row, column, measuring.value(f"Δ{label} of {generator}", "mean", delta, unit="points"))
+    column = Column(id=f"after_{name}", label=f"{label} after", better="lower", note=f"diop{summed}")
+    table.put(row, column, measuring.value(f"{label} of {generator}'s requested picture", "mean", after, unit="points"))
     if not reads_prompt(scorer):
-        _dimensions(experiment, stored, table, row, model, scorer)
+        _dimensions(measuring, table, row, model, scorer)
         return
-    column = Column(
-        id=f"picks_{name}", label=f"{scorer.label} picks", unit="share", better="higher", note="didp > oidp"
-    )
-    label = f"{scorer.label} prefers the requested picture, {generator}"
-    table.put(row, column, values.share(experiment, label, values.greater(four.didp, four.oidp)))
+    picks = measuring.of(model.name, scorer.id, "didp", less="oidp", above=0.0)
+    column = Column(id=f"picks_{name}", label=f"{label} picks", unit="share", better="higher", note="didp > oidp")
+    said = f"{label} prefers the requested picture, {generator}"
+    table.put(row, column, measuring.value(said, "share", picks, unit="share"))
     for way in ("oiop", "oidp", "didp"):
-        label = f"{scorer.label} {way} of {generator}"
-        column = Column(id=f"{way}_{name}", label=f"{scorer.label} {way}")
-        ways.put(row, column, values.mean(experiment, label, getattr(four, way), unit="points"))
-    label = f"Share of pairs of {generator} with a negative Δ{scorer.label}"
-    falls = [[None if n is None else float(n < 0) for n in line] for line in delta]
-    column = Column(id=f"falls_{name}", label=f"Δ {scorer.label} < 0", unit="share")
-    ways.put(row, column, values.share(experiment, label, falls))
+        column = Column(id=f"{way}_{name}", label=f"{label} {way}")
+        chosen = measuring.of(model.name, scorer.id, way)
+        ways.put(row, column, measuring.value(f"{label} {way} of {generator}", "mean", chosen, unit="points"))
+    falls = measuring.of(model.name, scorer.id, "diop", less="oiop", below=0.0)
+    column = Column(id=f"falls_{name}", label=f"Δ {label} < 0", unit="share")
+    said = f"Share of pairs of {generator} with a negative Δ{label}"
+    ways.put(row, column, measuring.value(said, "share", falls, unit="share"))
 
 
-def _dimensions(
-    experiment: Experiment, stored: StoredResults, table: Sheet, row: Row, model: ConfiguredModel, scorer: ScorerCard
-) -> None:
+def _summed(scorer: ScorerCard) -> dict[str, bool]:
+    return {} if reads_prompt(scorer) else {"summed": True}
+
+
+def _dimensions(measuring: Measuring, table: Sheet, row: Row, model: ConfiguredModel, scorer: ScorerCard) -> None:
     """The delta over the dimensions that each prompt asks to depart from, beside the one over all of them: the two are
     different quantities, and publications have printed one under the name of the other."""
-    grid = [[_selected(stored, scorer.id, entry) for entry in line] for line in pairs(experiment, model)]
-    if any(number is not None for line in grid for number in line):
-        note = "diop - oiop, summed over the prompt's own dimensions only"
-        column = Column(
-            id=f"selected_{ledger_id(scorer.id)}", label=f"Δ {scorer.label}, selected", better="lower", note=note
-        )
-        label = f"Δ{scorer.label} of {model.card.label} over the dimensions that each prompt names"
-        table.put(row, column, values.mean(experiment, label, grid, unit="points"))
-
-
-def _selected(stored: StoredResults, scorer: str, entry: tuple[Prompt, PictureSpec, PictureSpec]) -> float | None:
-    prompt, original, distorted = entry
-    before, after = stored.score(original, scorer, ""), stored.score(distorted, scorer, "")
-    if not isinstance(before, dict) or not isinstance(after, dict):
-        return None
-    chosen = [dimension for dimension in prompt.dimensions if dimension in after and dimension in before]
-    return sum(after[d] - before[d] for d in chosen) if chosen else None
-
-
-def _labels(
-    experiment: Experiment, stored: StoredResults, table: Sheet, row: Row, model: ConfiguredModel, scorer: ScorerCard
-) -> None:
-    """What a judge of labels sees of the tags that each prompt asks for."""
-    followed: list[list[float | None]] = []
-    unasked: list[list[float | None]] = []
-    known = {tag for prompt in experiment.prompts.rows for tag in prompt.tags}
-    for line in pairs(experiment, model):
-        seen = [(p, stored.score(o, scorer.id, ""), stored.score(d, scorer.id, "")) for p, o, d in line]
-        followed.append([share_found(p.tags, d) for p, _, d in seen])
-        unasked.append([count_found(known, o) for _, o, _ in seen])
-    if all(number is None for line in followed for number in line):
+    if not any(prompt.dimensions for prompt in measuring.experiment.prompts.rows):
         return
-    name, generator = ledger_id(scorer.id), model.card.label
-    table.put(
-        row,
-        Column(id=f"follow_{name}", label="Follows", unit="share", better="higher", note="requested effects seen"),
-        values.share(experiment, f"Share of requested effects that {scorer.label} sees, {generator}", followed),
+    chosen = measuring.of(model.name, scorer.id, "di-selected", less="oi-selected", summed=True)
+    note = "diop - oiop, summed over the prompt's own dimensions only"
+    column = Column(
+        id=f"selected_{ledger_id(scorer.id)}", label=f"Δ {scorer.label}, selected", better="lower", note=note
     )
-    table.put(
-        row,
-        Column(id=f"unasked_{name}", label="Unasked effects", better="lower", note="seen in the plain picture"),
-        values.mean(experiment, f"Effects that nobody asked for, {generator}", unasked, unit="per picture"),
-    )
+    said = f"Δ{scorer.label} of {model.card.label} over the dimensions that each prompt names"
+    table.put(row, column, measuring.value(said, "mean", chosen, unit="points"))
 
 
-def share_found(tags: list[Id], labels: object) -> float | None:
-    if not isinstance(labels, dict) or not (asked := [tag for tag in tags if tag in labels]):
-        return None
-    return sum(float(labels[tag]) >= FOUND for tag in asked) / len(asked)
+def labels_seen(
+    measuring: Measuring,
+    generator: str,
+    row: str,
+    scorer: ScorerCard,
+    ways: tuple[str, str] = ("asked", "plain-unasked"),
+) -> Iterator[tuple[Column, Value]]:
+    """The share of requested effects that is seen, and how many are seen that nobody asked for."""
+    name = ledger_id(scorer.id)
+    asked = measuring.of(row, scorer.id, ways[0], at_least=FOUND)
+    unasked = measuring.of(row, scorer.id, ways[1], at_least=FOUND, summed=True)
+    said = f"Share of requested effects that {scorer.label} sees, {generator}"
+    column = Column(id=f"follow_{name}", label="Follows", unit="share", better="higher", note="requested effects seen")
+    yield column, measuring.value(said, "mean", asked, unit="share")
+    said = f"Effects that nobody asked for, {generator}"
+    column = Column(id=f"unasked_{name}", label="Unasked effects", better="lower", note="seen in the plain picture")
+    yield column, measuring.value(said, "mean", unasked, unit="per picture")
 
 
-def count_found(known: set[str], labels: object) -> float | None:
-    return float(sum(labels[tag] >= FOUND for tag in known & labels.keys())) if isinstance(labels, dict) else None
-
-
-def _win(verdict: int | None) -> float | None:
-    """Strict success: a tie is no win."""
-    return None if verdict is None else float(verdict == 1)
-
-
-def _tests(
-    experiment: Experiment, stored: StoredResults, four: dict[tuple[str, str], FourWay]
-) -> Iterator[tuple[str, Value]]:
+def _tests(measuring: Measuring) -> Iterator[tuple[str, Value]]:
     """Each generator against the base of its family: Wilcoxon on `diop`, McNemar on the judge's picks."""
+    experiment = measuring.experiment
     models = list(experiment.participants.models.values())
     for model in models:
-        family = model.card.family
-        base = next((m for m in models if family and m.card.family == family and m.card.alignment == "base"), None)
-        if base is None or base is model or model.card.alignment == "base":
+        base = base_of(model, models)
+        if base is None:
             continue
+        against = f"{model.card.label} above {base.card.label}"
         for name, scorer in experiment.participants.scorers.items():
             if names_labels(scorer):
                 continue
-            paired = values.complete(four[model.name, name].diop, four[base.name, name].diop)
-            if not paired:
-                continue
-            test = metrics.wilcoxon_signed_rank(paired[0], paired[1], "greater")
-            label = (
-                f"{scorer.label} of the requested picture: {model.card.label} above {base.card.label}, rank-biserial r"
+            first, second = (measuring.of(m.name, name, "diop", **_summed(scorer)) for m in (model, base))
+            said = f"{scorer.label} of the requested picture: {against}, rank-biserial r"
+            told = "one-sided Wilcoxon signed-rank test over prompts"
+            value = measuring.value(said, "rank_biserial", first, second, digits=2, caveat=told, alternative="greater")
+            yield f"{experiment.name}.tests.{model.id}.{ledger_id(name)}", value
+        for judge, card in experiment.participants.judges.items():
+            first, second = (measuring.of(m.name, judge, "verdict", above=0.0) for m in (model, base))
+            said = f"{card.label} picks the requested picture: {against}, exact McNemar test"
+            yield (
+                f"{experiment.name}.tests.{model.id}.{ledger_id(judge)}",
+                measuring.value(said, "mcnemar_p", first, second, caveat="two-sided, over prompts"),
             )
-            caveat = "one-sided Wilcoxon signed-rank test, paired by prompt and seed"
-            key = f"{experiment.name}.tests.{model.id}.{ledger_id(name)}"
-            yield key, values.number(experiment, label, test.r, digits=2, n=test.n, p=test.p, caveat=caveat)
-        for judge in experiment.participants.judges:
-            wins = [
-                [
-                    [_win(stored.verdict(Comparison(o, d, judge, p.wide))) for p, o, d in line]
-                    for line in pairs(experiment, m)
-                ]
-                for m in (model, base)
-            ]
-            if paired := values.complete(*wins):
-                label = f"Judge picks the requested picture: {model.card.label} minus {base.card.label}"
-                key = f"{experiment.name}.tests.{model.id}.{ledger_id(judge)}"
-                gap = float(paired[0].mean() - paired[1].mean())
-                p = metrics.mcnemar(*paired)
-                caveat = "exact McNemar test, two-sided, paired by prompt and seed"
-                yield key, values.number(experiment, label, gap, unit="share", n=len(paired[0]), p=p, caveat=caveat)
+
+
+def base_of(model: ConfiguredModel, models: list[ConfiguredModel]) -> ConfiguredModel | None:
+    """The base model of the same family, without overrides; None for a base itself."""
+    card = model.card
+    if not card.family or (card.alignment == "base" and "@" not in model.name):
+        return None
+    fitting = [m for m in models if m.card.family == card.family and m.card.alignment == "base" and "@" not in m.name]
+    return next((m for m in sorted(fitting, key=lambda m: m.name) if m.name != model.name), None)

@@ -10,18 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from evidence import values
-from evidence.jobs.plan import (
-    ConfiguredModel,
-    PictureFile,
-    PictureSpec,
-    Requirements,
-    Scoring,
-    ledger_id,
-    merge,
-    reads_prompt,
-)
+from evidence.jobs.plan import ConfiguredModel, PictureFile, PictureSpec, Requirements, Scoring, ledger_id, merge
 from evidence.prompts import Prompt
 from evidence.protocols import Experiment, seed_of
+from evidence.samples.identity import reads_prompt
 from evidence.samples.stored_results import StoredResults
 from evidence.values import Sheet
 from ledger.schema import Column, Document, Row

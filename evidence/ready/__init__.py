@@ -12,19 +12,22 @@ from evidence.cards.scorers import ScorerCard
 from evidence.engines import Reporter
 from evidence.jobs.plan import Participants
 from evidence.samples.store import without_secrets
+from ledger.problems import InputError, Problem
 
 
 def ready(participants: Participants, device: str, report: Reporter) -> tuple[Participants, dict[str, str]]:
     """The participants without the cards that cannot run here, and one line for each of those.
 
     Weights that nobody has pinned are fetched now: keys name their revision, so it must be known before the plan."""
+    from evidence.engines.local import memory_gib
+
     unavailable: dict[str, str] = {}
 
     def usable(card: ModelCard | ScorerCard, name: str, need: float | None) -> bool:
         try:
             if not card.remote:
-                room = _memory(device)
-                if need is not None and need > room:
+                room = memory_gib(device) if device else None
+                if need is not None and room is not None and need > room:
                     raise MemoryError(f"needs {need:g} GiB, {device} has {room:.0f}")
                 pin(card)
         except Exception as error:
@@ -35,12 +38,6 @@ def ready(participants: Participants, device: str, report: Reporter) -> tuple[Pa
     models = {n: m for n, m in participants.models.items() if usable(m.card, n, m.card.memory_gib)}
     scorers = {n: card for n, card in participants.scorers.items() if usable(card, n, card.memory_gib)}
     return dataclasses.replace(participants, models=models, scorers=scorers), unavailable
-
-
-def _memory(device: str) -> float:
-    from evidence.engines.local import memory_gib
-
-    return memory_gib(device)
 
 
 def pin(card: ModelCard | ScorerCard) -> None:
@@ -56,10 +53,15 @@ def pin(card: ModelCard | ScorerCard) -> None:
             weights.fetch(address, prepare=card.prepare)
 
 
-def device_here() -> str:
-    """The accelerator if torch sees one, else the processor. EVIDENCE_DEVICE overrides."""
-    if chosen := os.environ.get("EVIDENCE_DEVICE"):
-        return chosen
+def device_here(asked: str = "") -> str:
+    """`asked`, if torch sees it; else the accelerator if there is one, else the processor. EVIDENCE_DEVICE overrides
+    the default. InputError for a device that is not there."""
+    asked = asked or os.environ.get("EVIDENCE_DEVICE", "")
     import torch
 
-    return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    there = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    kind, _, number = asked.partition(":")
+    if kind == "cuda" and (there != "cuda" or int(number or 0) >= torch.cuda.device_count()):
+        seen = f"{torch.cuda.device_count()} CUDA devices" if there == "cuda" else f"no CUDA device, only {there}"
+        raise InputError([Problem("--device", 0, asked, f"torch sees {seen} here")])
+    return asked or there

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-import sys
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -65,8 +64,3 @@ def made_here(device: str) -> dict[str, Any]:
     """What goes beside a sample; no part of its key."""
     where = device if device == "remote" else hardware(device)
     return {"device": device, "hardware": where, "software": software(), "commit": commit()}
-
-
-def command() -> str:
-    """The command line as given."""
-    return " ".join(["python", Path(sys.argv[0]).name, *sys.argv[1:]])

@@ -5,11 +5,10 @@ the sha256 of that mapping as canonical JSON. Nothing is ever named by an index,
 second run finds what it needs, a changed setting misses only what it changes, and stages are cached apart: a scorer
 that crashes never draws a picture again.
 
-Writing: payload to a temporary file in the same directory, flush and fsync, then `os.replace`; the PNG first, the JSON
-last, because the JSON is what makes a sample exist. A reader sees the old state or the new one, never half a file; two
-workers that make the same sample write the same bytes, and either may win. What this does not promise: after a power
-cut the last rename may be forgotten (the directory is not fsynced), which costs that one sample; and file systems
-without atomic rename (some network mounts) are out of scope.
+Writing (`ledger.files`): the PNG first, the JSON last, because the JSON is what makes a sample exist. A reader sees the
+old state or the new one, never half a file; two workers that make the same sample write the same bytes, and either may
+win. What this does not promise: after a power cut the last rename may be forgotten (the directory is not fsynced),
+which costs that one sample; and file systems without atomic rename (some network mounts) are out of scope.
 """
 
 from __future__ import annotations
@@ -19,31 +18,22 @@ import io
 import json
 import os
 import re
-import secrets
-import socket
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from evidence.samples.identity import Stage, pixel_digest
+from ledger.files import replace_bytes
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Stage = Literal["generate", "score", "judge"]
 Status = Literal["done", "failed"]
 
 PNG_LEVEL = 4  # zlib level: 6 costs twice the time for 3 % of the bytes; the pixels are the same
-_HOST = socket.gethostname()
 _SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
-
-
-def canonical(identity: Mapping[str, object]) -> str:
-    """One spelling per mapping: sorted keys, no spaces, no NaN."""
-    return json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
-def key_of(stage: Stage, identity: Mapping[str, object]) -> str:
-    return hashlib.sha256(canonical({"stage": stage, **identity}).encode()).hexdigest()
 
 
 def without_secrets(text: str) -> str:
@@ -54,32 +44,11 @@ def without_secrets(text: str) -> str:
     return text
 
 
-def atomic_write(path: Path, payload: bytes) -> None:
-    """Makes `path` hold `payload`, whole or not at all; creates its directory. The module says what it promises."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{_HOST}.{os.getpid()}.{secrets.token_hex(4)}.part")
-    try:
-        with draft.open("wb") as file:
-            file.write(payload)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-
-
 def png_bytes(image: Image) -> bytes:
     """Lossless and without metadata: the same pixels give the same bytes on the same Pillow."""
     buffer = io.BytesIO()
     image.convert("RGB").save(buffer, "PNG", compress_level=PNG_LEVEL)
     return buffer.getvalue()
-
-
-def pixel_digest(image: Image) -> str:
-    """sha256 of size and RGB pixels: what a scorer sees, whatever encoder wrote the file."""
-    rgb = image.convert("RGB")
-    return hashlib.sha256(f"{rgb.width}x{rgb.height}:".encode() + rgb.tobytes()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -99,11 +68,21 @@ class Record:
         return self.status == "failed" and bool(self.result.get("retryable"))
 
 
+class SampleDamaged(Exception):
+    """A picture of the store that is not what was written. It costs what depends on it, until it is made again."""
+
+    retryable = True
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(f"{path} {what}; delete it to have it made again")
+
+
 class Store:
     """The samples below `root`. Safe for any number of processes and threads at once; needs no lock."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._damaged: dict[Path, str] = {}
 
     def json_path(self, key: str) -> Path:
         return self.root / key[:2] / f"{key}.json"
@@ -112,27 +91,38 @@ class Store:
         return self.root / key[:2] / f"{key}.png"
 
     def get(self, key: str) -> Record | None:
-        """The sample, or None where it was never finished (or its file is not what this module writes)."""
+        """The sample, or None where it was never finished. A file that is not what this module writes is noted in
+        `damaged` and made again."""
+        path = self.json_path(key)
         try:
-            raw = json.loads(self.json_path(key).read_bytes())
-            record = Record(raw["key"], raw["stage"], raw["identity"], raw["status"], raw["result"], raw["made"])
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            record = _read(key, path.read_bytes())
+        except FileNotFoundError:
             return None
-        if record.key != key or (_has_picture(record) and not self.png_path(key).exists()):
+        except (ValueError, KeyError, TypeError) as error:
+            self._damaged.setdefault(path, f"{path} is damaged ({type(error).__name__}); the sample counts as not made")
             return None
-        return record
+        return None if _has_picture(record) and not self.png_path(key).exists() else record
+
+    @property
+    def damaged(self) -> list[str]:
+        """One line for every damaged record that was met."""
+        return list(self._damaged.values())
 
     def picture(self, key: str) -> Image:
-        """The RGB picture of a finished sample. `ValueError` where its pixels are not those that were written."""
+        """The RGB picture of a finished sample. SampleDamaged where its pixels are not those that were written."""
         from PIL import Image as images
 
         record = self.get(key)
         if record is None or not _has_picture(record):
             raise KeyError(f"no picture {key}")
-        with images.open(self.png_path(key)) as file:
-            image = file.convert("RGB")
+        path = self.png_path(key)
+        try:
+            with images.open(path) as file:
+                image = file.convert("RGB")
+        except (OSError, SyntaxError, ValueError) as error:
+            raise SampleDamaged(path, f"cannot be read ({type(error).__name__})") from None
         if pixel_digest(image) != record.result["pixels"]:
-            raise ValueError(f"{self.png_path(key)} was altered after it was written; delete it to have it made again")
+            raise SampleDamaged(path, "was altered after it was written")
         return image
 
     def put_picture(
@@ -140,7 +130,7 @@ class Store:
     ) -> Record:
         """`payload`: the PNG, when the caller has encoded it already."""
         png = png_bytes(image) if payload is None else payload
-        atomic_write(self.png_path(key), png)
+        replace_bytes(self.png_path(key), png)
         result = {
             "pixels": pixel_digest(image),
             "file": hashlib.sha256(png).hexdigest(),
@@ -175,7 +165,7 @@ class Store:
             "made": dict(record.made),
         }
         text = json.dumps(raw, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
-        atomic_write(self.json_path(record.key), text.encode() + b"\n")
+        replace_bytes(self.json_path(record.key), text.encode() + b"\n")
         return record
 
     def records(self) -> Iterator[Record]:
@@ -184,26 +174,37 @@ class Store:
             if record := self.get(path.stem):
                 yield record
 
-    def sweep(self) -> int:
-        """Removes what killed workers of this machine left half-written; returns how many files."""
+    def sweep(self, older: float = 3600.0) -> int:
+        """Removes what killed workers left half-written, by its age in seconds; returns how many files."""
         removed = 0
         for draft in self.root.glob("??/.*.part"):
-            pid = draft.name.partition(f".{_HOST}.")[2].split(".")[0]
-            if pid.isdigit() and not _alive(int(pid)):
-                draft.unlink(missing_ok=True)
-                removed += 1
+            try:
+                if time.time() - draft.stat().st_mtime > older:
+                    draft.unlink()
+                    removed += 1
+            except FileNotFoundError:  # its writer was alive, and has finished
+                continue
         return removed
+
+
+_RESULTS: dict[str, dict[str, Any]] = {
+    "generate": {"pixels": str, "file": str},
+    "score": {"score": (float, int, dict), "truncated": bool},
+    "judge": {"verdict": int},
+}
+
+
+def _read(key: str, content: bytes) -> Record:
+    """The record in a file. ValueError, KeyError or TypeError where it is none."""
+    raw = json.loads(content)
+    record = Record(raw["key"], raw["stage"], raw["identity"], raw["status"], raw["result"], raw["made"])
+    wanted: dict[str, Any] = _RESULTS[record.stage] if record.status == "done" else {"error": str, "reason": str}
+    if record.key != key or record.status not in ("done", "failed"):
+        raise ValueError("of another sample")
+    if not all(isinstance(record.result[name], kind) for name, kind in wanted.items()):
+        raise TypeError("a result of another form")
+    return record
 
 
 def _has_picture(record: Record) -> bool:
     return record.stage == "generate" and record.status == "done"
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True

@@ -86,7 +86,7 @@ def clip(folder: Path) -> Path:
     return folder
 
 
-LABELS = ("intentional_blur", "muted_faded", "film_artifacts")
+LABELS = ("treatment:intentional_blur", "treatment:muted_faded", "treatment:film_artifacts")
 
 
 def classifier(folder: Path) -> Path:

@@ -117,7 +117,7 @@ def test_from_the_first_picture_to_the_ledger(own: str, tmp_path: Path) -> None:
     filed = invoke("collect", "--out", str(out), "--exhibits", "1", *common)
     assert filed.exit_code == 0, filed.output
     document = Document.model_validate_json(out.read_text())
-    assert document.values["measured.pairs.small.delta_small-clip"].n == 3
+    assert document.values["measured-p.pairs.small.delta_small-clip"].n == 3
     assert list((out.parent / "pictures").glob("*.webp"))
 
 
@@ -221,7 +221,8 @@ def test_bars_on_a_terminal_keep_lines_apart() -> None:
 
     console = Console(force_terminal=True, width=80, record=True)
     with Progress(console=console) as progress:
-        bars = Bars({"generate": 2, "score": 0}, progress)
+        bars = Bars(progress)
+        bars.total({"generate": 2, "score": 0})
         bars.say("card: skipped: no [weights]")
         bars.advance("generate", 2)
     assert "card: skipped: no [weights]" in console.export_text() and list(bars.tasks) == ["generate"]

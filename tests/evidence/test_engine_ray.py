@@ -50,7 +50,7 @@ def test_both_engines_make_the_same_bytes(cluster: None, small_cards: Cards, tmp
     def go(engine: str) -> Store:
         folder = tmp_path / engine
         plan, tally = run.execute(
-            order, "t", Options(), Plain({}, said.append), engine_name=engine, cards=cards, runs=folder
+            order, "t", Options(), Plain(said.append), engine_name=engine, cards=cards, runs=folder
         )
         assert set(tally.unavailable) == {"lost"} and len(plan.pictures) == 8
         return store_of("t", folder)

@@ -27,7 +27,7 @@ WANTED = Request("a murky, underexposed pond", seed=7)
 
 
 def good(card: str) -> list[Answer]:
-    """What the service of the card stored when all is well."""
+    """What the service of the card answers when all is well."""
     if card == "nano-banana":
         return [says(service.chat(service.picture()))]
     if card == "gpt-image-15":
@@ -49,7 +49,7 @@ def cards() -> dict[str, models.ModelCard]:
 
 @pytest.fixture
 def connected(cards: dict[str, models.ModelCard], monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Loads a card against a service that plays `stored`."""
+    """Loads a card against a service that plays `answers`."""
     monkeypatch.setattr("evidence.generators.replicate_api.Replicate.poll", 0.01)
 
     def connect(card: str, played: Service, profile: str = "controlled", timeout: float = 10.0) -> Any:
@@ -61,8 +61,10 @@ def connected(cards: dict[str, models.ModelCard], monkeypatch: pytest.MonkeyPatc
     return connect
 
 
-def failure(card: str, stored: list[Answer], connected: Any, timeout: float = 10.0) -> tuple[GenerationFailed, Service]:
-    with Service(stored) as played:
+def failure(
+    card: str, answers: list[Answer], connected: Any, timeout: float = 10.0
+) -> tuple[GenerationFailed, Service]:
+    with Service(answers) as played:
         generator = connected(card, played, timeout=timeout)
         with pytest.raises(GenerationFailed) as caught:
             generator.generate([WANTED])
@@ -137,9 +139,9 @@ def test_a_broken_server_is_retryable_and_asked_once(card: str, status: int, con
 
 @pytest.mark.parametrize("card", ["qwen-image", "seeddream4"])
 def test_polling_is_not_retried_by_the_client_either(card: str, connected: Any) -> None:
-    stored = [says(service.prediction("starting"), 201), says({"detail": "busy"}, 503, Retry_After="30")]
+    answers = [says(service.prediction("starting"), 201), says({"detail": "busy"}, 503, Retry_After="30")]
     started = time.monotonic()
-    error, played = failure(card, stored, connected)
+    error, played = failure(card, answers, connected)
     assert (error.retryable, error.retry_after, len(played.received)) == (True, 30.0, 2)
     assert time.monotonic() - started < 5
 
@@ -191,8 +193,8 @@ def test_an_answer_in_words_only_is_no_picture(connected: Any) -> None:
 
 
 def test_a_prediction_that_failed_is_final(connected: Any) -> None:
-    stored = [says(service.prediction("failed", error="flagged as sensitive"), 201)]
-    error, _ = failure("qwen-image", stored, connected)
+    answers = [says(service.prediction("failed", error="flagged as sensitive"), 201)]
+    error, _ = failure("qwen-image", answers, connected)
     assert not error.retryable
     assert "flagged as sensitive" in error.reason
 
@@ -235,8 +237,8 @@ def test_a_placeholder_never_becomes_a_picture(card: str, colour: tuple[int, int
 
 @pytest.mark.parametrize("card", ["qwen-image", "seeddream4"])
 def test_a_missing_picture_file_is_told(card: str, connected: Any) -> None:
-    stored = [says(service.prediction("succeeded", ["{url}/gone"]), 201), says({"detail": "gone"}, 404)]
-    error, _ = failure(card, stored, connected)
+    answers = [says(service.prediction("succeeded", ["{url}/gone"]), 201), says({"detail": "gone"}, 404)]
+    error, _ = failure(card, answers, connected)
     assert not error.retryable
     assert "404" in error.reason
 

@@ -15,7 +15,7 @@ from evidence.jobs.pictures import draw, finished
 from evidence.jobs.plan import PictureJob
 from evidence.jobs.retry import RetryPolicy, with_retries
 from evidence.order import Order
-from evidence.order.resolve import participants_of, plan_of
+from evidence.order.resolve import participants_of, planned
 from evidence.samples.store import Store
 from ledger.schema import Recipe
 from tests.evidence import small
@@ -62,7 +62,7 @@ class Clock:
 @pytest.fixture
 def jobs(small_cards: Cards, tmp_path: Path) -> list[PictureJob]:
     order = Order(models=("small",), prompt_set=str(small.prompt_file(tmp_path / "p.jsonl")))
-    return list(plan_of(order, participants_of(order, small_cards), "t").pictures.values())
+    return list(planned(order, participants_of(order, small_cards), "t").pictures.values())
 
 
 def test_what_time_may_mend_is_tried_again_with_growing_waits(jobs: list[PictureJob], tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_one_failure_does_not_take_its_batch_with_it(jobs: list[PictureJob], tmp
 
 def test_a_part_batch_is_filled_so_that_its_shape_stays(small_cards: Cards, tmp_path: Path) -> None:
     order = Order(models=("small@batch=4",), prompt_set=str(small.prompt_file(tmp_path / "p.jsonl")))
-    jobs = list(plan_of(order, participants_of(order, small_cards), "t").pictures.values())
+    jobs = list(planned(order, participants_of(order, small_cards), "t").pictures.values())
     generator, store = Scripted(), Store(tmp_path / "s")
     draw(generator, jobs[:3], store, RetryPolicy(), dict(MADE))
     assert generator.calls == [4] and len(list(store.records())) == 3

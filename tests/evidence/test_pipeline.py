@@ -16,7 +16,7 @@ from evidence.engines import Options, local, pipeline
 from evidence.interfaces import Request
 from evidence.jobs.plan import Plan
 from evidence.order import Order
-from evidence.order.resolve import participants_of, plan_of
+from evidence.order.resolve import participants_of, planned
 from evidence.progress import Plain
 from evidence.samples.store import Record, Store
 from tests.evidence import small
@@ -66,12 +66,12 @@ def plan(small_cards: Cards, tmp_path: Path) -> Plan:
     order = Order(
         models=("small",), prompt_set=str(small.prompt_file(tmp_path / "p.jsonl", 8)), scorers=("small-clip",)
     )
-    return plan_of(order, participants_of(order, small_cards), "t")
+    return planned(order, participants_of(order, small_cards), "t")
 
 
 def go(plan: Plan, store: Store, kind: type[Watched], before: Callable[[int], None]) -> Watched:
     watched = kind(generators.load(plan.participants.models["small"].card), before)
-    local.run(plan, store, Options(), Plain({}, print), load=lambda *_, **__: watched)
+    local.run(plan, store, Options(), Plain(print), load=lambda *_, **__: watched)
     return watched
 
 
@@ -146,12 +146,12 @@ def test_a_text_encoder_that_fails_leaves_the_pictures_to_be_drawn_one_by_one(pl
 def test_arms_that_are_sampled_alike_share_one_loaded_generator(small_cards: Cards, tmp_path: Path) -> None:
     """Text encoders go and come once for both, and the sampler does not run dry between them."""
     order = Order(models=("small",), prompt_set=str(small.prompt_file(tmp_path / "p.jsonl")))
-    controlled = plan_of(order, participants_of(order, small_cards), "t")
+    controlled = planned(order, participants_of(order, small_cards), "t")
     assert [(model, kind, len(jobs)) for model, kind, jobs in controlled.groups()] == [("small", "plain", 6)]
     card = small_cards.models["small"]
     settings: Mapping[str, Any] = {"wide": card.profiles["controlled"].wide.model_copy(update={"steps": 3})}
     apart = card.model_copy(
         update={"profiles": {"controlled": card.profiles["controlled"].model_copy(update=settings)}}
     )
-    published = plan_of(order, participants_of(order, Cards({"small": apart}, small_cards.scorers)), "t")
+    published = planned(order, participants_of(order, Cards({"small": apart}, small_cards.scorers)), "t")
     assert [(kind, len(jobs)) for _, kind, jobs in published.groups()] == [("plain", 3), ("wide", 3)]

@@ -24,7 +24,7 @@ from evidence.jobs.plan import (
 )
 from evidence.order import Order
 from evidence.order.families import expand
-from evidence.order.resolve import experiments, participants_of, plan_of
+from evidence.order.resolve import experiments, participants_of, planned
 from evidence.order.sweep import fitting, tuned
 from evidence.samples import source_digest
 from ledger.problems import InputError
@@ -33,9 +33,9 @@ from tests.evidence import small
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def planned(cards: Cards, folder: Path, **asked: object) -> Plan:
+def plan_of(cards: Cards, folder: Path, **asked: object) -> Plan:
     order = Order(models=("small",), prompt_set=str(small.prompt_file(folder / "p.jsonl")), **asked)  # type: ignore[arg-type]
-    return plan_of(order, participants_of(order, cards), "t")
+    return planned(order, participants_of(order, cards), "t")
 
 
 def changed(cards: Cards, **fields: object) -> Cards:
@@ -43,7 +43,7 @@ def changed(cards: Cards, **fields: object) -> Cards:
 
 
 def test_a_pair_is_two_pictures_of_one_seed_and_four_scores(small_cards: Cards, tmp_path: Path) -> None:
-    plan = planned(small_cards, tmp_path, prompts=1)
+    plan = plan_of(small_cards, tmp_path, prompts=1)
     original, distorted = plan.pictures.values()
     assert original.spec.seed == distorted.spec.seed and original.spec.kind == "plain" and distorted.spec.kind == "wide"
     scored = [
@@ -57,25 +57,25 @@ def test_a_pair_is_two_pictures_of_one_seed_and_four_scores(small_cards: Cards, 
 
 
 def test_prompts_have_seeds_of_their_own_and_repeats_others(small_cards: Cards, tmp_path: Path) -> None:
-    seeds = {job.spec.seed for job in planned(small_cards, tmp_path, seeds=2).pictures.values()}
+    seeds = {job.spec.seed for job in plan_of(small_cards, tmp_path, seeds=2).pictures.values()}
     assert len(seeds) == 6 and all(seed is not None and 0 <= seed < 2**31 for seed in seeds)
-    free = planned(small_cards, tmp_path, seeds=0).pictures.values()
+    free = plan_of(small_cards, tmp_path, seeds=0).pictures.values()
     assert {job.spec.seed for job in free} == {None}
 
 
 def test_a_judge_of_labels_scores_each_picture_once(small_cards: Cards, tmp_path: Path) -> None:
-    plan = planned(small_cards, tmp_path, prompts=1)
+    plan = plan_of(small_cards, tmp_path, prompts=1)
     assert [pair for pairs in plan.scorings.values() for pair in pairs if pair[0] == "small-labels"] == [
         ("small-labels", "")
     ] * 2
 
 
 def test_a_changed_setting_re_runs_just_what_it_changes(small_cards: Cards, tmp_path: Path) -> None:
-    before = planned(small_cards, tmp_path)
+    before = plan_of(small_cards, tmp_path)
     profile = small_cards.models["small"].profiles["controlled"].model_copy(update={"steps": 3})
-    after = planned(changed(small_cards, profiles={"controlled": profile}), tmp_path)
+    after = plan_of(changed(small_cards, profiles={"controlled": profile}), tmp_path)
     assert not before.pictures.keys() & after.pictures.keys()
-    longer = planned(small_cards, tmp_path, seeds=2)
+    longer = plan_of(small_cards, tmp_path, seeds=2)
     assert before.pictures.keys() < longer.pictures.keys()
 
 
@@ -83,17 +83,17 @@ def test_a_changed_setting_re_runs_just_what_it_changes(small_cards: Cards, tmp_
 def test_what_no_pixel_depends_on_re_runs_nothing(small_cards: Cards, tmp_path: Path, field: str) -> None:
     other: object = 5.0 if field in ("memory_gib", "tflop", "usd_per_picture") else "other"
     assert (
-        planned(small_cards, tmp_path).pictures.keys()
-        == planned(changed(small_cards, **{field: other}), tmp_path).pictures.keys()
+        plan_of(small_cards, tmp_path).pictures.keys()
+        == plan_of(changed(small_cards, **{field: other}), tmp_path).pictures.keys()
     )
 
 
 def test_weights_that_changed_on_disk_are_other_weights(tmp_path: Path) -> None:
     cards = small.cards(tmp_path)
-    before = planned(cards, tmp_path)
+    before = plan_of(cards, tmp_path)
     config = tmp_path / "weights/flux/model_index.json"
     config.write_text(config.read_text() + " ")
-    assert not before.pictures.keys() & planned(cards, tmp_path).pictures.keys()
+    assert not before.pictures.keys() & plan_of(cards, tmp_path).pictures.keys()
 
 
 def test_a_better_sentence_is_the_same_code_and_a_changed_line_is_not(
@@ -162,8 +162,8 @@ def test_pictures_that_others_start_from_come_first(small_cards: Cards) -> None:
 
 
 def test_what_two_protocols_want_is_done_once(small_cards: Cards, tmp_path: Path) -> None:
-    once = planned(small_cards, tmp_path)
-    both = planned(small_cards, tmp_path, protocol=("pairs", "sweep"))
+    once = plan_of(small_cards, tmp_path)
+    both = plan_of(small_cards, tmp_path, protocol=("pairs", "sweep"))
     assert once.pictures.keys() == both.pictures.keys() and once.scorings == both.scorings
 
 
@@ -194,7 +194,7 @@ def test_a_plan_needs_no_torch() -> None:
         "import sys; from evidence import run, cli, estimate, collect; from evidence.ready import doctor\n"
         "from evidence.cards import Cards; from evidence.order import Order, resolve\n"
         "order = Order(models=('flux-dev', 'nano-banana'), prompts=2)\n"
-        "resolve.plan_of(order, resolve.participants_of(order, Cards()), 't')\n"
+        "resolve.planned(order, resolve.participants_of(order, Cards()), 't')\n"
         "sys.exit(bool({'torch', 'transformers', 'diffusers', 'openai', 'ray'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0
@@ -216,14 +216,12 @@ def test_batch_and_compilation_stand_in_the_name_because_they_move_pixels() -> N
 
 
 def test_a_family_that_knows_few_words_brings_its_own_prompts(small_cards: Cards, tmp_path: Path) -> None:
-    own = tmp_path / "small/prompts/wide.jsonl"
-    own.parent.mkdir(parents=True)
-    small.prompt_file(own, 2)
-    order = Order(models=("small", "small-aligned"))
-    found = experiments(order, participants_of(order, small_cards), "t", tmp_path)["pairs"].prompts
+    small.prompt_file(tmp_path / "wide.jsonl", 2)
+    own = {name: card.model_copy(update={"prompts": str(tmp_path)}) for name, card in small_cards.models.items()}
+    cards, order = Cards(own, small_cards.scorers), Order(models=("small", "small-aligned"))
+    found = experiments(order, participants_of(order, cards), "t")["pairs"].prompts
     assert [row.id for row in found.rows] == ["p0", "p1"]
     named = Order(models=("small",), prompt_set="critical")
-    assert experiments(named, participants_of(named, small_cards), "t", tmp_path)["pairs"].prompts.name == "critical"
-    assert (
-        experiments(order, participants_of(order, small_cards), "t", tmp_path / "none")["pairs"].prompts.name == "wide"
-    )
+    assert experiments(named, participants_of(named, cards), "t")["pairs"].prompts.name == "critical"
+    shipped = experiments(order, participants_of(order, small_cards), "t")["pairs"].prompts
+    assert shipped.name == "wide" and len(shipped.rows) == 300

@@ -69,7 +69,7 @@ def test_a_set_of_ones_own_is_refused_with_every_mistake_and_its_line(tmp_path: 
         prompts.load(str(file))
     told = "\n".join(map(str, caught.value.problems))
     assert ":1 wid: unknown key, did you mean 'wide'?" in told and "did you mean 'clarity'?" in told
-    assert ":3 id: 'b' stands there already" in told and ":4: not JSON" in told
+    assert ":3 id: 'b' stands in line 2 already" in told and ":4: not JSON" in told
 
 
 def test_an_unknown_set_names_the_nearest() -> None:

@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from evidence import collect, generators, run
 from evidence.cards import Cards
+from evidence.collect import Collected
 from evidence.engines import Options, Tally
 from evidence.interfaces import Request
 from evidence.jobs.plan import Plan
@@ -35,7 +36,7 @@ ROOT = Path(__file__).resolve().parents[2]
 KEY = "sk-or-v1-0123456789abcdef-secret"
 
 
-class ScorerPool:
+class Workbench:
     """One run folder and what is asked of it."""
 
     def __init__(self, folder: Path, cards: Cards) -> None:
@@ -49,12 +50,13 @@ class ScorerPool:
     def go(self, *models: str, engine: str = "local", **asked: object) -> tuple[Plan, Tally]:
         order = Order(models=models, **({"prompt_set": str(self.prompts)} | asked))  # type: ignore[arg-type]
         options = Options(parallel=1, retries=RetryPolicy(attempts=3, sleep=lambda _: None))
-        report = Plain({}, self.said.append)
-        return run.execute(
-            order, "t", options, report, engine_name=engine, cards=self.cards, runs=self.folder, command="test"
-        )
+        report = Plain(self.said.append)
+        return run.execute(order, "t", options, report, engine_name=engine, cards=self.cards, runs=self.folder)
 
     def collect(self, **told: object) -> Document:
+        return self.collected(**told).document
+
+    def collected(self, **told: object) -> Collected:
         return collect.collect(orders("t", self.folder), "t", self.store, cards=self.cards, **told)  # type: ignore[arg-type]
 
     def written(self) -> dict[str, int]:
@@ -62,11 +64,11 @@ class ScorerPool:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, small_cards: Cards) -> ScorerPool:
-    return ScorerPool(tmp_path, small_cards)
+def bench(tmp_path: Path, small_cards: Cards) -> Workbench:
+    return Workbench(tmp_path, small_cards)
 
 
-def test_a_second_run_does_nothing(bench: ScorerPool) -> None:
+def test_a_second_run_does_nothing(bench: Workbench) -> None:
     plan, tally = bench.go("small", "small-aligned")
     before = bench.written()
     assert len(plan.pictures) == 12 and plan.n_scorings == 36 and len(before) == 60 and not tally.unavailable
@@ -74,7 +76,7 @@ def test_a_second_run_does_nothing(bench: ScorerPool) -> None:
     assert bench.written() == before
 
 
-def test_pictures_of_the_engine_are_those_of_the_generator(bench: ScorerPool) -> None:
+def test_pictures_of_the_engine_are_those_of_the_generator(bench: Workbench) -> None:
     """Overlapped stages, prompts embedded once: not a byte of difference from asking one by one."""
     plan, _ = bench.go("small")
     generator = generators.load(bench.cards.models["small"])
@@ -83,7 +85,7 @@ def test_pictures_of_the_engine_are_those_of_the_generator(bench: ScorerPool) ->
         assert bench.store.picture(job.key).tobytes() == image.tobytes()
 
 
-def test_a_scorer_that_comes_later_draws_nothing_again(bench: ScorerPool) -> None:
+def test_a_scorer_that_comes_later_draws_nothing_again(bench: Workbench) -> None:
     bench.go("small", scorers=("small-clip",))
     before = bench.written()
     bench.go("small", scorers=("small-clip", "small-labels"))
@@ -91,7 +93,7 @@ def test_a_scorer_that_comes_later_draws_nothing_again(bench: ScorerPool) -> Non
     assert {name: after[name] for name in before} == before and len(after) - len(before) == 6
 
 
-def test_a_broken_scorer_costs_its_scores_and_nothing_else(bench: ScorerPool) -> None:
+def test_a_broken_scorer_costs_its_scores_and_nothing_else(bench: Workbench) -> None:
     """And once it is mended only its scores are missing."""
     broken = bench.cards.scorers["small-clip"].model_copy(update={"weights": f"local-dir:{bench.folder}/nowhere"})
     whole = bench.cards
@@ -104,19 +106,19 @@ def test_a_broken_scorer_costs_its_scores_and_nothing_else(bench: ScorerPool) ->
     assert {name: after[name] for name in before} == before and len(after) == 30
 
 
-def test_a_row_without_weights_is_one_line_and_the_others_go_on(bench: ScorerPool) -> None:
+def test_a_row_without_weights_is_one_line_and_the_others_go_on(bench: Workbench) -> None:
     lost = bench.cards.models["small"].model_copy(update={"id": "lost", "weights": f"local-dir:{bench.folder}/lost"})
     bench.cards = dataclasses.replace(bench.cards, models={**bench.cards.models, "lost": lost})
     _, tally = bench.go("lost", "small")
     assert set(tally.unavailable) == {"lost"} and len([s for s in bench.said if s.startswith("lost: skipped")]) == 1
     assert "not on this disk" in tally.unavailable["lost"] and "mend:" in tally.unavailable["lost"]
     document = bench.collect()
-    value = document.values["t.pairs.lost.delta_small-clip"]
-    assert value.value is None and "3 of 3 are missing" in value.source.where
-    assert document.values["t.pairs.small.delta_small-clip"].n == 3
+    value = document.values["t-p.pairs.lost.delta_small-clip"]
+    assert value.value is None and "3 not run" in value.source.where
+    assert document.values["t-p.pairs.small.delta_small-clip"].n == 3
 
 
-def test_a_gated_row_is_one_line_that_says_where_to_accept(bench: ScorerPool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gated_row_is_one_line_that_says_where_to_accept(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     gated = bench.cards.models["small"].model_copy(update={"weights": "hf-hub:someone/gated"})
     bench.cards = dataclasses.replace(bench.cards, models={**bench.cards.models, "gated": gated})
     with Hub({"someone/gated": bench.folder}, gated={"someone/gated"}) as server:
@@ -126,7 +128,7 @@ def test_a_gated_row_is_one_line_that_says_where_to_accept(bench: ScorerPool, mo
     assert len([r for r in bench.store.records() if r.stage == "generate"]) == 2
 
 
-def test_a_generator_that_draws_blanks_gives_failures_and_no_files(bench: ScorerPool) -> None:
+def test_a_generator_that_draws_blanks_gives_failures_and_no_files(bench: Workbench) -> None:
     """The decoder of this one knows one colour; its pictures are counted, and neither kept nor scored."""
     small_row = bench.cards.models["small"]
     home = bench.folder / "blank"
@@ -145,7 +147,7 @@ def test_a_generator_that_draws_blanks_gives_failures_and_no_files(bench: Scorer
     assert drawn == {"small"}
 
 
-def test_a_row_too_large_for_this_machine_is_not_tried(bench: ScorerPool) -> None:
+def test_a_row_too_large_for_this_machine_is_not_tried(bench: Workbench) -> None:
     big = bench.cards.models["small"].model_copy(update={"memory_gib": 9999.0})
     bench.cards = dataclasses.replace(bench.cards, models={"small": big})
     _, tally = bench.go("small")
@@ -156,18 +158,20 @@ RUN = """
 import sys
 from pathlib import Path
 from evidence import run
+from evidence.cards import cards_of
 from evidence.engines import Options
+from evidence.order import Order
 from evidence.progress import Plain
 folder = Path(sys.argv[1])
 cards = cards_of(Path(sys.argv[2]))
 order = Order(models=("small", "small-aligned"), prompt_set=str(folder / "many.jsonl"), scorers=("small-clip",))
 print("ready", flush=True)
-run.execute(order, "t", Options(), Plain({}, print), cards=cards, runs=folder)
+run.execute(order, "t", Options(), Plain(print), cards=cards, runs=folder)
 """
 
 
 @pytest.mark.slow
-def test_a_run_killed_in_the_middle_goes_on_where_it_was(bench: ScorerPool, small_cards: Cards) -> None:
+def test_a_run_killed_in_the_middle_goes_on_where_it_was(bench: Workbench, small_cards: Cards) -> None:
     """A real run in a process of its own, killed with SIGKILL while it draws; nothing it finished is made again."""
     home = Path(small_cards.models["small"].weights.removeprefix("local-dir:")).parents[1]
     many = small.prompt_file(bench.folder / "many.jsonl", 10)
@@ -189,7 +193,7 @@ def test_a_run_killed_in_the_middle_goes_on_where_it_was(bench: ScorerPool, smal
 
 
 @pytest.fixture
-def remote(monkeypatch: pytest.MonkeyPatch, bench: ScorerPool) -> Iterator[Service]:
+def remote(monkeypatch: pytest.MonkeyPatch, bench: Workbench) -> Iterator[Service]:
     """Nano Banana's card and the pairwise judge, answered by a server of our own."""
     with Service([]) as server:
         monkeypatch.setenv("OPENROUTER_API_KEY", KEY)
@@ -204,13 +208,13 @@ def remote(monkeypatch: pytest.MonkeyPatch, bench: ScorerPool) -> Iterator[Servi
         yield server
 
 
-def test_a_service_that_misbehaves_is_counted_honestly(bench: ScorerPool, remote: Service) -> None:
+def test_a_service_that_misbehaves_is_counted_honestly(bench: Workbench, remote: Service) -> None:
     """429 and 500 are tried again, 400 never, a black picture is no picture; pairs that lack one count as missing."""
     good = says(service.chat(service.picture()))
     refused = says({"error": {"message": f"moderation, key {KEY}"}}, 400)
     black = says(service.chat(service.picture((0, 0, 0))))
     busy, down = says({"error": {"message": "slow down"}}, 429, Retry_After="1"), says({"error": {}}, 500)
-    remote.stored += [busy, good, down, html(), good, refused, *[black] * 3, good]
+    remote.answers += [busy, good, down, html(), good, refused, *[black] * 3, good]
     plan, _ = bench.go("nano-banana", scorers=("small-clip",))
     records = [bench.store.get(key) for key in plan.pictures]
     assert sorted(r.status for r in records if r) == ["done"] * 4 + ["failed"] * 2
@@ -220,58 +224,57 @@ def test_a_service_that_misbehaves_is_counted_honestly(bench: ScorerPool, remote
     everything = "".join(path.read_text() for path in bench.folder.rglob("*.json")) + "".join(bench.said)
     assert KEY not in everything and "0123456789abcdef" not in everything
     document = bench.collect()
-    value = document.values["t.pairs.nano-banana.delta_small-clip"]
-    assert (value.n or 0) < 3 and "are missing: failed or not run" in (value.caveat or value.source.where)
+    value = document.values["t-p.pairs.nano-banana.delta_small-clip"]
+    assert (value.n, value.failed, value.not_run) == (2, 1, 0), "a picture that failed fails its pair"
     assert "failed:" in document.runs["run-t"].note and "none" not in document.runs["run-t"].note
 
 
-def test_a_run_on_a_service_goes_on_with_what_may_work_now(bench: ScorerPool, remote: Service) -> None:
+def test_a_run_on_a_service_goes_on_with_what_may_work_now(bench: Workbench, remote: Service) -> None:
     """A 503 is tried again by the next run, a 400 is not, unless that is asked for."""
-    remote.stored += [says({"error": {}}, 400), says({"error": {}}, 503)]
+    remote.answers += [says({"error": {}}, 400), says({"error": {}}, 503)]
     bench.go("nano-banana", scorers=("small-clip",), prompts=1)
     asked = len(remote.received)
-    remote.stored[:] = [says(service.chat(service.picture()))]
+    remote.answers[:] = [says(service.chat(service.picture()))]
     plan, _ = bench.go("nano-banana", scorers=("small-clip",), prompts=1)
     assert len(remote.received) == asked + 1
     assert sorted(r.status for key in plan.pictures if (r := bench.store.get(key))) == ["done", "failed"]
 
 
-def test_verdicts_keep_ties_and_record_their_order(bench: ScorerPool, remote: Service) -> None:
+def test_verdicts_keep_ties_and_record_their_order(bench: Workbench, remote: Service) -> None:
     choice = {"role": "assistant", "content": json.dumps({"selection": -1})}
     told = {"id": "x", "object": "chat.completion", "created": 1, "model": "m"}
-    remote.stored += [says(told | {"choices": [{"index": 0, "finish_reason": "stop", "message": choice}]})]
+    remote.answers += [says(told | {"choices": [{"index": 0, "finish_reason": "stop", "message": choice}]})]
     plan, _ = bench.go("small", judges=("llm-judge",), scorers=("small-clip",), protocol=("pairs", "classifiers"))
     records = [r for r in bench.store.records() if r.stage == "judge"]
     assert len(records) == len(plan.comparisons) == 3 and {r.result["verdict"] for r in records} == {-1}
     assert all(r.result["order"] == r.identity["order"] for r in records)
     document = bench.collect()
-    win = document.values["t.pairs.small.win_llm-judge"]
+    win = document.values["t-p.pairs.small.win_llm-judge"]
     assert win.value == 0.0 and win.n == 3, "a tie is no win"
-    assert document.values["t.classifiers-non-tie.small-clip.accuracy"].value is None, "ties leave no pair"
+    assert document.values["t-p.classifiers-non-tie.small-clip.accuracy"].value is None, "ties leave no pair"
 
 
-def test_values_know_their_run_and_pictures_their_recipe(bench: ScorerPool) -> None:
+def test_values_know_their_run_and_pictures_their_recipe(bench: Workbench) -> None:
     bench.go("small", prompts=2)
-    document = bench.collect(exhibits=1, pictures=bench.folder / "pictures")
-    assert {key: document.values[f"t.truncated.{key}"].n for key in ("small", "small-clip")} == {
-        "small": 4,
-        "small-clip": 8,
-    }
+    found = bench.collected(exhibits=1)
+    document = found.document
+    cut = {key.removeprefix("t-p.truncated."): value.n for key, value in document.values.items() if "truncated" in key}
+    assert cut == dict.fromkeys(("small.plain", "small.wide", "small-clip.plain", "small-clip.wide"), 2)
     made = document.runs["run-t"]
-    assert made.software["torch"] and made.hardware and made.command == "test" and len(made.seeds) == 2
+    assert made.software["torch"] and made.hardware and len(made.seeds) == 2
     (exhibit,) = document.exhibits.values()
     for picture in exhibit.pictures:
         assert picture.recipe is not None and picture.recipe.seed is not None and picture.recipe.steps == 2
         assert picture.recipe.revision.startswith("sha256:") and picture.recipe.code and picture.recipe.date
-        file = bench.folder / "pictures" / str(picture.file)
-        assert file.exists() and file.suffix == ".webp" and picture.original_sha256 != picture.sha256
-    collect.write(document, bench.folder / "t.json")
+        assert str(picture.file).endswith(".webp") and picture.original_sha256 != picture.sha256
+    collect.write(found, bench.folder / "t.json", "t")
+    assert {path.name for path in (bench.folder / "pictures").iterdir()} == {p.file for p in exhibit.pictures}
     assert Document.model_validate_json((bench.folder / "t.json").read_text()) == document
 
 
-def test_a_service_records_no_seed_that_it_was_never_sent(bench: ScorerPool, remote: Service) -> None:
-    remote.stored += [says(service.chat(service.picture()))]
+def test_a_service_records_no_seed_that_it_was_never_sent(bench: Workbench, remote: Service) -> None:
+    remote.answers += [says(service.chat(service.picture()))]
     bench.go("nano-banana", scorers=("small-clip",), prompts=1)
-    document = bench.collect(exhibits=1, pictures=bench.folder / "pictures")
+    document = bench.collect(exhibits=1)
     recipes = [picture.recipe for exhibit in document.exhibits.values() for picture in exhibit.pictures]
     assert len(recipes) == 2 and all(recipe is not None and recipe.seed is None for recipe in recipes)

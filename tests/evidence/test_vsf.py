@@ -141,7 +141,7 @@ def naive(image: Stream, positive: Stream, negative: Stream, rule: ValueSignFlip
     p, n, i = (part.key.shape[2] for part in (positive, negative, image))
     kinds = ["P"] * p + ["0"] * n + ["I"] * i + ["1"] * n
     sees = {"I": "PI1", "P": "PI", "0": "0I"}
-    stored = []
+    answers = []
     for name, stream in (("I", image), ("P", positive), ("0", negative)):
         cards = []
         for at in range(stream.query.shape[2]):
@@ -152,8 +152,8 @@ def naive(image: Stream, positive: Stream, negative: Stream, rule: ValueSignFlip
                 elif kind == "1":
                     logits[..., place] -= rule.offset
             cards.append((logits.softmax(-1)[..., None] * values).sum(2))
-        stored.append(torch.stack(cards, 1).flatten(2))
-    return stored[0], stored[1], stored[2]
+        answers.append(torch.stack(cards, 1).flatten(2))
+    return answers[0], answers[1], answers[2]
 
 
 @pytest.mark.parametrize(("scale", "offset"), [(0.5, 0.0), (2.0, 0.0), (3.0, 0.08), (8.0, 1.0)])

@@ -1,6 +1,6 @@
 """A server of our own on loopback that speaks the services' wire formats, and misbehaves on request.
 
-`Service(stored)` plays its list of stored, one a request, the last one again and again; it remembers what was sent.
+`Service(answers)` plays its list of answers, one a request, the last one again and again; it remembers what was sent.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Handler(QuietHandler):
         )
         place = len(self.owner.received)
         self.owner.received.append(received)
-        self.owner.stored[min(place, len(self.owner.stored) - 1)](self)
+        self.owner.answers[min(place, len(self.owner.answers) - 1)](self)
 
     do_GET = do_POST = _play
 
@@ -65,7 +65,7 @@ class Handler(QuietHandler):
 class Service(Loopback):
     handler: ClassVar[type[QuietHandler]] = Handler
 
-    stored: list[Answer]
+    answers: list[Answer]
     received: list[Received] = field(default_factory=list)
 
 

@@ -1,0 +1,93 @@
+"""Tables under construction: cells are measures of rows, evaluated by `ledger.measures` and stored with their value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from evidence.protocols import Experiment
+from ledger.measures import measured
+from ledger.rows import Rows
+from ledger.schema import Column, Document, Measure, Row, Selection, Source, Table, Value
+
+_INTERVALS = {"share": "wilson", "mean": "bootstrap", "contrast": "bootstrap"}
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """The rows of one experiment and what all its measures have in common."""
+
+    experiment: Experiment
+    rows: Rows
+
+    def of(self, row: str, scorer: str, way: str, *, summed: bool = False, **told: Any) -> Selection:
+        """Observations of one generator by one scorer; `told` are the other fields of a Selection, `summed` adds the
+        labels of a picture up instead of averaging them."""
+        where = {
+            "row": (row,),
+            "scorer": (scorer,),
+            "prompt_set": (self.experiment.prompt_set,),
+            "profile": (self.experiment.participants.profile,),
+        }
+        return Selection(where=where, way=way, labels="sum" if summed else "mean", **told)  # type: ignore[arg-type]
+
+    def value(
+        self,
+        label: str,
+        statistic: str,
+        of: Selection,
+        beside: Selection | None = None,
+        *,
+        unit: str = "",
+        digits: int = 3,
+        caveat: str = "",
+        **told: Any,
+    ) -> Value:
+        """The value of a measure; `told` are the other fields of a Measure. Shares have Wilson's interval, means one by
+        resampling prompts."""
+        told.setdefault("interval", _INTERVALS.get(statistic, "none"))
+        measure = Measure(
+            rows=self.experiment.rows_file,
+            statistic=statistic,  # type: ignore[arg-type]
+            of=of,
+            beside=beside,
+            **told,
+        )
+        source = Source(kind="measured", where=self.experiment.run)
+        made = measured(label, measure, self.rows, unit=unit, digits=digits, source=source, caveat=caveat or None)
+        return made.model_copy(update={"rows": measure.rows})
+
+
+@dataclass
+class Sheet:
+    """Columns in the order of first use, rows as given."""
+
+    id: str
+    title: str
+    caption: str
+    note: str = ""
+    columns: dict[str, Column] = field(default_factory=dict)
+    rows: dict[str, Row] = field(default_factory=dict)
+    values: dict[str, Value] = field(default_factory=dict)
+
+    def put(self, row: Row, column: Column, value: Value) -> None:
+        self.rows.setdefault(row.id, row)
+        self.columns.setdefault(column.id, column)
+        self.values[f"{self.id}.{row.id}.{column.id}"] = value
+
+    def table(self) -> Table:
+        return Table(
+            title=self.title,
+            caption=self.caption,
+            columns=list(self.columns.values()),
+            rows=list(self.rows.values()),
+            note=self.note,
+        )
+
+
+def document(sheets: Iterable[Sheet], more: dict[str, Value] | None = None) -> Document:
+    """Tables that hold something, their values, and values that stand in no table."""
+    filled = [sheet for sheet in sheets if sheet.values]
+    values = {key: value for sheet in filled for key, value in sheet.values.items()}
+    return Document(values=values | (more or {}), tables={sheet.id: sheet.table() for sheet in filled})
