@@ -45,7 +45,7 @@ def test_damage_is_either_harmless_or_named(small, wounds):
         for name, at, length, shard in wounds:
             small.write(name, _damaged((small.root / name).read_bytes(), at, length, shard))
         try:
-            report = small.build()
+            small.build()
         except InputError as error:
             assert error.problems, "refused without a reason"
             for problem in error.problems:
@@ -54,7 +54,7 @@ def test_damage_is_either_harmless_or_named(small, wounds):
             assert small.digest() == before, "a refused build touched the old site"
         else:
             for page in ("clean/index.html", "distorted/index.html"):
-                assert "<script>alert" not in small.read(page) or report.problems
+                assert "<script>alert" not in small.read(page)
             assert b"NaN" not in (small.out / "data/ledger.json").read_bytes()
     finally:
         for name, content in whole.items():
