@@ -29,7 +29,7 @@ from effects.color_profiles import HighDynamicRange, named_profile
 from effects.treatment import Image
 
 MAX_PIXELS = 40_000_000
-_ORIENTATION = 0x0112  # of EXIF
+_ORIENTATION, _GPS = 0x0112, 0x8825  # of EXIF
 _STILL = ("MPO", "PSD")  # whose first frame is the whole picture, the others a phone's depth map, or layers
 _REDUCED, _PHOTOMETRIC = 254, 262  # TIFF: bit 0 of the first marks a thumbnail; 0 in the second means white is zero
 _SPACES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # of an ICC profile -> mode of the pixels it describes
@@ -83,6 +83,15 @@ def decode(source: Path | bytes, name: str = "", max_pixels: int = MAX_PIXELS) -
         colours, alpha = _without_alpha(image)
         pixels = np.asarray(_in_srgb(colours, profile))
         return pixels if alpha is None else np.dstack([pixels, alpha])
+
+
+def tells_place(source: Path) -> bool:
+    """Whether a picture's metadata say where it was taken; False for what is no picture."""
+    try:
+        with pil.open(source) as image:
+            return bool(image.getexif().get_ifd(_GPS))
+    except _DAMAGE:
+        return False
 
 
 def flatten(image: Image, ground: int = 255) -> Image:

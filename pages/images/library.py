@@ -26,6 +26,7 @@ from pages.images.metadata import without_metadata
 UNUSED = 30 * 24 * 3600  # seconds that a rendition nobody asks for is kept
 PASS_THROUGH_WIDTH = 384  # of a web picture no wider than this the bytes themselves are shown, without metadata
 FOLDERS = ("results/pictures", "content/pictures")  # where the ledger's pictures lie
+FILED_IN = ("content/", "results/")  # and not fetched: of these the files themselves are published to link to
 CODE = Path(__file__).parents[2]
 SUFFIX = {"avif": "avif", "jpeg": "jpg", "webp": "webp", "png": "png"}
 LONGEST_SIDE = {"avif": 32_768, "jpeg": 65_500, "webp": 16_383}  # that the form holds and browsers decode
@@ -72,7 +73,7 @@ class ImageLibrary:
         treatment. ValueError when it is not usable."""
         asked = (path, treatment, severity, seed)
         if asked not in self.described:
-            source = self.probe(path)
+            source = self.probe(self._on_disk(path) or path)
             self.described[asked] = self._as_treated(source, *asked[1:]) if treatment else self._as_it_is(source)
         return self.described[asked]
 
@@ -80,7 +81,7 @@ class ImageLibrary:
         key = digest("file", source.sha256, self._settings)
         outputs = _outputs(key, source, self.codec)
         small = source.width <= PASS_THROUGH_WIDTH and source.form in ("avif", "jpeg", "webp")
-        if not source.form or not (small or source.path.startswith(FOLDERS)):
+        if not source.form or not (small or source.path.startswith(FILED_IN)):
             return EncodeJob(key, "file", source.path, outputs, self.codec)
         name = f"{(source.sha256 if source.clean else key)[:20]}-{source.width}.{SUFFIX[source.form]}"
         copied = Output(name, source.width, source.height, source.form)
@@ -117,17 +118,22 @@ class ImageLibrary:
     def _locate(self, file: str) -> str:
         whole = file.startswith(("/", *(f"{folder}/" for folder in FOLDERS)))
         paths = [file] if whole else [f"{folder}/{file}" for folder in FOLDERS]
-        there = next((path for path in paths if os.path.lexists(f"{self.root}/{path}")), None)
-        return there or self._spelt_otherwise(paths) or paths[0]
+        found = (self._on_disk(path) for path in paths)
+        return next((path for path in found if path), paths[0])
 
-    def _spelt_otherwise(self, paths: list[str]) -> str | None:
-        """The file whose name is the same text in another Unicode form, as macOS and some archives write it."""
-        wanted = [unicodedata.normalize("NFC", path) for path in paths]
-        for place in (place for folder in FOLDERS for place in (self.root / folder).glob("**/*")):
-            path = place.relative_to(self.root).as_posix()
-            if unicodedata.normalize("NFC", path) in wanted:
-                return path
-        return None
+    def _on_disk(self, path: str) -> str:
+        """`path`, or the one that is the same text in another Unicode form, as macOS writes names; empty where there is
+        neither."""
+        if os.path.lexists(f"{self.root}/{path}"):
+            return path
+        place = self.root
+        for part in path.split("/"):
+            names = [entry.name for entry in place.iterdir()] if place.is_dir() and part not in ("", "..") else []
+            same = (name for name in names if _composed(name) == _composed(part))
+            if (name := next(same, None)) is None:
+                return ""
+            place /= name
+        return place.relative_to(self.root).as_posix()
 
     def probe(self, path: str) -> Source:
         """Size, form and hash of a picture file; from the index when its stat did not change."""
@@ -243,6 +249,10 @@ def _version(package: str) -> str:
 
     about = distribution(package).read_text("METADATA") or ""
     return next(line for line in about.splitlines() if line.startswith("Version:"))
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
 
 
 def _own_stamp(path: str) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pages.source.load import Site
 
 
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff")
 Named = tuple[tuple[str | int, ...], str, str, Collection[str]]  # place, name, what it names, the known names
 
 
@@ -21,6 +22,18 @@ def validate(site: Site) -> Iterator[Problem]:
     yield from _page(site)
     yield from _sections(site)
     yield from _charts(site)
+    yield from _files(site)
+
+
+def _files(site: Site) -> Iterator[Problem]:
+    """No picture of content/files/, which is published as it is, says where it was taken."""
+    pictures = [name for name in site.files if name.lower().endswith(PICTURES)]
+    for name in pictures:
+        from effects.decode import tells_place
+
+        if tells_place(site.files[name]):
+            said = "says where it was taken (EXIF GPS): remove that, or put it into content/pictures/"
+            yield Problem(f"content/files/{name}", 0, "", said)
 
 
 def _charts(site: Site) -> Iterator[Problem]:

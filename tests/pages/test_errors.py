@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import struct
 import zlib
 
 import pytest
+from PIL import Image
 
 from ledger.problems import InputError
 
@@ -188,6 +190,17 @@ def test_other_bytes_than_the_pinned_ones_are_refused(small):
     small.write("content/pictures/garden-distorted.png", path.read_bytes() + b"\0")
     (problem,) = _problems(small)
     assert "exhibits.garden.pictures[1].sha256" in problem and "not the one pinned here" in problem
+
+
+def test_a_published_file_that_says_where_it_was_taken_is_refused(small):
+    """What lies in content/files/ is published as it is, metadata and all."""
+    exif = Image.Exif()
+    exif.get_ifd(0x8825)[29] = "2026:01:01"
+    stream = io.BytesIO()
+    Image.new("RGB", (40, 30)).save(stream, "JPEG", exif=exif)
+    small.write("content/files/poster.JPG", stream.getvalue())
+    (problem,) = _problems(small)
+    assert problem.startswith("content/files/poster.JPG: says where it was taken")
 
 
 @pytest.mark.parametrize("file", ["../../../etc/hostname", "/etc/hostname", "content/pictures/../page.toml"])

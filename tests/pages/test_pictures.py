@@ -235,6 +235,7 @@ def test_a_name_is_found_in_either_form_of_unicode(root, on_disk, asked):
     book = ImageLibrary(root, CODEC)
     assert book.locate(unicodedata.normalize(asked, name)) == path
     assert book.locate(unicodedata.normalize(asked, f"content/pictures/{name}")) == path
+    assert book.describe(unicodedata.normalize(asked, f"content/pictures/{name}")).path == path
 
 
 def test_grey_and_sixteen_bit_and_palette_pictures_are_read(root):
