@@ -14,6 +14,7 @@ import io
 import json
 import math
 import re
+import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -75,6 +76,8 @@ COLUMNS: dict[str, str] = {
     "sample": "key of the scored picture; empty where there is none",
 }
 IDENTITY = tuple(COLUMNS)[:-3]
+_NEEDED = 5  # columns that may not be empty
+_STATUSES = get_args(Status)
 
 
 @dataclass(frozen=True)
@@ -138,13 +141,13 @@ def _cells(row: Row) -> list[str]:
 
 
 def _refuse_unreadable(rows: Sequence[Row]) -> None:
-    seen = set[tuple[str, ...]]()
+    before = None
     for row in rows:
-        for column, message in _defects(dict(zip(COLUMNS, _cells(row), strict=True))):
+        for column, message in _defects(_cells(row)):
             raise ValueError(f"{column} of {row}: {message}")
-        if row.identity in seen:
+        if before is not None and row.identity == before.identity:
             raise ValueError(f"two rows with one identity: {row}")
-        seen.add(row.identity)
+        before = row
 
 
 def schema_text() -> str:
@@ -216,12 +219,12 @@ def _take(
     if len(cells) != len(COLUMNS):
         yield Problem(name, line, "", f"{len(cells)} cells where the header has {len(COLUMNS)}")
         return
-    record = dict(zip(COLUMNS, cells, strict=True))
-    defects = [Problem(name, line, column, message) for column, message in _defects(record)]
+    defects = [Problem(name, line, column, message) for column, message in _defects(cells)]
     if defects:
         yield from defects
         return
-    row = Row(*cells[:-3], _number(record["number"]), record["status"], record["sample"])  # type: ignore[arg-type, call-arg]
+    *identity, text, status, sample = cells
+    row = Row(*map(sys.intern, identity), _number(text), sys.intern(status), sample)  # type: ignore[arg-type, call-arg]
     first = lines.setdefault(row.identity, line)
     if first != line:
         yield Problem(name, line, "", f"repeats the observation of line {first}")
@@ -229,13 +232,12 @@ def _take(
     rows.append(row)
 
 
-def _defects(record: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    for column in ("run", "row", "prompt", "scorer", "way"):
-        if not record[column]:
-            yield column, "is empty"
-    status, text = record["status"], record["number"]
-    if status not in get_args(Status):
-        yield "status", f"{status!r} is none of {', '.join(get_args(Status))}" + did_you_mean(status, get_args(Status))
+def _defects(cells: Sequence[str]) -> Iterator[tuple[str, str]]:
+    if not all(cells[:_NEEDED]):
+        yield from ((column, "is empty") for column, cell in zip(IDENTITY[:_NEEDED], cells, strict=False) if not cell)
+    text, status = cells[-3], cells[-2]
+    if status not in _STATUSES:
+        yield "status", f"{status!r} is none of {', '.join(_STATUSES)}" + did_you_mean(status, _STATUSES)
     elif (status == "scored") != bool(text):
         yield "number", "is empty, yet the status is scored" if not text else f"stands beside the status {status}"
     elif text and not math.isfinite(_number(text) or 0.0):
