@@ -18,10 +18,9 @@ from pydantic import Field
 
 from ledger.problems import InputError, Problem, did_you_mean, relative
 from ledger.schema import Column, Document, Id, Row, Source, Strict, Table, Value
-from ledger.text import read_text, read_toml_as
+from ledger.text import foreign_delimiter, read_text, read_toml_as
 
 FOLDER = "results/tables"
-DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 class ColumnHeader(Strict):
@@ -122,12 +121,8 @@ def _header(file: Path, root: Path) -> TableHeader:
 def _lines(file: Path, root: Path) -> list[tuple[int, list[str]]]:
     """(line, cells) of every line that is not empty."""
     text = read_text(file, root)
-    first = text.partition("\n")[0]
-    if "," not in first:
-        for sign, called in DELIMITERS.items():
-            if sign in first:
-                message = f"its columns are parted by {called}: save it with commas"
-                raise InputError([Problem(relative(file, root), 1, "", message)])
+    if foreign := foreign_delimiter(text):
+        raise InputError([Problem(relative(file, root), 1, "", foreign)])
     reader = csv.reader(text.splitlines(keepends=True), strict=True)
     found = []
     try:

@@ -21,10 +21,9 @@ from pydantic import Field
 from ledger.problems import InputError, Problem, did_you_mean, shortened
 from ledger.rows import Row
 from ledger.schema import Id, Strict
-from ledger.text import read_text
+from ledger.text import foreign_delimiter, read_text
 
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*\Z", re.ASCII)
-_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _LARGEST = 1e6  # no scorer comes near
 
 
@@ -115,7 +114,7 @@ class _Reader:
         if not self.header:
             yield Problem(self.name, 1, "", "no header: the file is empty")
             return
-        if foreign := _foreign_delimiter(self.text):
+        if foreign := foreign_delimiter(self.text):
             yield Problem(self.name, 1, "", foreign)
             return
         wanted = [self.layout.model, self.layout.prompt, *self.columns]
@@ -179,15 +178,3 @@ class _Reader:
 
     def problem(self, line: int, column: str, said: str) -> Problem:
         return Problem(self.name, line, f"{column} (column {self.header.index(column) + 1})", said)
-
-
-def _foreign_delimiter(text: str) -> str:
-    """What to say of a file whose columns are not parted by commas; nothing where they are."""
-    first = text.partition("\n")[0]
-    if re.match(r"\"?sep=", first, re.IGNORECASE):
-        return f"the line {first.strip()!r} is a note to a spreadsheet: remove it, and save the table with commas"
-    counts = {mark: first.count(mark) for mark in _DELIMITERS}
-    mark = max(counts, key=lambda mark: counts[mark])
-    if counts[mark] > first.count(","):
-        return f"the columns are parted by {_DELIMITERS[mark]} ({mark!r}): save the table with commas"
-    return ""

@@ -93,3 +93,17 @@ def parse_json(text: str, name: str, object_pairs_hook: Callable[[list[tuple[str
     except (RecursionError, ValueError) as error:
         line, message = 0, f"not JSON: {error}"
     raise InputError([Problem(name, line, "", message)])
+
+
+_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+
+
+def foreign_delimiter(text: str) -> str:
+    """What to say of a CSV whose columns are not parted by commas, or that begins with a note; nothing for others."""
+    first = text.partition("\n")[0]
+    if re.match(r"\"?sep=", first, re.IGNORECASE):
+        return f"the line {first.strip()!r} is a note to a spreadsheet: remove it, and save the table with commas"
+    mark = max(_DELIMITERS, key=first.count)
+    if first.count(mark) > first.count(","):
+        return f"the columns are parted by {_DELIMITERS[mark]} ({mark!r}): save the table with commas"
+    return ""

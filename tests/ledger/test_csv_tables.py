@@ -64,7 +64,7 @@ def test_every_cell_is_a_value_with_its_source(tmp_path):
         ("psnr", "pnsr", "results/tables/synthetic.csv:1 psnr: no such column, did you mean 'pnsr'?"),
         ("comment", "remark", "results/tables/synthetic.csv:1 remark: is not declared: add [columns.remark]"),
         ("Med\u00edan", "Ours (v2)", "results/tables/synthetic.csv:3 method: 'Ours (v2)' is no new name for a row"),
-        (",", ";", "results/tables/synthetic.csv:1: its columns are parted by semicolons: save it with commas"),
+        (",", ";", "results/tables/synthetic.csv:1: the columns are parted by semicolons (';'): save the table with"),
         (CSV, "", "results/tables/synthetic.csv:1: is empty"),
         ("Ours (v2)", '"Ours', "results/tables/synthetic.csv:3: not CSV"),
     ],
