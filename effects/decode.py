@@ -61,6 +61,11 @@ class Header(NamedTuple):
     form: str
     as_stored: bool
 
+    @property
+    def suffix(self) -> str:
+        """What names of such files end in, after the dot."""
+        return {"jpeg": "jpg", "jpeg2000": "jp2", "tiff": "tif"}.get(self.form, self.form)
+
 
 def header(source: Path | bytes, name: str = "", max_pixels: int = MAX_PIXELS) -> Header:
     """The header of a picture: a file, or the bytes of one, which errors call `name`. ValueError as `decode`."""

@@ -119,9 +119,7 @@ def relight(image: Image, stops: Plane, added: Plane) -> Image:
     height, width = image.shape[:2]
     gains = np.minimum(_GAIN_ONE * np.exp2(stops), WHITE).astype(np.uint16)
     extra = np.minimum(WHITE * added, WHITE).astype(np.uint16)
-    gain, extra_light = (
-        cv2.cvtColor(cv2.resize(grid, (width, height)), cv2.COLOR_GRAY2RGB) for grid in (gains, extra)
-    )
+    gain, extra_light = (cv2.cvtColor(cv2.resize(grid, (width, height)), cv2.COLOR_GRAY2RGB) for grid in (gains, extra))
     return encode(cv2.add(cv2.multiply(decode(image), gain, scale=1 / _GAIN_ONE), extra_light))
 
 

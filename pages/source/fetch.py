@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import io
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     from ledger import Ledger
 
 AGENT = "research-page/0.1 (fetches each picture of a publication once)"
-SUFFIX = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "WEBP": "webp", "AVIF": "avif", "GIF": "gif", "TIFF": "tif"}
+MAX_PIXELS = 200_000_000  # of a picture to keep; whether the page shows so many is for page.toml to say
 TRIES = 2
 PAUSE = 0.2  # seconds before another try
 
@@ -168,7 +167,7 @@ class _Fetch:
         _check(remote.url, digest, remote.sha256, "the ledger says")
         if pin is not None:
             _check(remote.url, digest, pin.sha256, f"if it is right, delete its entry in {LOCK}; pinned is")
-        file = f"{digest[:20]}.{SUFFIX[_form(remote.url, content, kind)]}"
+        file = f"{digest[:20]}.{_suffix(remote.url, content, kind)}"
         atomic_write(self.root / FOLDER / file, content)
         self.lock.pictures[picture.name] = Pin(url=remote.url, sha256=digest, bytes=len(content), file=file)
         write_lock(self.root, self.lock)
@@ -228,19 +227,15 @@ async def _download(client: httpx.AsyncClient, url: str, limit: int) -> tuple[by
     return bytes(content), answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
 
-def _form(url: str, content: bytes, kind: str) -> str:
-    """The form of the picture at `url` after decoding all of it, whatever media type the server gave it."""
-    from PIL import Image, UnidentifiedImageError
+def _suffix(url: str, content: bytes, kind: str) -> str:
+    """What the name of the picture at `url` ends in, after decoding all of it, whatever media type the server gave."""
+    from effects.decode import decode, header
 
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            image.load()
-            form = image.format or ""
-    except UnidentifiedImageError:
-        what = f"is {kind}, not a picture" if kind and not kind.startswith("image/") else "is not a whole picture"
+        found = header(content, max_pixels=MAX_PIXELS)
+        decode(content, max_pixels=MAX_PIXELS)
+    except ValueError as error:
+        other = kind and not kind.startswith("image/")
+        what = f"is {kind}, not a picture" if other else f"is not a whole picture: {error}"
         raise ValueError(f"{url}: {what}") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{url}: is not a whole picture: {error}") from None
-    if form not in SUFFIX:
-        raise ValueError(f"{url}: is a {form} picture, which no browser is sure to show")
-    return form
+    return found.suffix

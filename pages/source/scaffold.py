@@ -14,7 +14,6 @@ from ledger.problems import InputError, Problem, relative
 from pages.cache.store import read_json
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")  # of exhibits and sets, as ledger.schema has it
-SUFFIX = {"jpeg": "jpg", "jpeg2000": "jp2", "tiff": "tif"}
 KINDS = {0: "painting", 1: "photograph", 2: "pair"}  # by the number of pictures
 ALT = "TODO: what the picture shows, for those who cannot see it"
 MAX_PIXELS = 200_000_000  # of a picture to copy; whether the page shows so many is for page.toml to say
@@ -74,7 +73,7 @@ def _copy(picture: Path, number: int) -> tuple[dict[str, Any], bytes]:
     found = header(content, picture.name, MAX_PIXELS)
     decode(content, picture.name, MAX_PIXELS)
     digest = hashlib.sha256(content).hexdigest()
-    file = f"{digest[:16]}.{SUFFIX.get(found.form, found.form)}"
+    file = f"{digest[:16]}.{found.suffix}"
     one = {"id": f"picture-{number}", "label": picture.stem.replace("_", " "), "alt": ALT, "file": file}
     return {**one, "sha256": digest, "width": found.width, "height": found.height}, content
 

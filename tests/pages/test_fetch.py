@@ -33,6 +33,13 @@ def _picture(form: str = "JPEG", shade: int = 120, size: int = 64) -> bytes:
     return content.getvalue()
 
 
+def _animation() -> bytes:
+    content = io.BytesIO()
+    frames = [Image.new("RGB", (20, 10), shade) for shade in ("red", "blue")]
+    frames[0].save(content, "GIF", save_all=True, append_images=frames[1:])
+    return content.getvalue()
+
+
 class Museum:
     """A server whose answers a test writes: path -> (status, headers, body)."""
 
@@ -140,6 +147,7 @@ def test_a_damaged_download_is_fetched_again(small, museum):
         ({"body": b"<html>a page that says it is a picture</html>"}, "is not a whole picture"),
         ({"body": b"<svg/>", "content_type": "image/svg+xml"}, "is not a whole picture"),
         ({"body": _picture()[:-400]}, "is not a whole picture"),
+        ({"body": _animation()}, "has 2 frames, an animation"),
         ({"body": b"\0" * 2_000_000}, "2.0 MB, the limit is 1 MB"),
         ({"body": b"\0" * 2_000_000, "content_length": ""}, "more than the limit of 1 MB"),
         ({"body": gzip.compress(b"\0" * 9_000_000), "content_encoding": "gzip"}, "more than the limit of 1 MB"),
@@ -159,7 +167,7 @@ def test_what_is_no_good_picture_is_refused(small, museum, answer, said):
 
 
 def test_a_bomb_is_refused(small, museum, monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    monkeypatch.setattr("pages.source.fetch.MAX_PIXELS", 1000)
     museum.shows(_picture())
     (problem,) = _fetch(small).failed
     assert "is not a whole picture" in problem.message
