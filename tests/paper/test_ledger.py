@@ -107,10 +107,10 @@ def test_every_family_claim_names_playground() -> None:
 
 
 def test_diffusion_dpo_is_judged_beside_reward_back_propagation() -> None:
-    """It does not raise its reward and does not make pictures more alike: no verdict may leave it out."""
+    """Its reward does not rise, and its loss of requests cannot be told from zero: no verdict may leave it out."""
     claims = book().claims
-    judged = ("reward-rises", "less-diverse", "generator-shows-less-emotion", "plain-pictures-keep-objects")
-    assert {found.verdict for id in judged if (found := claims[id].second)} == {"reproduced in part"}
+    judged = ("reward-rises", "objective-not-model")
+    assert [found.verdict for id in judged if (found := claims[id].second)] == ["reproduced in part"] * 2
 
 
 @pytest.mark.parametrize(
