@@ -267,6 +267,7 @@ def _own_stamp(path: str) -> str:
 
 def _header(place: Path, max_pixels: int) -> list[Any]:
     """[sha256, width, height, alpha, form, clean] of a file. ValueError when it is no picture or too large."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy starts no threads then, and encoders can be forked
     from effects.decode import header
 
     content = place.read_bytes()
