@@ -13,7 +13,7 @@
 4. *Interval.* Wilson's with n = clusters; Student's t over clusters; or the percentile bootstrap: resample b draws
    clusters floor(u * clusters), u the outputs of mulberry32 from the measure's seed, one stream for all resamples,
    and quantiles are interpolated linearly. Resamples in which the statistic is undefined are left out. Numbers that are
-   all equal have no bootstrap interval.
+   all equal have neither of the last two.
 
 All formulas live in `ledger.metrics`.
 """

@@ -170,9 +170,12 @@ T_975 = (
 
 
 def t_interval(samples: ArrayLike) -> tuple[float, float] | None:
-    """95 % interval of the mean of two to ten numbers by Student's t, as for a few trainings; None for a single one."""
+    """95 % interval of the mean of two to ten numbers by Student's t, as for a few trainings.
+
+    None for a single number and for equal ones, of whose spread nothing is known.
+    """
     line = _line(samples)
-    if line.size < 2:
+    if (line == line[0]).all():
         return None
     if line.size > len(T_975) + 1:
         raise ValueError(f"the t interval is for at most {len(T_975) + 1} numbers; resample {line.size} instead")

@@ -47,7 +47,7 @@ def _value(figures: Figures, label: str, scorers: tuple[str, ...], measure: Meas
 
 
 def share(figures: Figures, label: str, scorers: tuple[str, ...], pairs: str, side: str) -> Value:
-    measure = Measure(rows=SWEPT, statistic="share", of=picks(scorers, pairs, side), interval="bootstrap")
+    measure = Measure(rows=SWEPT, statistic="share", of=picks(scorers, pairs, side), interval="wilson")
     return _value(figures, label, scorers, measure)
 
 
@@ -63,7 +63,7 @@ def rewards(figures: Figures) -> Document:
             column: share(figures, f"{label}: {said}", scorers, *which) for column, (said, *which) in COLUMNS.items()
         }
         requested, plain = picks(scorers, "generated", "requested"), picks(scorers, "generated", "plain")
-        both = Measure(rows=SWEPT, statistic="average", of=requested, beside=plain, interval="bootstrap")
+        both = Measure(rows=SWEPT, statistic="average", of=requested, beside=plain, interval="wilson")
         line["balanced"] = _value(figures, f"{label}: balanced accuracy", scorers, both)
         area = Measure(
             rows=SWEPT, statistic="auroc_between", of=gap(scorers, "dp"), beside=gap(scorers, "op"),

@@ -113,8 +113,9 @@ def test_a_few_trainings_have_students_interval() -> None:
         theirs = stats.t.interval(0.95, size - 1, loc=sample.mean(), scale=stats.sem(sample))
         assert metrics.t_interval(sample) == pytest.approx(theirs, rel=1e-8)
     assert metrics.t_interval([1.0]) is None, "one training says nothing of others"
+    assert metrics.t_interval([1.0, 1.0]) is None, "nor do two that happen to agree"
     with pytest.raises(ValueError, match="at most 10"):
-        metrics.t_interval([1.0] * 11)
+        metrics.t_interval(np.arange(11))
 
 
 def test_the_interval_of_a_mean_is_the_percentile_bootstrap_of_the_same_draws() -> None:

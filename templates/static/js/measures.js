@@ -153,7 +153,7 @@
 
   const T_975 = [12.7062047362, 4.3026527297, 3.1824463053, 2.7764451052, 2.5705818356, 2.4469118511, 2.3646242516, 2.3060041352, 2.2621571628];
   function student(line) {
-    if (line.length < 2) return null;
+    if (line.every((one) => one === line[0])) return null;
     const middle = mean(line), deviation = Math.sqrt(line.reduce((sum, one) => sum + (one - middle) ** 2, 0) / (line.length - 1));
     const half = T_975[line.length - 2] * deviation / Math.sqrt(line.length);
     return [middle - half, middle + half];
