@@ -1,7 +1,7 @@
-"""A real build, served over loopback, driven by the system's Chromium.
+"""Real builds of every publication of this repository, served over loopback, driven by the system's Chromium.
 
-The project is copied, so that nothing a test needs can touch the real one. Where the ledger has no pictures for the
-knob or the wall, the copy gets a few drawn ones: the parts are tested either way.
+A publication is copied, so that nothing a test needs can touch the real one. Where it lacks a knob, a wall or a
+catalogue, the copy gets one of drawn pictures: the parts are tested either way.
 """
 
 from __future__ import annotations
@@ -30,25 +30,40 @@ FLAGS = [
 ]
 
 
+PUBLICATIONS = [place for place in (ROOT, ROOT / "examples/treatments") if (place / "content/page.toml").is_file()]
+PARTS = ("knob", "wall", "catalogue")
+AXES = """
+[axes.alignment]
+label = "Alignment"
+zero = "untouched"
+
+[axes.arm]
+label = "Drawn by"
+
+[axes.emotion]
+label = "Emotion"
+"""
+
+
+@pytest.fixture(scope="session", params=PUBLICATIONS, ids=lambda place: place.name if place != ROOT else "paper")
+def publication(request: pytest.FixtureRequest) -> Path:
+    """Every publication of this repository: nothing that is tested here may hold for one of them alone."""
+    place: Path = request.param
+    return place
+
+
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a fresh build of the project's own content."""
-    from miniature.shipping import web
+def site(publication: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a fresh build of a publication that has all parts: what it lacks is drawn."""
     from pages.build import build
 
     root = tmp_path_factory.mktemp("project")
     for name in ("content", "results", "templates"):
-        shutil.copytree(ROOT / name, root / name)
+        if (publication / name).is_dir():
+            shutil.copytree(publication / name, root / name)
     if (ROOT / ".cache/pictures").is_dir():  # encoded pictures are named by what they are made of: reuse is safe
         shutil.copytree(ROOT / ".cache/pictures", root / ".cache/pictures")
-    for kind in ("knob", "wall"):
-        if not _shown(root, kind):
-            _hang(root, kind)
-    for voice in (root / "content/sections/13-miniature").glob("*.md"):
-        if "wall()" not in voice.read_text():
-            voice.write_text(voice.read_text() + "\n{{ wall() }}\n")
-    _open_catalogue(root)
-    web.write(root)
+    _complete(root)
     out = root / "site"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SITE_URL", "http://127.0.0.1/project/")
@@ -56,16 +71,39 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def _shown(root: Path, kind: str) -> bool:
-    documents = (json.loads(file.read_text()) for file in (root / "results").glob("*.json"))
-    return any(kind in exhibit["sets"] for one in documents for exhibit in one.get("exhibits", {}).values())
+@pytest.fixture(scope="session")
+def names(site: Path) -> dict[str, str]:
+    """What a path may name in braces: an exhibit with a picture, one without if there is one, a group of values."""
+    exhibits = json.loads((site / "data/ledger.json").read_text())["exhibits"]
+    here = [name for name, one in exhibits.items() if one["pictures"][0].get("file")]
+    away = [name for name, one in exhibits.items() if not one["pictures"][0].get("file")]
+    groups = sorted(path.stem for path in (site / "data/values").glob("*.html") if not path.stem.startswith("exhibits"))
+    return {"here": here[0], "away": (away or here)[-1], "group": groups[-1]}
 
 
-def _open_catalogue(root: Path) -> None:
-    """Gives the catalogue a photograph where the page has not chosen one."""
+def _complete(root: Path) -> None:
+    """Gives a publication the parts that it lacks: knob, wall, catalogue, and a set that can be filtered."""
+    sections = sorted((root / "content/sections").iterdir())
+    texts = "".join((section / "clean.md").read_text() for section in sections)
     page = root / "content/page.toml"
     if "[catalogue]" not in page.read_text():
-        page.write_text(page.read_text() + '\n[catalogue]\nexhibit = "photo-coffee"\npicture = "as-taken"\n')
+        exhibits = _exhibits(root)
+        name, one = next((name, one) for name, one in exhibits.items() if one["pictures"][0].get("file"))
+        chosen = f'\n[catalogue]\nexhibit = "{name}"\npicture = "{one["pictures"][0]["id"]}"\n'
+        page.write_text(page.read_text() + chosen)
+    if "[axes." not in page.read_text():
+        page.write_text(page.read_text() + AXES)
+    for kind in ("knob", "wall"):
+        if not any(kind in exhibit["sets"] for exhibit in _exhibits(root).values() if "sets" in exhibit):
+            _hang(root, kind)
+    calls = [part for part in PARTS if f"{part}()" not in texts]
+    for voice in sections[-1].glob("*.md"):
+        voice.write_text(voice.read_text() + "".join(f"\n{{{{ {part}() }}}}\n" for part in calls))
+
+
+def _exhibits(root: Path) -> dict[str, Any]:
+    documents = [json.loads(file.read_text()) for file in sorted((root / "results").glob("*.json"))]
+    return {name: exhibit for one in documents for name, exhibit in one.get("exhibits", {}).items()}
 
 
 def _hang(root: Path, kind: str) -> None:
@@ -73,6 +111,7 @@ def _hang(root: Path, kind: str) -> None:
     from PIL import Image
 
     folder = root / "content/pictures"
+    folder.mkdir(exist_ok=True)
     exhibits = {}
     for number, prompt in enumerate(("a penguin at night", "a tree in fog")):
         pictures = []
@@ -170,13 +209,14 @@ def wrong() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def read(browser: Browser, address: str) -> Iterator[Callable[[str], tuple[Page, list[str]]]]:
+def read(browser: Browser, address: str, names: dict[str, str]) -> Iterator[Callable[[str], tuple[Page, list[str]]]]:
     """`read(path)`: a page that tests leave as it is, loaded once for all of them, and what went wrong in it."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     context.set_default_timeout(8000)
     opened: dict[str, tuple[Page, list[str]]] = {}
 
     def open_page(path: str) -> tuple[Page, list[str]]:
+        path = path.format(**names)
         if path not in opened:
             opened[path] = context.new_page(), []
             watch(opened[path][0], address, opened[path][1])
@@ -188,7 +228,7 @@ def read(browser: Browser, address: str) -> Iterator[Callable[[str], tuple[Page,
 
 
 @pytest.fixture
-def visit(browser: Browser, address: str, wrong: list[str]) -> Iterator[Any]:
+def visit(browser: Browser, address: str, names: dict[str, str], wrong: list[str]) -> Iterator[Any]:
     """`visit(path, **context options)` opens a page of the site in a fresh profile and waits until it is loaded."""
     opened: list[BrowserContext] = []
 
@@ -199,7 +239,7 @@ def visit(browser: Browser, address: str, wrong: list[str]) -> Iterator[Any]:
         opened.append(context)
         page = context.new_page()
         watch(page, address, wrong)
-        page.goto(f"{address}/{path}", wait_until="load")
+        page.goto(f"{address}/{path.format(**names)}", wait_until="load")
         return page
 
     yield open_page

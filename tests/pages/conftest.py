@@ -69,7 +69,6 @@ class SmallSite:
 
 def copy_of_the_fixture(root: Path) -> SmallSite:
     shutil.copytree(FIXTURE, root)
-    shutil.copyfile(PROJECT / "content/taxonomy.toml", root / "content/taxonomy.toml")
     site = SmallSite(root)
     site.age()
     return site

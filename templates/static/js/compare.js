@@ -16,6 +16,7 @@
     };
     range.addEventListener("input", show);
     pair.classList.add("comparing");
+    pair.querySelectorAll(":scope > .plate > .frame").forEach((frame) => { frame.tabIndex = -1; }); // the slider is the one stop
     pair.append(line, range);
     const image = plates[0].querySelector("img");
     new ResizeObserver(() => pair.style.setProperty("--tall", image.getBoundingClientRect().height + "px")).observe(image);

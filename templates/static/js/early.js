@@ -21,6 +21,7 @@
     // An open menu closes when the reader goes on: Escape, a click elsewhere, a link followed.
     const close = (except) => document.querySelectorAll("[data-menu][open]").forEach((menu) => { if (menu !== except) menu.open = false; });
     document.addEventListener("click", (event) => close(event.target.closest("a") ? null : event.target.closest("[data-menu]")));
+    document.addEventListener("focusin", (event) => close(event.target.closest("[data-menu]")));
     document.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
       const menu = document.querySelector("[data-menu][open]");

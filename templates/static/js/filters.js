@@ -1,5 +1,5 @@
 // Filters of galleries and the wall: each select names a data attribute of the things it filters. Rows in which nothing
-// is left disappear with their things, and what is folded away opens.
+// is left disappear with their things, and what is folded away opens. A choice that a browser brings back is applied.
 (() => {
   for (const place of document.querySelectorAll("[data-filter]")) {
     const bar = place.querySelector("[data-filter-bar]");
@@ -9,7 +9,7 @@
     const chosen = [...bar.querySelectorAll("select")];
     const count = bar.querySelector("output");
     bar.hidden = false;
-    bar.addEventListener("change", () => {
+    const apply = () => {
       let shown = 0;
       for (const thing of things) {
         const fits = chosen.every((one) => !one.value || (thing.dataset[one.dataset.filterKey] || "").split(" ").includes(one.value));
@@ -19,6 +19,10 @@
       place.querySelectorAll("[data-filter-group]").forEach((group) => { group.hidden = !group.querySelector("[data-filter-thing]:not([hidden])"); });
       place.querySelectorAll("[data-filter-fold]").forEach((fold) => { fold.open = true; });
       count.textContent = `${shown} of ${things.length}`;
-    });
+    };
+    const restore = () => { if (chosen.some((one) => one.value)) apply(); };
+    bar.addEventListener("change", apply);
+    addEventListener("pageshow", restore);
+    restore();
   }
 })();
