@@ -5,7 +5,8 @@
 Serves the built site over loopback, presses the button, then moves the slider: the first drawing makes two pictures,
 the second one only the aligned one. Times are those of the page's clock, from the press (or the move) to the first
 preview and to the last picture; `start` is everything before the first drawing, from a server on the same machine.
-Software rendering: no graphics card is used. A busy machine shows in the load average, which is printed.
+Software rendering: no graphics card is used. CPU seconds are those of all processes of the browser from the press to
+the last picture: on a busy machine they tell more than the clock does, and the load average is printed.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ DRAW = """
     const move = arguments[0], began = performance.now(), seen = {};
     const since = () => (performance.now() - began) / 1000;
     const status = document.querySelector("[data-draw-status]");
-    const figures = [...document.querySelectorAll("[data-draw-figure]")];
-    for (const figure of figures) delete figure.dataset.step;
+    const aligned = document.querySelectorAll("[data-draw-figure]")[1];
+    delete aligned.dataset.step;
     const watch = new MutationObserver(() => {
         if (status.textContent === "Drawing.") seen.start ??= since();
-        if (figures.some((figure) => figure.dataset.step)) seen.preview ??= since();
+        if (aligned.dataset.step) seen.preview ??= since();
     });
     const all = { subtree: true, childList: true, attributes: true, characterData: true };
     watch.observe(document.querySelector(".draw"), all);
@@ -93,13 +94,32 @@ def firefox(address: str) -> Iterator[tuple[str, Run]]:
         browser.close()
 
 
+def cpu_seconds() -> float:
+    """Of all processes that this one started, and theirs (Linux)."""
+    parents, spent = dict[int, int](), dict[int, float]()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # it has ended meanwhile
+        parents[int(folder.name)] = int(fields[1])
+        spent[int(folder.name)] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    ours = {os.getpid()}
+    while more := {child for child, parent in parents.items() if parent in ours} - ours:
+        ours |= more
+    return sum(spent[process] for process in ours if process != os.getpid())
+
+
 def rows(site: Path) -> Iterator[str]:
     for open_browser in (chromium, firefox):
         with served(site) as address, open_browser(address) as (name, run):
             for move, what in (("", "base and aligned"), ("0.5", "aligned alone"), ("0.75", "aligned alone")):
+                before = cpu_seconds()
                 took = run(move)
+                took["cpu"] = cpu_seconds() - before
                 start = took.get("start", 0.0)
-                times = (f"{value:.1f}" for value in (start, took["preview"] - start, took["done"] - start))
+                waits = (start, took["preview"] - start, took["done"] - start, took["cpu"])
+                times = (f"{value:.1f}" for value in waits)
                 yield f"| {name} | {what} | {' | '.join(times)} | {took['said'].rpartition('(')[2].rstrip(').')} |"
 
 
@@ -110,8 +130,8 @@ def main() -> None:
     given = parser.parse_args()
     before = os.getloadavg()[0]
     table = [
-        "| browser | drawn | start, s | first preview, s | last picture, s | computed by |",
-        "|---|---|---|---|---|---|",
+        "| browser | drawn | start, s | first preview, s | last picture, s | CPU, s | computed by |",
+        "|---|---|---|---|---|---|---|",
     ]
     for row in rows(given.site):
         print(row, flush=True)

@@ -75,11 +75,9 @@ def write(root: Path = pack.ROOT, runtimes: Path = RUNTIMES) -> dict[str, Any]:
 
 def _sources(root: Path) -> list[Path]:
     """The shipped weights that the files are made from."""
-    return [
-        root / SHIPPED / "models.json",
-        root / SHIPPED / pack.PREVIEWS,
-        *sorted((root / SHIPPED).glob("*.safetensors")),
-    ]
+    shipped = root / SHIPPED
+    told = [shipped / name for name in ("models.json", pack.UNITS, pack.PREVIEWS)]
+    return [*told, *sorted(shipped.glob("*.safetensors"))]
 
 
 def _runtime_files(runtimes: Path) -> dict[str, list[Path]]:

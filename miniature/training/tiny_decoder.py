@@ -86,7 +86,7 @@ def train(folder: Path, sizes: shapes.Sizes, seconds: float, seed: int = 5) -> d
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(weights, 1.0)
         optimizer.step()
-        torch._foreach_lerp_(average, [weight.data for weight in weights], max(0.002, 1 / (stage.step + 1)))
+        torch._foreach_lerp_(average, [weight.data for weight in weights], max(0.005, 1 / (stage.step + 1)))
         stage.log(loss.detach(), every=100, psnr=10 * torch.log10(4 / squares))
         if stage.step % 50 == 0:
             stage.save(model=model, optimizer=optimizer, average=average)

@@ -42,7 +42,7 @@ function strengths({ alignment, family }) { // one number a place of the low-ran
 
 function faults() {
   const strange = unknown(prompt.value, model.vocabulary), over = tooMany(prompt.value, model.vocabulary);
-  const found = strange.map(([word, near]) => [`“${word}” is not a word of this world`, word, near]);
+  const found = strange.map(([word, near]) => [`“${word}” is not a word that the model knows`, word, near]);
   if (over.length) found.push([`too long by ${over.length}: “${over.join(" ")}” would not be read`]);
   if (!prompt.value.trim()) found.push(["nothing is asked for"]);
   if (!seed.checkValidity()) found.push(["the seed is a whole number from 0 to 4294967295"]);
@@ -229,6 +229,7 @@ form.addEventListener("submit", (event) => {
   draw();
 });
 cancel.addEventListener("click", () => running?.abort(new DOMException("cancelled", "AbortError")));
+form.style.setProperty("--one", `${100 / strength.max}%`); // where the over-optimised end of the slider begins
 find("dice").addEventListener("click", () => {
   seed.value = crypto.getRandomValues(new Uint32Array(1))[0] % 1000000;
   check();
