@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     Colour = tuple[int, int, int]
 
+INSPECTED = 2**31  # pixels: whether a picture keeps to the limit of page.toml was asked before
 INK, PAPER, BLACK = (20, 19, 15), (252, 251, 247), (15, 15, 13)
 GREY, HAIR, SODIUM, BRUISE, RED = (138, 134, 124), (205, 202, 192), (206, 210, 62), (66, 46, 88), (178, 0, 29)
 DISPLAY, ITALIC, TEXT, SANS = "newsreader-display", "newsreader-display-italic", "newsreader-text", "plex-sans"
@@ -132,7 +133,7 @@ class Canvas:
         from effects.decode import decode, flatten
 
         left, top, right, bottom = box
-        source = Image.fromarray(flatten(decode(self.root / file)))
+        source = Image.fromarray(flatten(decode(self.root / file, max_pixels=INSPECTED)))
         print_ = ImageOps.fit(source, (right - left, bottom - top), Image.Resampling.LANCZOS)
         if border:
             print_ = ImageOps.expand(print_, (border, border, border, border * 3), (246, 245, 238))
