@@ -12,10 +12,14 @@ import io
 import math
 import os
 import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from ledger.problems import InputError, Problem
 
 if TYPE_CHECKING:
     from pages.build import Report
@@ -56,15 +60,18 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(sorted(rows))
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Without the name of a command, options are those of `build`."""
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+            args = ["build", *args]
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         """InputError is what users should see of a failure: its problems, one a line, and exit status 1."""
         try:
             return super().invoke(ctx)
-        except Exception as error:
-            problems = getattr(error, "problems", None)
-            if problems is None or type(error).__name__ != "InputError":
-                raise
-            _complain(problems)
+        except InputError as error:
+            _complain(error.problems)
             ctx.exit(1)
 
 
@@ -78,69 +85,70 @@ class Finite(click.FloatRange):
         return number
 
 
-@click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
-@click.pass_context
-def main(ctx: click.Context) -> None:
+root_option = click.option(
+    "--root",
+    type=click.Path(path_type=Path, exists=True, file_okay=False, resolve_path=True),
+    default=ROOT,
+    help="The publication: a folder with content/ and results/.  [default: this one]",
+)
+out_option = click.option(
+    "--out", type=click.Path(path_type=Path), help="The folder of the site.  [default: ROOT/site]"
+)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
     """Publish a research page with the evidence it stands on. Without a command: build.
 
     \b
     Example:
       python build.py
     """
-    if ctx.invoked_subcommand is None:
-        ctx.invoke(build)
 
 
 @main.command()
-@click.option("--out", type=click.Path(path_type=Path), default=ROOT / "site", help="Folder to build.  [default: site]")
-@click.option("--root", type=click.Path(path_type=Path, exists=True, file_okay=False), default=ROOT, hidden=True)
+@out_option
+@root_option
 @click.option("--jobs", type=click.IntRange(min=0), default=0, help="Encoders at once; 0 is one per core.")
-@click.option("--force", is_flag=True, help="Build even where nothing changed.")
-@click.option("--check/--no-check", "checked", default=True, help="Prove the built site afterwards.")
-def build(out: Path, root: Path, jobs: int, force: bool, checked: bool) -> None:
-    """Build site/ from content/ and results/, then check it.
+@click.option("--force", is_flag=True, help="Ignore every cache: render and encode all anew.")
+@click.option("--check/--no-check", "checked", default=True, help="Prove the site before it is published.")
+def build(out: Path | None, root: Path, jobs: int, force: bool, checked: bool) -> None:
+    """Build the site from content/ and results/, check it, and publish it if the check finds nothing.
 
     \b
     Example:
       python build.py build --out /tmp/preview --jobs 2
     """
-    import gc
-
     from pages.build import Console
     from pages.build import build as make
 
-    gc.disable()  # a build is short and keeps what it makes: collecting costs a tenth of it and frees nothing
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # to look for one reads every installed package
-    progress = Progress("pictures")
-    try:
+    out = out or root / "site"
+    with Progress("pictures") as progress:
         report = make(root, out, jobs=jobs, checked=checked, force=force, console=Console(click.echo, progress.show))
-    finally:
-        progress.close()
     _tell(report, out)
-    leave = click.get_current_context().obj
-    if leave is not None:
-        leave()
 
 
 def _tell(report: Report, out: Path) -> None:
+    for note in report.notes:
+        click.echo(f"note: {note}")
+    if report.problems:
+        _complain(report.problems)
+        click.echo(f"{out}: not published, the old site stays", err=True)
+        raise SystemExit(1)
     if report.unchanged:
         click.echo(f"{out}: nothing changed")
         return
-    for note in report.notes:
-        click.echo(f"note: {note}")
     click.echo(
         f"{out}: {report.pages} pages, {report.pictures} pictures ({report.encoded} encoded), "
         f"{report.written} files written, {report.kept} kept, {len(report.removed)} removed"
     )
-    if report.problems:
-        _complain(report.problems)
-        raise SystemExit(1)
 
 
 @main.command()
-@click.option("--out", type=click.Path(path_type=Path), default=ROOT / "site", help="The built site.  [default: site]")
-@click.option("--root", type=click.Path(path_type=Path, exists=True, file_okay=False), default=ROOT, hidden=True)
-def check(out: Path, root: Path) -> None:
+@out_option
+@root_option
+def check(out: Path | None, root: Path) -> None:
     """Prove the built site: both variants alike, links, pictures, numbers, budgets. Exit status 1 on any failure.
 
     \b
@@ -150,6 +158,7 @@ def check(out: Path, root: Path) -> None:
     from pages.output.check import check as prove
     from pages.source.unfinished import unfinished
 
+    out = out or root / "site"
     found = [*prove(root, out), *unfinished(root)]
     if found:
         _complain(found)
@@ -159,7 +168,7 @@ def check(out: Path, root: Path) -> None:
 
 @main.command()
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
-@click.option("--root", type=click.Path(path_type=Path, exists=True, file_okay=False), default=ROOT, hidden=True)
+@root_option
 def serve(port: int, root: Path) -> None:
     """Live preview on 127.0.0.1: rebuilds and reloads on change.
 
@@ -196,7 +205,7 @@ def treat(source: Path, target: Path, treatment: str, severity: float, seed: int
 
 
 @main.command()
-@click.option("--root", type=click.Path(path_type=Path, exists=True, file_okay=False), default=ROOT, hidden=True)
+@root_option
 @click.option("--accept", multiple=True, envvar="ACCEPT_GROUPS", help="A group of rights that you say you may show.")
 @click.option(
     "--from",
@@ -231,9 +240,7 @@ def fetch(
 
 @main.command("import-scores")
 @click.argument("table", metavar="FILE.csv", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option(
-    "--root", type=click.Path(path_type=Path, exists=True, file_okay=False), default=ROOT, help="The project."
-)
+@root_option
 def import_scores(table: Path, root: Path) -> None:
     """Turn a published table of scores into rows and recomputed values, as content/scores.toml says.
 
@@ -243,20 +250,15 @@ def import_scores(table: Path, root: Path) -> None:
     """
     from ledger.import_scores import import_scores as recompute
 
-    progress = Progress("columns")
-    try:
+    with Progress("columns") as progress:
         report = recompute(table, root, lambda done, total, what: progress.show(done, total))
-    finally:
-        progress.close()
     for line in report.lines():
         click.echo(line)
 
 
 @main.command()
 @click.argument("ids", metavar="[ID]...", nargs=-1)
-@click.option(
-    "--root", type=click.Path(path_type=Path, exists=True, file_okay=False), default=ROOT, help="The project."
-)
+@root_option
 def recompute(ids: tuple[str, ...], root: Path) -> None:
     """Compute values again from their rows; exit status 1 where one differs in its last printed digit.
 
@@ -303,7 +305,7 @@ def init(folder: Path, bib: Path | None) -> None:
 @click.option("--picture", "pictures", multiple=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--title", default="", help="Title on the wall label.")
 @click.option("--set", "sets", multiple=True, help="Where the page shows it.")
-@click.option("--root", type=click.Path(path_type=Path, exists=True, file_okay=False), default=ROOT, hidden=True)
+@root_option
 def new_exhibit(name: str, pictures: tuple[Path, ...], title: str, sets: tuple[str, ...], root: Path) -> None:
     """Add an exhibit: copies the pictures by the hash of their bytes and writes results/exhibit-NAME.json to fill in.
 
@@ -316,45 +318,35 @@ def new_exhibit(name: str, pictures: tuple[Path, ...], title: str, sets: tuple[s
     click.echo(f"{scaffold(root, name, pictures, title, sets)}: replace the texts that begin with TODO")
 
 
-def _complain(problems: Any) -> None:
+def _complain(problems: Sequence[Problem]) -> None:
     for problem in problems:
         click.echo(str(problem), err=True)
     click.echo(f"{len(problems)} problem{'s' if len(problems) != 1 else ''}", err=True)
 
 
 class Progress:
-    """A bar on a terminal, a plain line every tenth elsewhere; nothing, and no import, when there is no work."""
+    """A bar on a terminal, a plain line every tenth elsewhere; nothing when there is no work."""
 
     def __init__(self, what: str) -> None:
         self.what, self.tenth = what, 0
-        self.bar: Any = None
-        self.task: Any = None
+        self.bar = ExitStack()
+        self.advance: Callable[[int], None] | None = None
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.bar.close()
 
     def show(self, done: int, total: int) -> None:
         if sys.stderr.isatty():
-            if self.bar is None:
-                from rich.console import Console
-                from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-                columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-                bar: Any = Progress(*columns, console=Console(stderr=True), transient=True)
-                bar.start()
-                self.bar, self.task = bar, bar.add_task(self.what, total=total)
-            self.bar.update(self.task, completed=done)
+            if self.advance is None:
+                bar = self.bar.enter_context(click.progressbar(length=total, label=self.what, file=sys.stderr))
+                self.advance = lambda to: bar.update(to - bar.pos)
+            self.advance(done)
         elif done * 10 // total > self.tenth:
             self.tenth = done * 10 // total
             click.echo(f"{self.what}: {done} of {total}", err=True)
-
-    def close(self) -> None:
-        if self.bar is not None:
-            self.bar.stop()
-
-
-def _leave() -> None:
-    """End the process at once: to take apart object by object what it holds is a twentieth of a short build."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
 
 
 if __name__ == "__main__":
@@ -362,4 +354,4 @@ if __name__ == "__main__":
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="printable")
-    main(prog_name="python build.py", obj=_leave)
+    main(prog_name="python build.py")

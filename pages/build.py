@@ -1,26 +1,26 @@
-"""One build: load -> inspect -> render -> encode -> publish -> check.
+"""One build: load -> validate -> render -> treat + encode -> stage -> check -> publish.
 
-Refuses to publish when any input is defective: all defects are raised together and the old site stays. A build whose
-inputs and outputs are as the last one left them ends after comparing their stat; nothing else is imported then.
+Refuses to publish when any input is defective or the staged site does not pass `check`: all defects are named together
+and the old site stays. A build whose inputs and outputs are as the last one left them ends after comparing their stat;
+nothing else is imported then.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from ledger.problems import InputError, Problem
 from pages.cache import fingerprint
-from pages.cache.store import atomic_write, load_cache, save_cache
-from pages.output.publish import Tree, publish
+from pages.cache.store import FileDigests, atomic_write, forget, load_cache, save_cache, sha256_of
+from pages.output import publish as output
 
-if TYPE_CHECKING:
-    from ledger.problems import Problem
-    from pages.images.jobs import GeneratedImage
-    from pages.images.library import ImageLibrary
-    from pages.source.load import Site
+SITES = ".cache/sites.json"  # what builds left where
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO, errno.ENAMETOOLONG)
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Console:
 
 @dataclass(frozen=True)
 class Report:
-    """What a build did."""
+    """What a build did. Where `problems` of the staged site were found, nothing was published."""
 
     unchanged: bool = False
     pages: int = 0
@@ -43,140 +43,118 @@ class Report:
     kept: int = 0
     removed: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    problems: tuple[Problem, ...] = field(default=())  # what `check` found
+    problems: tuple[Problem, ...] = field(default=())
 
 
 def build(
     root: Path, out: Path, *, jobs: int = 0, checked: bool = True, force: bool = False, console: Console | None = None
 ) -> Report:
-    """Build the site of `root` into `out`. InputError when an input is defective; `problems` of the report when the
-    built site does not pass `check`."""
-    with fingerprint.build_lock(root):
-        out, stamp_file = out.absolute(), root / ".cache/stamp"
-        last = load_cache(stamp_file)
-        state, noted = fingerprint.state(root), last.get(str(out), {})
-        tree = Tree.at(out, noted.get("digests", {}), noted.get("stamps", {}), noted.get("changed", []))
-        if not force and tree.intact and noted.get("sound") and state.inputs and noted["sound"] == state.inputs:
+    """Build the site of `root` into `out`. InputError when an input is defective or `out` is not ours to write."""
+    with _disk_errors(), fingerprint.build_lock(root):
+        place = _destination(out, root)
+        if force:
+            forget(root)
+        sites, state = load_cache(root / SITES), fingerprint.state(root)
+        last = sites.get(str(place), {})
+        tree = FileDigests(place, last.get("files"))
+        if state.inputs and last.get("sound") == state.inputs and tree.unchanged():
             return Report(unchanged=True)
-        report = _build(root, out, tree, state.frame, jobs or os.cpu_count() or 1, checked, console or Console())
-        sound = state.inputs if checked and not report.problems else ""
-        others = {place: content for place, content in last.items() if Path(place).is_dir()}
-        here = {"digests": tree.digests, "stamps": tree.stamps, "changed": tree.changed, "sound": sound}
-        save_cache(stamp_file, {**others, str(out): here})
+        report = _build(root, place, tree, state, jobs or os.cpu_count() or 1, checked, console or Console())
+        if not report.problems and fingerprint.is_current():
+            others = {name: site for name, site in sites.items() if Path(name).is_dir()}
+            sound = state.inputs if checked else ""
+            save_cache(root / SITES, {**others, str(place): {"files": tree.known, "sound": sound}})
     return report
 
 
-def _build(root: Path, out: Path, tree: Tree, frame: str, jobs: int, checked: bool, console: Console) -> Report:
-    """A whole build; `tree` becomes what `publish` left."""
-    from ledger.problems import InputError
-    from pages.images import jobs as encoding
-    from pages.images import library
-    from pages.output import check
-    from pages.rendering import downloads, drawing_page, engine
-    from pages.rendering.assets import assets
-    from pages.source import drawing, load
-    from pages.source.theme import theme
+def _build(
+    root: Path, out: Path, tree: FileDigests, state: fingerprint.State, jobs: int, checked: bool, console: Console
+) -> Report:
+    """A whole build; `tree` knows what lies at `out`."""
+    from pages.cache.recording import Fingerprints
+    from pages.cache.rendered import RenderedCache
+    from pages.images.jobs import Codec
+    from pages.images.library import ImageLibrary
+    from pages.images.resolve import ImageResolver
+    from pages.images.validate import failures, validate
+    from pages.output.check import check
+    from pages.rendering.engine import render
+    from pages.source.load import load
 
-    site = load.load(root)
-    book = library.ImageLibrary(root, encoding.Codec(**site.page.pictures.model_dump()))
-    rows, lost = downloads.rows(site)
-    problems = [*site.problems, *_inspect(site, book), *lost]
-    static = assets(theme(root) / "static")
-    addresses = {name: address for name, (address, _) in static.items()}
-    model, hints = drawing.load(root)
-    renderer = engine.Renderer(site, book, addresses, _plates(site), tree, frame, model)
-    texts = dict(renderer.pages())
-    if problems or renderer.problems:
-        raise InputError([*problems, *renderer.problems])
-    pages, notes = len(texts), tuple(dict.fromkeys([*site.remote.notes, *renderer.notes, *hints]))
-    texts |= {**downloads.downloads(site, renderer.memory), **rows, **dict(static.values())}
-    texts |= {f"files/{path}": file.read_bytes() for path, file in site.files.items()}
-    texts |= drawing_page.scripts(static, model)
-    texts |= _for_hosts(site, [*texts])
-    missing = book.missing(tree.stamps if tree.intact else ())
-    failed = book.make(missing, jobs, console.progress)
-    book.save()
-    renderer.memory.save()
-    if failed:
-        raise InputError(_locate(site, book, work.path, reason) for work, reason in failed)
-    files = {**dict(book.files()), **drawing_page.files(root, model)}
-    done = publish(out, texts, files, tree)
-    if done.removed:
-        _name_removed(root, done.removed, console)
+    site = load(root)
+    library = ImageLibrary(root, Codec(**site.page.pictures.model_dump()))
+    images = ImageResolver(site, library)
+    cache = RenderedCache(
+        root / ".cache/rendered.json", state.frame, Fingerprints(site.ledger, images.fingerprint), tree.read
+    )
+    plan = render(site, images, cache)
+    _refuse([*plan.problems, *validate(site, library)])
+
+    missing = library.missing(plan.image_jobs.values())
+    failed = library.make(missing, jobs, console.progress)
+    library.save(plan.image_jobs.values())
+    _refuse(failures(site, library, failed))
+
+    folder = output.staging_folder(out, root / ".cache/next")
+    try:
+        files = library.files(plan.image_jobs.values())
+        files |= {address: (file, sha256_of(file)) for address, file in plan.copies.items()}
+        staged = output.stage(out, folder, plan.files, files, tree)
+        problems = check(root, folder, staged.digests, where=out) if checked else []
+        if problems:
+            return Report(notes=tuple(plan.notes), problems=tuple(problems))
+        done = output.publish(staged, out)
+    finally:
+        output.discard(folder)
+
+    tree.keep(staged.digests)
+    if fingerprint.is_current():
+        library.save(plan.image_jobs.values())
+        cache.save()
+    _name_removed(root, done.removed, console)
     return Report(
-        pages=pages,
-        pictures=len(book.work),
+        pages=len(plan.pages),
+        pictures=len(plan.image_jobs),
         encoded=len(missing),
         written=len(done.written),
         kept=done.kept,
         removed=done.removed,
-        notes=notes,
-        problems=tuple(check.check(root, out, tree)) if checked else (),
+        notes=tuple(plan.notes),
     )
 
 
-def _for_hosts(site: Site, addresses: list[str]) -> dict[str, bytes]:
-    """What search engines and GitHub Pages ask for."""
-    from pages.rendering import metadata
+def _refuse(problems: Iterator[Problem] | list[Problem]) -> None:
+    if found := [*problems]:
+        raise InputError(found)
 
-    pages = [here for here in addresses if here.endswith(".html") and not here.startswith(("distorted/", "404"))]
-    return {
-        ".nojekyll": b"",
-        "robots.txt": metadata.robots(site.page),
-        "sitemap.xml": metadata.sitemap(site.page, sorted(pages)),
-    }
+
+def _destination(out: Path, root: Path) -> Path:
+    inputs = [root / name for name in fingerprint.INPUTS] + [fingerprint.HERE / name for name in fingerprint.CODE]
+    try:
+        return output.destination(out.absolute(), root, [path for path in inputs if path.exists()])
+    except output.Refused as error:
+        raise InputError([Problem(str(out), 0, "", f"{error}; nothing was touched")]) from None
+
+
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    """A disk that is full or closed to us is one line, not a traceback."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        message = f"cannot be written: {error.strerror}; the old site stays"
+        raise InputError([Problem(str(error.filename2 or error.filename or "disk"), 0, "", message)]) from None
 
 
 def _name_removed(root: Path, removed: tuple[str, ...], console: Console) -> None:
     """Every removed page by name, the number of hashed files, whose names go to .cache/removed.txt."""
+    if not removed:
+        return
     atomic_write(root / ".cache/removed.txt", ("\n".join(removed) + "\n").encode())
     plain = [address for address in removed if not address.startswith("assets/")]
     for address in plain:
         console.say(f"removed {address}: no longer part of the site")
     if hashed := len(removed) - len(plain):
         console.say(f"removed {hashed} files of assets/ that no page asks for: named in .cache/removed.txt")
-
-
-def _plates(site: Site) -> dict[str, GeneratedImage]:
-    """The plates of pages/images/headers.py and the social cards, by name."""
-    from pages.images import headers, social_card
-
-    return {plate.name: plate for plate in [*headers.declare(site), *social_card.declare(site)]}
-
-
-def _inspect(site: Site, book: ImageLibrary) -> Iterator[Problem]:
-    """Every picture file that the ledger names is there, inside the tree, a picture, and the one that was pinned."""
-    for name, exhibit in site.ledger.exhibits.items():
-        for word in ("caption", "credit", "licence"):
-            if not getattr(exhibit, word).strip():
-                yield site.ledger.problem(("exhibits", name, word), "is empty: write it")
-        for index, picture in enumerate(exhibit.pictures):
-            if picture.file is None:
-                continue
-            try:
-                source = book.probe(book.locate(picture.file))
-            except (OSError, ValueError) as error:
-                yield _place(site, name, index, "file", str(error))
-                continue
-            if picture.sha256 and picture.sha256 != source.sha256:
-                message = f"'{picture.file}' has sha256 {source.sha256}, not the one pinned here"
-                yield _place(site, name, index, "sha256", message)
-            if (picture.width or source.width, picture.height or source.height) != (source.width, source.height):
-                message = f"'{picture.file}' is {source.width}x{source.height}, not {picture.width}x{picture.height}"
-                yield _place(site, name, index, "width", message)
-
-
-def _place(site: Site, exhibit: str, index: int, field: str, message: str) -> Problem:
-    """A defect of one picture, at the line of results/*.json that names it."""
-    return site.ledger.problem(("exhibits", exhibit, "pictures", index, field), message)
-
-
-def _locate(site: Site, book: ImageLibrary, path: str, reason: str) -> Problem:
-    """A picture that could not be encoded, at the place of the ledger that names it."""
-    from ledger.problems import Problem
-
-    for name, exhibit in site.ledger.exhibits.items():
-        for index, picture in enumerate(exhibit.pictures):
-            if picture.file is not None and book.locate(picture.file) == path:
-                return _place(site, name, index, "file", reason)
-    return Problem(path or "pages/images/headers.py", 0, "", reason)

@@ -1,26 +1,33 @@
 """Live preview: serves the built site on 127.0.0.1, rebuilds when an input changes, tells open pages to reload.
 
 Pages are reloaded through one server-sent event stream; the script for it is added on the wire only, never to the
-files. A build that fails prints its problems and leaves the last good site in place.
+files. A build that fails prints its problems and leaves the last good site in place. Every build is a process of
+its own, so that it runs the code that was just edited.
 """
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from pages.build import Report, build
-from pages.cache.fingerprint import CODE, INPUTS
+from ledger.problems import InputError, Problem
+from pages.cache.fingerprint import HERE, on_disk
+from pages.cache.store import stamps
 
 SCRIPT = b"new EventSource('/_reload').addEventListener('reload', () => location.reload());\n"
 TAG = b'<script src="/_reload.js"></script></body>'
 PATIENCE = 15.0  # seconds between comments on an idle stream
+LOOK = 0.4  # seconds between two looks at the inputs
 
 
 class Generation:
@@ -61,7 +68,12 @@ class Preview(SimpleHTTPRequestHandler):
 
     def _page(self) -> None:
         place = Path(self.translate_path(self.path))
-        place = place / "index.html" if place.is_dir() else place
+        if place.is_dir():
+            path, mark, query = self.path.partition("?")
+            if not path.endswith("/"):  # as static hosts do: relative links start from the folder
+                self._redirect(f"/{path.lstrip('/')}/{mark}{query}")
+                return
+            place = place / "index.html"
         status = HTTPStatus.OK if place.is_file() else HTTPStatus.NOT_FOUND
         if status is HTTPStatus.NOT_FOUND:
             place = Path(self.directory) / "404.html"
@@ -73,6 +85,12 @@ class Preview(SimpleHTTPRequestHandler):
         if place.suffix == ".html":
             content = content.replace(b"</body>", TAG)
         self._send(status, self.guess_type(str(place)), content)
+
+    def _redirect(self, address: str) -> None:
+        self.send_response(HTTPStatus.MOVED_PERMANENTLY)
+        self.send_header("Location", address)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def _send(self, status: HTTPStatus, kind: str, content: bytes) -> None:
         self.send_response(status)
@@ -106,8 +124,7 @@ class Preview(SimpleHTTPRequestHandler):
 @contextmanager
 def serving(out: Path, port: int, generation: Generation) -> Iterator[int]:
     """Serve `out` from a thread; gives the port that was taken."""
-    handler = partial(Preview, directory=str(out), generation=generation)
-    server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+    server = _bound(port, partial(Preview, directory=str(out), generation=generation))
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True)
     thread.start()
@@ -118,33 +135,50 @@ def serving(out: Path, port: int, generation: Generation) -> Iterator[int]:
         server.server_close()
 
 
-def rebuild(root: Path, out: Path, generation: Generation, say: Callable[[str], None]) -> Report | None:
-    """Build once; None and its problems said when the input is defective."""
-    from ledger.problems import InputError
-
+def _bound(port: int, handler: Callable[..., SimpleHTTPRequestHandler]) -> ThreadingHTTPServer:
     try:
-        report = build(root, out)
-    except InputError as error:
-        for problem in error.problems:
-            say(str(problem))
+        return ThreadingHTTPServer(("127.0.0.1", port), handler)
+    except OSError as error:
+        message = f"port {port} cannot be used ({error.strerror}): try --port {_free_after(port)}"
+        raise InputError([Problem("serve", 0, "--port", message)]) from None
+
+
+def _free_after(port: int) -> int:
+    for candidate in range(max(port + 1, 1024), 65536):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", candidate))
+            return candidate
+    return 0
+
+
+def rebuild(root: Path, out: Path, generation: Generation, say: Callable[[str], None]) -> bool:
+    """Build once, in a process of its own: what runs is the code as it lies on disk now."""
+    before = stamps(out)
+    command = [sys.executable, str(HERE / "build.py"), "build", "--root", str(root), "--out", str(out)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace"
+    ) as process:
+        try:
+            for line in process.stdout or ():
+                say(line.rstrip())
+        except BaseException:
+            process.terminate()
+            raise
+    if process.returncode:
         say("the last good site stays")
-        return None
-    for problem in report.problems:
-        say(str(problem))
-    if not report.unchanged:
-        say(f"built: {report.written} files written, {report.kept} kept")
+    elif stamps(out) != before:
         generation.advance()
-    return report
+    return not process.returncode
 
 
 def serve(root: Path, port: int, say: Callable[[str], None]) -> None:
-    """Build, serve and rebuild until interrupted."""
-    from watchfiles import watch
-
-    out, generation = root / "site", Generation()
-    rebuild(root, out, generation, say)
-    with serving(out, port, generation) as taken:
+    """Serve, and rebuild whenever an input differs from what the last build began with, until interrupted. Looks are
+    compared, not events: a folder that was moved away and back, or an edit during a build, is a difference too."""
+    out, generation, built = root / "site", Generation(), ""
+    with serving(out, port, generation) as taken, suppress(KeyboardInterrupt):
         say(f"http://127.0.0.1:{taken}/ - interrupt to stop")
-        places = [root / name for name in (*INPUTS, *CODE) if (root / name).exists()]
-        for _ in watch(*places, raise_interrupt=False):
-            rebuild(root, out, generation, say)
+        while True:
+            if (now := on_disk(root)) != built:
+                rebuild(root, out, generation, say)
+                built = now
+            time.sleep(LOOK)

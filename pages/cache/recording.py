@@ -1,16 +1,62 @@
-"""A ledger that records what is looked up in it, and fingerprints of what the look-ups give (see fragments.py)."""
+"""What a page looks up while it is rendered, and fingerprints of what those look-ups give.
+
+A cache with hand-made keys goes stale one day. Here the ledger that a template sees records every look-up, and a page
+of the last build counts only if all of its look-ups together still give what they gave (rendered.py).
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ledger import Ledger
+    from ledger.problems import Problem
+    from ledger.schema import Value
 
-Read = tuple[str, ...]  # ("item", shelf, key), ("shelf", name), ("value", id), ("everything",), ("picture", ...), ...
-SHELVES = ("values", "tables", "exhibits", "claims", "runs")
+Read = tuple[
+    str, ...
+]  # ("item", mapping, key), ("mapping", name), ("value", id), ("everything",), ("picture", ...), ...
+MAPPINGS = ("values", "tables", "exhibits", "claims", "runs")
+
+
+@dataclass
+class Record:
+    """What one page read, showed and noted, and what is wrong with it."""
+
+    reads: dict[Read, None] = field(default_factory=dict)
+    shows: dict[str, str] = field(default_factory=dict)  # exhibit -> the first section that shows it
+    notes: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    pieces: list[str] = field(default_factory=list)  # keys of the parts in it that have a record of their own
+
+    def read(self, read: Read) -> None:
+        self.reads[read] = None
+
+    def include(self, key: str, piece: Record) -> None:
+        """A part of it was made, or recalled."""
+        self.reads.update(piece.reads)
+        self.shows = {**piece.shows, **self.shows}
+        self.notes += piece.notes
+        self.problems += piece.problems
+        self.pieces.append(key)
+
+
+class Recall:
+    """How a renderer comes by what it makes: here, by making it. A cache stands in this place (rendered.py)."""
+
+    def file(self, address: str, arguments: object, make: Callable[[Record], bytes]) -> tuple[bytes, Record]:
+        """The file at `address`, which depends on `arguments` and on what its record says, and on nothing else."""
+        record = Record()
+        return make(record), record
+
+    def piece(self, key: str, arguments: object, make: Callable[[Record], str]) -> tuple[str, Record]:
+        """A part of a page, likewise."""
+        record = Record()
+        return make(record), record
 
 
 def digest(thing: object) -> str:
@@ -19,8 +65,8 @@ def digest(thing: object) -> str:
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:20]
 
 
-class Digests:
-    """Fingerprints of the ledger's parts, each computed once a build; `others` knows the looks at anything else."""
+class Fingerprints:
+    """Fingerprints of the ledger's parts, each computed once a build; `others` knows the look-ups of anything else."""
 
     def __init__(self, ledger: Ledger, others: Callable[[Read], str]) -> None:
         self.ledger, self.others = ledger, others
@@ -39,15 +85,15 @@ class Digests:
 
     def _compute(self, read: Read) -> str:
         match read:
-            case ("item", shelf, key):
-                found = getattr(self.ledger, shelf).get(key)
+            case ("item", mapping, key):
+                found = getattr(self.ledger, mapping).get(key)
                 return "" if found is None else digest(found)
             case ("value", name):
                 return self(("item", "exhibits", self.owner[name]) if name in self.owner else ("item", "values", name))
-            case ("shelf", shelf):
-                return digest([(key, self(("item", shelf, key))) for key in getattr(self.ledger, shelf)])
+            case ("mapping", mapping):
+                return digest([(key, self(("item", mapping, key))) for key in getattr(self.ledger, mapping)])
             case ("everything",):
-                return digest([self(("shelf", shelf)) for shelf in SHELVES])
+                return digest([self(("mapping", mapping)) for mapping in MAPPINGS])
             case _:
                 return self.others(read)
 
@@ -67,11 +113,11 @@ class RecordingMapping(Mapping[str, Any]):
         return key in self.things
 
     def __iter__(self) -> Iterator[str]:
-        self.record(("shelf", self.name))
+        self.record(("mapping", self.name))
         return iter(self.things)
 
     def __len__(self) -> int:
-        self.record(("shelf", self.name))
+        self.record(("mapping", self.name))
         return len(self.things)
 
 
@@ -86,15 +132,15 @@ class RecordingLedger:
         self.claims = RecordingMapping("claims", ledger.claims, record)
         self.runs = RecordingMapping("runs", ledger.runs, record)
 
-    def value(self, name: str) -> Any:
+    def value(self, name: str) -> Value:
         self._record(("value", name))
         return self._ledger.value(name)
 
-    def get(self, name: str) -> Any:
+    def get(self, name: str) -> Value | None:
         self._record(("value", name))
         return self._ledger.get(name)
 
-    def cell(self, table: str, row: str, column: str) -> Any:
+    def cell(self, table: str, row: str, column: str) -> Value | None:
         self._record(("value", f"{table}.{row}.{column}"))
         return self._ledger.cell(table, row, column)
 
@@ -103,6 +149,11 @@ class RecordingLedger:
         if (twin := self._ledger.value(name).agrees_with) is not None:
             self._record(("value", twin))
         return self._ledger.agrees(name)
+
+    def whole(self) -> Ledger:
+        """Everything at once."""
+        self._record(("everything",))
+        return self._ledger
 
     def __getattr__(self, name: str) -> Any:
         self._record(("everything",))

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-import marshal
 import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 _JSON = json.JSONEncoder(sort_keys=True, default=str)
+VERSION = 1  # of the layout of all caches: raise when one of them is kept in another form
 # What was written less than this many ns before it was read may change again in one tick of the file clock.
 MTIME_GRANULARITY_NS = 50_000_000
 
 
 def atomic_write(path: Path, content: bytes) -> None:
-    """Write so that `path` holds the old bytes or all of the new ones, never a part: temporary sibling, then rename."""
+    """Write so that `path` holds the old bytes or all of the new ones, never a part: temporary sibling, then rename.
+    A write that fails leaves nothing behind."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_bytes(content)
-    part.replace(path)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
 
 
 def stamp(path: Path | str) -> str:
-    """Size, time of change and inode of a file: differs after anyone wrote to it. Empty when there is no file."""
+    """Size, times and inode of a file: differs after anyone wrote to it, also who set the time of change back. Empty
+    when there is no file."""
     try:
         return stamp_of(os.stat(path))  # noqa: PTH116 - thousands a build, and Path costs more than the call
     except OSError:
@@ -31,7 +41,7 @@ def stamp(path: Path | str) -> str:
 
 
 def stamp_of(stat: os.stat_result) -> str:
-    return f"{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ino}"
+    return f"{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ctime_ns}:{stat.st_ino}"
 
 
 def stamps(folder: Path | str) -> dict[str, str]:
@@ -57,9 +67,23 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(_JSON.encode(parts).encode()).hexdigest()
 
 
-def code_digest(folder: Path) -> str:
-    """sha256 over the Python sources of a package."""
-    return digest(*(part for path in sorted(folder.rglob("*.py")) for part in (path.name, path.read_text())))
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def sha256_of(path: Path | str) -> str:
+    """Of the bytes of a file; empty where none can be read."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - thousands a build
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
+
+
+def code_digest(*places: Path) -> str:
+    """sha256 over Python sources: files, and folders with all that is in them."""
+    files = (file for place in places for file in (sorted(place.rglob("*.py")) if place.is_dir() else [place]))
+    return digest(*((file.name, file.read_text(encoding="utf-8")) for file in files))
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -71,15 +95,62 @@ def read_json(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+class FileDigests:
+    """sha256 of the files of a folder. A file is read again when its stamp is another than kept.
+
+    `known` holds name -> [stamp, sha256], as plain data for a cache.
+    """
+
+    def __init__(self, folder: Path | str, known: dict[str, list[str]] | None = None) -> None:
+        self.folder, self.known = str(folder), dict(known or {})
+
+    def __call__(self, name: str) -> str:
+        """Of the file `name`; empty where there is none."""
+        now = stamp(f"{self.folder}/{name}")
+        if not now:
+            return ""
+        if (kept := self.known.get(name)) is None or kept[0] != now:
+            kept = self.known[name] = [now, sha256_of(f"{self.folder}/{name}")]
+        return kept[1]
+
+    def read(self, name: str, digest: str) -> bytes | None:
+        """The bytes of the file `name`, if they have this digest."""
+        return Path(self.folder, name).read_bytes() if digest and self(name) == digest else None
+
+    def keep(self, digests: Mapping[str, str]) -> None:
+        """These files were just written or linked, with these digests."""
+        self.known = {name: [stamp(f"{self.folder}/{name}"), digest] for name, digest in digests.items()}
+
+    def unchanged(self) -> bool:
+        """Whether the folder holds the known files as they were kept, and nothing else."""
+        return stamps(self.folder) == {name: kept[0] for name, kept in self.known.items()}
+
+
+CACHES = ("sites.json", "rendered.json", "pictures.json", "facts.json")  # in .cache/, beside encoded pictures
+
+
+def forget(root: Path) -> None:
+    """Delete all caches of a project; encoded pictures are then unknown and made anew."""
+    for name in CACHES:
+        (root / ".cache" / name).unlink(missing_ok=True)
+
+
+_KEPT = re.compile(rb'\{"version":(\d+),"sha256":"([0-9a-f]{64})","content":(.*)\}', re.S)
+
+
 def load_cache(path: Path) -> dict[str, Any]:
-    """What `save_cache` kept; an unreadable cache counts as empty."""
+    """What `save_cache` kept; a cache that is damaged, of another version or of somebody else counts as empty."""
     try:
-        found = marshal.loads(path.read_bytes())
-    except (OSError, ValueError, EOFError, TypeError):
+        kept = _KEPT.fullmatch(path.read_bytes())
+    except OSError:
         return {}
-    return found if isinstance(found, dict) else {}
+    if kept is None or int(kept[1]) != VERSION or sha256(kept[3]) != kept[2].decode():
+        return {}
+    return dict(json.loads(kept[3]))
 
 
 def save_cache(path: Path, content: dict[str, Any]) -> None:
-    """Keep plain data for the next build: marshal takes a quarter of JSON's time and, unlike pickle, runs no code."""
-    atomic_write(path, marshal.dumps(content))
+    """Keep plain data for the next build."""
+    body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(errors="surrogatepass")
+    head = f'{{"version":{VERSION},"sha256":"{sha256(body)}","content":'.encode()
+    atomic_write(path, head + body + b"}")

@@ -12,14 +12,22 @@ import json
 import os
 import time
 import unicodedata
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ledger.problems import did_you_mean
-from pages.cache.store import MTIME_GRANULARITY_NS, code_digest, digest, load_cache, save_cache, stamp, stamp_of
+from pages.cache.store import (
+    MTIME_GRANULARITY_NS,
+    FileDigests,
+    code_digest,
+    digest,
+    load_cache,
+    save_cache,
+    stamp_of,
+)
 from pages.images.jobs import Codec, EncodeJob, GeneratedImage, Output
 from pages.images.metadata import without_metadata
 
@@ -51,22 +59,17 @@ class ImageLibrary:
     def __init__(self, root: Path, codec: Codec) -> None:
         self.root, self.codec = root, codec
         self.cache = root / ".cache/pictures"
-        self.index_file = root / ".cache/pictures.index"
+        self.index_file = root / ".cache/pictures.json"
         self.before = load_cache(self.index_file)
         same = self.before.get("settings") == self._settings
         self.index: dict[str, list[Any]] = self.before.get("sources", {}) if same else {}  # path -> stat and header
-        self.made: dict[str, str] = dict(self.before.get("made", {}))  # file of the cache -> stat when it was made
+        self.made = FileDigests(self.cache, self.before.get("made"))
         self.seen: dict[str, list[Any]] = {}
         self.sources: dict[str, Source] = {}
         self.located: dict[str, str] = {}
         self.described: dict[tuple[str, str, float, int], EncodeJob] = {}
-        self.work: dict[str, EncodeJob] = {}
 
-    # -- asked by templates ------------------------------------------------------------------------------------------
-
-    def want(self, work: EncodeJob) -> EncodeJob:
-        """Have the build make what was described."""
-        return self.work.setdefault(work.key, work)
+    # -- what a picture is to become ---------------------------------------------------------------------------------
 
     def describe(self, path: str, treatment: str = "", severity: float = 0.0, seed: int = 0) -> EncodeJob:
         """Renditions of the picture file at `path` (relative to the root), as it is or through `effects.apply` with a
@@ -171,18 +174,16 @@ class ImageLibrary:
 
     # -- made by the build -------------------------------------------------------------------------------------------
 
-    def missing(self, published: Container[str] = ()) -> list[EncodeJob]:
-        """Jobs whose files the cache lacks, or holds no longer as they were made. What the site has as `published`
-        (addresses) is linked from there."""
-
-        def there(address: str, name: str) -> bool:
-            return address in published or self._is_made(name)
-
-        return [work for work in self.work.values() if not all(there(*file) for file in work.files.items())]
+    def missing(self, jobs: Iterable[EncodeJob]) -> list[EncodeJob]:
+        """Jobs whose files the cache lacks, or holds no longer as they were made."""
+        return [job for job in jobs if not all(map(self._is_made, job.files.values()))]
 
     def _is_made(self, name: str) -> bool:
-        now = stamp(f"{self.cache}/{name}")
-        return bool(now) and now == self.made.get(name)
+        kept = self.made.known.get(name)
+        if kept is not None and self.made(name) == kept[1]:
+            return True
+        self.made.known.pop(name, None)
+        return False
 
     def make(
         self, missing: list[EncodeJob], jobs: int, show: Callable[[int, int], None] = lambda done, total: None
@@ -198,27 +199,30 @@ class ImageLibrary:
             if reason:
                 failed.append((work, reason))
             else:
-                self.made |= {name: stamp(self.cache / name) for name in work.files.values()}
+                for name in work.files.values():
+                    self.made(name)
             show(done, len(missing))
         return failed
 
-    def files(self) -> Iterator[tuple[str, str]]:
-        """(address below site/, file in the cache) of every rendition asked for."""
-        for work in self.work.values():
-            for address, name in work.files.items():
-                yield address, f"{self.cache}/{name}"
+    def files(self, jobs: Iterable[EncodeJob]) -> dict[str, tuple[str, str]]:
+        """Address below site/ -> file in the cache and its digest, of every rendition that was made."""
+        return {
+            address: (f"{self.cache}/{name}", self.made(name)) for job in jobs for address, name in job.files.items()
+        }
 
-    def save(self) -> None:
-        """Remember what was learnt (of sources that no clock tick can hide a change of); delete what is long unused."""
-        used = {name for work in self.work.values() for name in work.files.values()}
-        for name in [name for name in self.made if name not in used]:
+    def save(self, jobs: Iterable[EncodeJob]) -> None:
+        """Remember what was learnt (of sources that no clock tick can hide a change of); delete what is long unused.
+        Called once the site is in place: every link to a file changes its stamp."""
+        used = {name for job in jobs for name in job.files.values()}
+        for name in [name for name in self.made.known if name not in used]:
             file = self.cache / name
             if not file.exists() or file.stat().st_atime < time.time() - UNUSED:
                 file.unlink(missing_ok=True)
-                del self.made[name]
+                del self.made.known[name]
+        self.made.keep({name: kept[1] for name, kept in self.made.known.items()})
         latest = time.time_ns() - MTIME_GRANULARITY_NS
         settled = {path: known for path, known in self.seen.items() if int(known[0].split(":")[1]) < latest}
-        index = {"settings": self._settings, "sources": settled, "made": self.made}
+        index = {"settings": self._settings, "sources": settled, "made": self.made.known}
         if index != self.before:
             save_cache(self.index_file, index)
 

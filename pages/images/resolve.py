@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from ledger.problems import Problem
 from pages.cache.recording import Read, digest
+from pages.images import headers, social_card
 
 if TYPE_CHECKING:
     from ledger.schema import Picture
-    from pages.images.jobs import EncodeJob, GeneratedImage
+    from pages.images.jobs import EncodeJob
     from pages.images.library import ImageLibrary
     from pages.rendering.urls import Addresses
     from pages.source.load import Site
@@ -52,10 +52,9 @@ class ResolvedImage(NamedTuple):
 class ImageResolver:
     """Finds pictures, plates and cards; a find is asked for by the `Read` that a page records of it."""
 
-    def __init__(
-        self, site: Site, book: ImageLibrary, plates: Mapping[str, GeneratedImage], problems: list[Problem]
-    ) -> None:
-        self.site, self.book, self.plates, self.problems = site, book, plates, problems
+    def __init__(self, site: Site, book: ImageLibrary) -> None:
+        self.site, self.book, self.problems = site, book, list[Problem]()
+        self.plates = {plate.name: plate for plate in [*headers.declare(site), *social_card.declare(site)]}
         self.known: dict[Read, ResolvedImage] = {}
 
     def find(self, read: Read) -> ResolvedImage:
@@ -73,15 +72,10 @@ class ImageResolver:
                     raise ValueError(f"nothing hangs at {read}")
         return self.known[read]
 
-    def want(self, read: Read) -> ResolvedImage | None:
-        """The same, and have the build make the pictures; None where the look is at something else."""
-        if read[0] not in LOOKS:
-            return None
-        found = self.find(read)
-        for work in (found.made, found.plain):
-            if work is not None:
-                self.book.want(work)
-        return found
+    def jobs(self, read: Read) -> list[EncodeJob]:
+        """What is to be encoded for a page that looked this up; nothing where the look-up is of something else."""
+        found = self.find(read) if read[0] in LOOKS else ResolvedImage("absent")
+        return [job for job in (found.made, found.plain) if job is not None]
 
     def fingerprint(self, read: Read) -> str:
         """Tells whether a look gives what it gave."""

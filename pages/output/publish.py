@@ -1,46 +1,35 @@
-"""Puts a finished site in place: it appears whole, or the old one stays - whenever the build is killed.
+"""Stages a finished site in a folder of its own, and puts it in place: it appears whole, or the old one stays.
 
-The new tree is built beside the old one and the two directories are exchanged in one system call (renameat2 on Linux,
-renamex_np on macOS). Elsewhere two renames do it, and the next build repairs what a kill between them left. Files whose
-bytes did not change are hard links to the old ones, so their times stay.
+The staged folder stands beside the site and the two are exchanged in one system call (renameat2 on Linux, renamex_np on
+macOS). Elsewhere two renames do it, and the next build repairs what a kill between them left. Files whose bytes did not
+change are hard links to the old ones, so their times stay. Where a folder cannot be exchanged, because it is a mount
+point or its parent is closed, the files are copied into it: what pages show first, then the pages.
 
-The tree that was exchanged away is kept, as hard links, beside the site: the next build has only to bring it up to
-date, which costs as much as changed, not as much as there is.
+A folder is written only when it is empty, or carries the stamp of an earlier build. A link is followed. What hosts keep
+in a published folder stays: CNAME, and the `.git` file of a worktree.
 """
 
 from __future__ import annotations
 
 import ctypes
-import hashlib
+import errno
 import os
 import shutil
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from pages.cache.store import stamp, stamps
+from pages.cache.store import FileDigests, atomic_write, sha256, stamps
 
 AT_FDCWD, RENAME_EXCHANGE, RENAME_SWAP = -100, 2, 2
+STAMP = ".made-by-build-py"  # in every site that a build made
+STAMP_TEXT = b"This folder is output: every build replaces all of it but CNAME and .git.\n"
+KEPT = ("CNAME", ".git")  # what hosts put into a published folder
 
 
-@dataclass
-class Tree:
-    """What the last build left at a place. `publish` brings it up to date."""
-
-    digests: dict[str, str] = field(default_factory=dict)  # address -> digest of every file
-    stamps: dict[str, str] = field(default_factory=dict)  # address -> stamp, as the file was written
-    changed: list[str] = field(default_factory=list)  # where the tree before it differs
-    intact: bool = False  # nobody changed a file since
-
-    @classmethod
-    def at(cls, out: Path, digests: dict[str, str], noted: dict[str, str], changed: list[str]) -> Tree:
-        """What was noted of the tree at `out`, and whether it still is so."""
-        return cls(digests, noted, changed, stamps(out) == noted)
-
-    def digest(self, address: str) -> str:
-        """The digest of an untouched file of the tree; empty where there is none."""
-        return self.digests.get(address, "") if self.intact else ""
+class Refused(Exception):
+    """The folder is not ours to write. The message says why, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -52,87 +41,105 @@ class Published:
     removed: tuple[str, ...]
 
 
-def digest_of(content: bytes) -> str:
-    """How a tree notes the bytes of a file."""
-    return hashlib.sha256(content).hexdigest()
+def destination(out: Path, root: Path, inputs: Iterable[Path]) -> Path:
+    """The folder that `out` leads to, if a site may be written there. Refused names what stands against it."""
+    place = out.resolve()
+    for mine in (root, *inputs):
+        if mine.resolve().is_relative_to(place):
+            raise Refused(
+                f"holds {mine}, of which the site is made: choose a folder of its own, such as {root / 'site'}"
+            )
+    for mine in inputs:
+        if place.is_relative_to(mine.resolve()):
+            raise Refused(f"lies in {mine}, of which the site is made: choose a folder of its own")
+    if not place.exists():
+        return place
+    if not place.is_dir():
+        raise Refused("is a file: choose a folder")
+    if (place / ".git").is_dir():
+        raise Refused("is a repository of its own: publish into a worktree of it, or choose another folder")
+    foreign = sorted(path.name for path in place.iterdir() if path.name not in KEPT)
+    if foreign and STAMP not in foreign:
+        raise Refused(
+            f"holds {', '.join(foreign[:3])} and is not the work of a build: empty it, or choose another folder"
+        )
+    return place
 
 
-def publish(out: Path, texts: Mapping[str, bytes | None], files: Mapping[str, str], tree: Tree) -> Published:
-    """Make `out` hold exactly `texts` (address -> bytes, None for those of an intact `tree`) and `files` (address ->
-    file in the cache, which is named by its content)."""
-    recover(out)
-    new = out.with_name(f".{out.name}.next")
-    shutil.rmtree(new, ignore_errors=True)
-    here = _former(out, tree, new)
-    written, noted = list[str](), dict[str, str]()
-    digests = {address: tree.digests[address] if text is None else digest_of(text) for address, text in texts.items()}
-    digests |= dict.fromkeys(files, "file")
-    for address, digest in digests.items():
-        old, place, before = f"{out}/{address}", f"{new}/{address}", tree.stamps.get(address)
-        same = digest == tree.digests.get(address) and (tree.intact or before == stamp(old))
-        if same and before and (address in here or _link(old, place)):
-            noted[address] = before  # the same inode
+@dataclass
+class Staged:
+    """A site in a folder of its own. `digests` are those of all of its files."""
+
+    folder: Path
+    digests: dict[str, str]
+    written: tuple[str, ...]
+
+
+def discard(folder: Path) -> None:
+    """Take away a staged folder, or what an exchange left in its place."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def staging_folder(out: Path, spare: Path) -> Path:
+    """An empty folder beside `out`, where it can be exchanged; else `spare`."""
+    for folder in (out.with_name(f".{out.name}.next"), spare):
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            folder.mkdir(parents=True)
+        except OSError:
             continue
-        text = texts.get(address)
-        _write(place, files.get(address, old) if text is None else text)
-        written.append(address)
-        noted[address] = stamp(place)
-    there = tree.stamps if tree.intact else stamps(out)
-    removed = sorted(there.keys() - digests.keys())
-    _remove(new, here - digests.keys())
-    exchange(new, out)
-    if new.exists():
-        new.rename(_before(out))
-    tree.digests, tree.stamps, tree.changed, tree.intact = digests, noted, [*written, *removed], True
-    return Published(tuple(sorted(written)), len(digests) - len(written), tuple(removed))
+        return folder
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(out.parent))
 
 
-def _before(out: Path) -> Path:
-    return out.with_name(f".{out.name}.before")
+def stage(
+    out: Path, folder: Path, texts: Mapping[str, bytes], files: Mapping[str, tuple[str, str]], old: FileDigests
+) -> Staged:
+    """Make `folder` hold exactly `texts` (address -> bytes) and `files` (address -> file of a cache, its digest)."""
+    texts = {**texts, STAMP: STAMP_TEXT}
+    digests, written = dict[str, str](), list[str]()
+    for address, digest in [
+        *((name, sha256(text)) for name, text in texts.items()),
+        *((n, f[1]) for n, f in files.items()),
+    ]:
+        place = f"{folder}/{address}"
+        digests[address] = digest
+        if old(address) != digest or not _link(f"{out}/{address}", place):
+            if address in texts:
+                _write(place, texts[address])
+            elif not _link(files[address][0], place):
+                shutil.copyfile(files[address][0], place)
+            written.append(address)
+    for name in KEPT:
+        if (out / name).is_file():
+            shutil.copy2(out / name, folder / name)
+            digests[name] = old(name)
+    return Staged(folder, digests, tuple(sorted(written)))
 
 
-def _former(out: Path, tree: Tree, new: Path) -> set[str]:
-    """Begin `new` with the tree before the last, brought up to date; its addresses. Empty where that cannot be."""
-    if tree.intact and _before(out).is_dir():
-        _before(out).rename(new)
-        _remove(new, tree.changed)
-        for address in tree.changed:
-            if address in tree.stamps:
-                _link(f"{out}/{address}", f"{new}/{address}")
-        here = {path[len(str(new)) + 1 :] for path in _names(new)}
-        if here == tree.stamps.keys():
-            return here
-    shutil.rmtree(_before(out), ignore_errors=True)
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(parents=True)
-    return set()
+def publish(staged: Staged, out: Path) -> Published:
+    """Put a staged site in the place of the one at `out`."""
+    recover(out)
+    removed = tuple(sorted(stamps(out).keys() - staged.digests.keys()))
+    if staged.folder.parent == out.parent and not os.path.ismount(out):
+        exchange(staged.folder, out)
+    else:
+        _copy(staged, out, removed)
+    discard(staged.folder)
+    return Published(
+        tuple(name for name in staged.written if name != STAMP), len(staged.digests) - len(staged.written), removed
+    )
 
 
-def _names(folder: str | Path) -> Iterable[str]:
-    for entry in os.scandir(folder):
-        if entry.is_dir(follow_symlinks=False):
-            yield from _names(entry.path)
-        else:
-            yield entry.path
-
-
-def _write(place: str, content: bytes | str) -> None:
-    """A file with these bytes, or those of another file, at `place`: what lies there may be linked to the old tree."""
-    Path(place).unlink(missing_ok=True)
-    Path(place).parent.mkdir(parents=True, exist_ok=True)
-    if isinstance(content, bytes):
-        Path(place).write_bytes(content)
-    elif not _link(content, place):
-        shutil.copyfile(content, place)
-
-
-def _remove(folder: Path, addresses: Iterable[str]) -> None:
-    """Delete files, and folders that are empty then."""
-    for address in addresses:
-        (folder / address).unlink(missing_ok=True)
+def _copy(staged: Staged, out: Path, removed: Iterable[str]) -> None:
+    """Copy into a folder that cannot be exchanged: first what no old page asks for, pages last, then delete."""
+    for address in sorted(staged.written, key=lambda name: (name.endswith(".html"), name)):
+        atomic_write(out / address, (staged.folder / address).read_bytes())
+    for address in removed:
+        (out / address).unlink(missing_ok=True)
         for parent in list(Path(address).parents)[:-1]:
             try:
-                (folder / parent).rmdir()
+                (out / parent).rmdir()
             except OSError:
                 break
 
@@ -163,6 +170,14 @@ def _exchange_at_once(one: Path, other: Path) -> bool:
     if sys.platform == "darwin" and hasattr(libc, "renamex_np"):
         return not libc.renamex_np(os.fsencode(one), os.fsencode(other), RENAME_SWAP)
     return False
+
+
+def _write(place: str, content: bytes) -> None:
+    try:
+        Path(place).write_bytes(content)
+    except FileNotFoundError:
+        Path(place).parent.mkdir(parents=True)
+        Path(place).write_bytes(content)
 
 
 def _link(source: Path | str, target: Path | str) -> bool:

@@ -52,9 +52,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 from markupsafe import Markup, escape
 
@@ -62,52 +62,64 @@ import ledger
 from ledger.book import SHARES
 from ledger.problems import did_you_mean
 from ledger.schema import Weight
-from pages.cache.fragments import Trace
-from pages.cache.recording import Read, RecordingLedger, digest
+from pages.cache.recording import Read, Recall, Record, RecordingLedger, digest
 from pages.images.resolve import ResolvedImage, Shown, shown
-from pages.rendering import markdown, metadata, series
+from pages.rendering import errors, markdown, metadata, series
 from pages.rendering.sections import View, view_of
 from pages.rendering.text_functions import TextFunctions
 from pages.rendering.typography import typeset
 from pages.rendering.urls import Addresses
-from pages.source.load import Section
+from pages.source.load import Section, Site
 from pages.source.settings import Variant
 
 if TYPE_CHECKING:
     from ledger.schema import Exhibit, Value
     from ledger.taxonomy import SubCategory
-    from pages.rendering.engine import Renderer
     from pages.source.settings import Catalogue
 
 
-class TemplateContext:
-    """The names that one page sees: everything that depends on where the page stands."""
+class Services(Protocol):
+    """What a context needs of whoever renders the site."""
 
-    def __init__(self, renderer: Renderer, variant: Variant, here: str, section: View | None = None) -> None:
-        self.r, self.section, self.site = renderer, section, renderer.site
+    site: Site
+    assets: Mapping[str, str]  # path below templates/static -> address below site/
+    numbers: dict[tuple[str, ...], Markup]  # rendered values that look the same on many pages
+    recall: Recall
+
+    def render(self, record: Record, templates: Sequence[str], names: dict[str, Any]) -> str: ...
+    def image(self, record: Record, read: Read) -> ResolvedImage: ...
+
+
+class TemplateContext:
+    """The names that one page sees: everything that depends on where the page stands. What the page looks up, shows and
+    gets wrong stands in `record` afterwards."""
+
+    def __init__(
+        self, services: Services, record: Record, variant: Variant, here: str, section: View | None = None
+    ) -> None:
+        self.services, self.record, self.site, self.section = services, record, services.site, section
         self.at = Addresses(variant, here, self.site.page.address)
-        self.trace = Trace()
-        self.ledger: Any = RecordingLedger(self.site.ledger, lambda read: self.trace.read(read))
+        self.ledger: Any = RecordingLedger(self.site.ledger, lambda read: self.record.read(read))
         self.kept: list[str] = []
         self.in_text = False
         self.texts = TextFunctions(self)
 
     def wrong(self, message: str) -> None:
         """Record a defect at the line of the template or text that is being rendered."""
-        self.r.wrong(message)
+        self.record.problems.append(errors.at_current_line(message))
 
     # -- addresses and metadata --------------------------------------------------------------------------------------
 
     def asset(self, path: str) -> str:
-        if path not in self.r.assets:
-            self.r.wrong(f"no such asset '{path}'{did_you_mean(path, self.r.assets)}")
+        if path not in self.services.assets:
+            self.wrong(f"no such asset '{path}'{did_you_mean(path, self.services.assets)}")
             return ""
-        return self.at.url(self.r.assets[path])
+        return self.at.url(self.services.assets[path])
 
     def link(self, key: str) -> str:
         known = {link.key: link.url for link in self.site.page.links if link.key}
         if key not in known:
-            self.r.wrong(f"no link '{key}' in content/page.toml{did_you_mean(key, known)}")
+            self.wrong(f"no link '{key}' in content/page.toml{did_you_mean(key, known)}")
             return ""
         return known[key]
 
@@ -149,11 +161,11 @@ class TemplateContext:
     def treated(self, exhibit: str, picture: str | None, treatment: str, severity: float, seed: int = 1) -> Shown:
         known = self.ledger.exhibits
         if exhibit not in known:
-            self.r.wrong(f"no exhibit '{exhibit}'{did_you_mean(exhibit, known)}")
+            self.wrong(f"no exhibit '{exhibit}'{did_you_mean(exhibit, known)}")
             return Shown("absent")
         pictures = [one.id for one in known[exhibit].pictures]
         if picture is not None and picture not in pictures:
-            self.r.wrong(f"exhibit '{exhibit}' has no picture '{picture}'{did_you_mean(picture, pictures)}")
+            self.wrong(f"exhibit '{exhibit}' has no picture '{picture}'{did_you_mean(picture, pictures)}")
         hung = self._look(("picture", exhibit, picture or "", treatment, repr(severity), str(seed)))
         return shown(hung, self.at, treatment, severity, seed)
 
@@ -165,22 +177,33 @@ class TemplateContext:
         return shown(self._look(("file", path)), self.at)
 
     def _look(self, read: Read) -> ResolvedImage:
-        self.trace.read(read)
-        self.r.hanging.want(read)
-        return self.r.hanging.find(read)
+        return self.services.image(self.record, read)
 
     # -- authors' functions ------------------------------------------------------------------------------------------
 
     def part(self, name: str, **names: Any) -> Markup:
         """templates/VARIANT/parts/NAME.html or templates/parts/NAME.html."""
         choices = [f"{self.at.variant}/parts/{name}.html", f"parts/{name}.html"]
-        template = self.r.env.select_template(choices)
-        return Markup(self.r.render(template.name or "", {**self.names(), **names}).strip())
+        return Markup(self.services.render(self.record, choices, {**self.names(), **names}).strip())
 
-    def _block(self, name: str, asked: object, make: Callable[[], str]) -> Markup:
-        """A part that is made again only when `asked` or something that `make` reads has changed."""
+    def _piece(self, name: str, asked: object, make: Callable[[], str]) -> Markup:
+        """A part that depends on nothing but its place, `asked` and what it looks up."""
         key = f"{self.at.here} {self.section.id if self.section else ''} {name} {asked}"
-        return self.placed(name, lambda: self.r.reuse(key, asked, self, make))
+        return self.placed(name, lambda: self._recalled(key, asked, make))
+
+    def _recalled(self, key: str, asked: object, make: Callable[[], str]) -> str:
+        """`make()`, with a record of its own, which may be one of an earlier time."""
+
+        def made(record: Record) -> str:
+            self.record, page = record, self.record
+            try:
+                return make()
+            finally:
+                self.record = page
+
+        text, record = self.services.recall.piece(key, asked, made)
+        self.record.include(key, record)
+        return text
 
     def placed(self, name: str, make: Callable[[], str]) -> Markup:
         """A part where it was called. In a text its name stands around it, so that `check` tells what a part drew from
@@ -207,18 +230,20 @@ class TemplateContext:
         try:
             value = self.ledger.value(name)
         except KeyError as error:
-            self.r.wrong(str(error))
+            self.wrong(str(error))
             return Markup("?")
         in_percent = printed is ledger.percent
         if in_percent and value.unit not in SHARES:
-            self.r.wrong(f"value '{name}' is no share but has the unit '{value.unit}': use value('{name}')")
-        place = (self.at.folder, self.at.variant, name, in_percent)
-        if place not in self.r.value_html:  # this part sees what is the same for all pages of a folder, nothing else
+            self.wrong(f"value '{name}' is no share but has the unit '{value.unit}': use value('{name}')")
+        place = (self.at.value_url(name), self.at.variant, name, str(in_percent))
+        if place not in self.services.numbers:  # this part sees what its key names, nothing else
             names = {"id": name, "value": value, "text": printed(value), "value_url": self.at.value_url}
             names["sign"] = " %" if (in_percent or value.unit == "%") and value.value is not None else ""
             names |= {"show": ledger.show, "variant": self.at.variant, "page": self.site.page}
-            self.r.value_html[place] = Markup(self.r.render("parts/value.html", names).strip())
-        return self.keep(self.r.value_html[place])
+            self.services.numbers[place] = Markup(
+                self.services.render(self.record, ["parts/value.html"], names).strip()
+            )
+        return self.keep(self.services.numbers[place])
 
     def has(self, name: str) -> bool:
         return self.ledger.get(name) is not None
@@ -241,11 +266,11 @@ class TemplateContext:
             known = {column.id: column for column in table.columns}
             for column in columns or ():
                 if column not in known:
-                    self.r.wrong(f"table '{name}' has no column '{column}'{did_you_mean(column, known)}")
+                    self.wrong(f"table '{name}' has no column '{column}'{did_you_mean(column, known)}")
             chosen = [known[c] for c in columns if c in known] if columns else list(table.columns)
             return self.part("table", id=name, table=table, columns=chosen, rows=table.rows, folded=folded)
 
-        return self._block("table", (name, columns, folded), make)
+        return self._piece("table", (name, columns, folded), make)
 
     def chart(self, name: str) -> Markup:
         from pages.charts import figures
@@ -253,7 +278,7 @@ class TemplateContext:
         spec = self.site.charts.get(name)
         if spec is None:
             known = did_you_mean(name, self.site.charts) or ": declare it in content/charts.toml"
-            self.r.wrong(f"no chart '{name}'{known}")
+            self.wrong(f"no chart '{name}'{known}")
             return Markup("")
 
         def make() -> str:
@@ -263,7 +288,7 @@ class TemplateContext:
             tables = dict.fromkeys(pattern.partition(".")[0] for pattern in spec.cells.values())
             return self.part("chart", id=name, chart=chart, layout=spec.layout, tables=list(tables))
 
-        return self._block("chart", name, make)
+        return self._piece("chart", name, make)
 
     def exhibit(self, name: str, **how: Any) -> Markup:
         """`how` reaches the part: what the place where it hangs adds."""
@@ -275,13 +300,13 @@ class TemplateContext:
             self.hang([name])
             return self.part("exhibit", exhibit_id=name, exhibit=exhibit, **how)
 
-        return self._block("exhibit", (name, how), make)
+        return self._piece("exhibit", (name, how), make)
 
     def exhibits(self, name: str) -> Markup:
         members = self._members(name)
         if not members:
             known = {one for exhibit in self.ledger.exhibits.values() for one in exhibit.sets}
-            self.r.wrong(f"no exhibit is in the set '{name}'{did_you_mean(name, known)}")
+            self.wrong(f"no exhibit is in the set '{name}'{did_you_mean(name, known)}")
         layout = self.section.look.layout.get(name, "") if self.section else ""
         return self.placed("exhibits", lambda: self.part("exhibits", set=name, members=members, layout=layout))
 
@@ -290,25 +315,25 @@ class TemplateContext:
             claim = self._one("claim", name, self.ledger.claims)
             return "" if claim is None else self.part("claim", claim_id=name, claim=claim)
 
-        return self._block("claim", name, make)
+        return self._piece("claim", name, make)
 
     def claims(self, section: str) -> Markup:
         known = {one.id for one in self.site.sections}
         if section not in known:
-            self.r.wrong(f"no section '{section}'{did_you_mean(section, known)}")
+            self.wrong(f"no section '{section}'{did_you_mean(section, known)}")
 
         def make() -> str:
             claims = self.ledger.claims.items()
             members = [(name, one) for name, one in claims if one.section == section and one.weight != "detail"]
             return self.part("claims", section_id=section, members=members)
 
-        return self._block("claims", section, make)
+        return self._piece("claims", section, make)
 
     def verdicts(self) -> Markup:
-        return self._block("verdicts", "", lambda: self.part("verdicts", **self._weighed()))
+        return self._piece("verdicts", "", lambda: self.part("verdicts", **self._weighed()))
 
     def audit(self) -> Markup:
-        return self._block("audit", "", lambda: self.part("audit", **self._weighed()))
+        return self._piece("audit", "", lambda: self.part("audit", **self._weighed()))
 
     def _weighed(self) -> dict[str, Any]:
         """Claims by their weight; only those of the argument are counted."""
@@ -347,7 +372,7 @@ class TemplateContext:
             photograph = {"exhibit_id": chosen.exhibit, "picture_id": chosen.picture}
             return self.part("catalogue", **photograph, severities=chosen.severities, seed=chosen.seed, groups=groups)
 
-        return self._block("catalogue", "", make)
+        return self._piece("catalogue", "", make)
 
     def downloads(self) -> Markup:
         url = self.at.url
@@ -363,15 +388,15 @@ class TemplateContext:
                 files += [(table.title, url(f"data/tables/{name}.{form}"), form.upper()) for form in ("csv", "json")]
             return self.part("downloads", files=files)
 
-        return self._block("downloads", "", make)
+        return self._piece("downloads", "", make)
 
     def bibtex(self) -> Markup:
         from pages.rendering.downloads import bibtex
 
-        return self._block("bibtex", "", lambda: self.part("bibtex", text=bibtex(self.site.page)))
+        return self._piece("bibtex", "", lambda: self.part("bibtex", text=bibtex(self.site.page)))
 
     def runs(self) -> Markup:
-        return self._block("runs", "", lambda: self.part("runs", members=list(self.ledger.runs.items())))
+        return self._piece("runs", "", lambda: self.part("runs", members=list(self.ledger.runs.items())))
 
     def rights(self) -> Markup:
         from pages.rendering.rights import rights
@@ -386,11 +411,11 @@ class TemplateContext:
                 return self._nothing(f"'{name}' is not shown: no exhibit is in that set")
             return self.part(name, members=members, **series.axes(self.site.page, members))
 
-        return self._block(name, "", make)
+        return self._piece(name, "", make)
 
     def _nothing(self, why: str) -> str:
         """A part that is left out, and the build says so."""
-        self.trace.notes.append(why)
+        self.record.notes.append(why)
         return ""
 
     def _members(self, name: str) -> list[tuple[str, Exhibit]]:
@@ -401,15 +426,14 @@ class TemplateContext:
     def hang(self, exhibits: Iterable[str]) -> None:
         """Note that this page, in this section, shows these exhibits."""
         for exhibit in exhibits:
-            self.trace.shows.append(exhibit)
             if self.section is not None:
-                self.r.homes.setdefault(exhibit, self.section.id)
+                self.record.shows.setdefault(exhibit, self.section.id)
 
     def _one(self, kind: str, name: object, known: Any) -> Any:
         name = str(name)
         if name in known:
             return known[name]
-        self.r.wrong(f"no {kind} '{name}'{did_you_mean(name, known)}")
+        self.wrong(f"no {kind} '{name}'{did_you_mean(name, known)}")
         return None
 
     # -- sections ----------------------------------------------------------------------------------------------------
@@ -418,8 +442,7 @@ class TemplateContext:
         """The section with its text."""
         self.section, voice = view_of(section, self.at.variant), section.voices[self.at.variant]
         self.texts.voice = voice
-        asked = [voice.text, voice.file]
-        html = self.r.reuse(f"{self.at.here} {section.id}", asked, self, lambda: self._text(voice.file))
+        html = self._text(voice.file)
         view = replace(self.section, html=Markup(html))
         self.section = None
         return view
@@ -427,10 +450,10 @@ class TemplateContext:
     def _text(self, file: str) -> str:
         """A text as HTML: Jinja first, parts as tokens, then Markdown, then the parts in their places."""
         self.kept, self.in_text = [], True
-        text = self.r.render(file, self.names())
+        text = self.services.render(self.record, [file], self.names())
         self.in_text = False
         prefix = self.section.id if self.section else ""
-        html = self.r.reuse(f"markdown {prefix} {digest(text)}", "", self, lambda: markdown.to_html(text, prefix))
+        html = self._recalled(f"markdown {prefix} {digest(text)}", "", lambda: markdown.to_html(text, prefix))
         return markdown.with_parts(html, self.kept)
 
     def names(self) -> dict[str, Any]:
@@ -457,5 +480,5 @@ class TemplateContext:
             "ledger": self.ledger,
             "section": self.section,
             "called": self.site.called,
-            "drawing": self.r.drawing,
+            "drawing": self.site.drawing,
         }

@@ -8,8 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ledger.problems import Problem, did_you_mean
-from pages.cache.fragments import FragmentCache, Trace
-from pages.cache.recording import RecordingLedger
+from pages.cache.recording import Record, RecordingLedger
 from pages.source.load import Site
 from pages.source.settings import Page
 
@@ -17,26 +16,23 @@ if TYPE_CHECKING:
     from ledger import Ledger
 
 
-def downloads(site: Site, memory: FragmentCache) -> dict[str, bytes | None]:
-    """Address below site/ -> content of every download; None for one that may stay as it lies there."""
+def downloads(site: Site) -> dict[str, Callable[[Record], bytes]]:
+    """Address below site/ -> the function that writes a download."""
     from ledger import book
 
-    def written(write: Callable[[Any], str]) -> Callable[[], tuple[bytes, Trace]]:
-        def make() -> tuple[bytes, Trace]:
-            trace = Trace()
-            return write(RecordingLedger(site.ledger, trace.read)).encode(), trace
-
-        return make
-
-    made: dict[str, bytes | None] = {
-        "data/ledger.json": book.publication_json(site.ledger).encode(),
-        f"data/{site.page.citation_key}.bib": bibtex(site.page).encode(),
+    writers: dict[str, Callable[[Any], str]] = {
+        "data/ledger.json": lambda known: book.publication_json(known.whole()),
+        "data/ledger.schema.json": lambda _: _json(book.publication_schema()),
+        f"data/{site.page.citation_key}.bib": lambda _: bibtex(site.page),
     }
-    writers: dict[str, Callable[[Any], str]] = {"data/ledger.schema.json": lambda _: _json(book.publication_schema())}
     for name in site.ledger.tables:
         writers[f"data/tables/{name}.csv"] = partial(book.table_csv, id=name)
         writers[f"data/tables/{name}.json"] = partial(_table, name=name)
-    return made | {address: memory.file_at(address, "", written(write)) for address, write in writers.items()}
+
+    def written(write: Callable[[Any], str], record: Record) -> bytes:
+        return write(RecordingLedger(site.ledger, record.read)).encode()
+
+    return {address: partial(written, write) for address, write in writers.items()}
 
 
 def _table(known: Ledger, name: str) -> str:
@@ -44,6 +40,11 @@ def _table(known: Ledger, name: str) -> str:
 
     about = known.tables[name].model_dump(mode="json", exclude_defaults=True, exclude={"rows"})
     return _json({"id": name, **about, "rows": book.table_records(known, name)})
+
+
+def files(site: Site) -> dict[str, bytes]:
+    """What authors publish as it is: everything below content/files/."""
+    return {f"files/{path}": file.read_bytes() for path, file in site.files.items()}
 
 
 def rows(site: Site) -> tuple[dict[str, bytes], list[Problem]]:

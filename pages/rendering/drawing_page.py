@@ -38,7 +38,7 @@ def told(scope: TemplateContext, drawing: Drawing) -> Markup:
         "offline": scope.at.url(SERVICE),
         "folder": scope.at.url(PLACE),
         "worker": scope.asset(WORKER),
-        "scripts": [scope.asset(name) for name in scope.r.assets if name.startswith(SCRIPTS)],
+        "scripts": [scope.asset(name) for name in scope.services.assets if name.startswith(SCRIPTS)],
     }
     text = json.dumps({"model": drawing.model, "addresses": addresses, "exhibits": _exhibits(scope)}, sort_keys=True)
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))

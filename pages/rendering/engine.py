@@ -1,69 +1,97 @@
-"""Templates + ledger -> pages. Jinja with StrictUndefined and autoescape; what templates see is in context.py."""
+"""Sources -> everything that a site is made of, as values: nothing is written, nothing is encoded, nothing is cached.
+
+Jinja with StrictUndefined and autoescape; what templates see is in context.py. A page does not order its pictures: its
+record names what it looked up, and the plan holds the encode jobs of those.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
 from ledger.problems import Problem
-from pages.cache.fragments import FragmentCache, Trace
-from pages.cache.recording import Digests
-from pages.images.resolve import ImageResolver
-from pages.output.publish import Tree
-from pages.rendering import drawing_page, errors, notation
+from pages.cache.recording import Recall, Record
+from pages.images.jobs import EncodeJob
+from pages.images.resolve import ImageResolver, ResolvedImage
+from pages.rendering import downloads, drawing_page, errors, metadata, notation
+from pages.rendering.assets import assets
 from pages.rendering.context import TemplateContext
 from pages.rendering.sections import View, view_of
 from pages.rendering.typography import typeset
 from pages.rendering.values_index import Group, groups
+from pages.source.drawing import Drawing
 from pages.source.load import Site
 from pages.source.settings import VARIANTS, Variant
 from pages.source.theme import theme
 
-if TYPE_CHECKING:
-    from pages.images.jobs import GeneratedImage
-    from pages.images.library import ImageLibrary
-    from pages.source.drawing import Drawing
-
 
 @dataclass
-class Renderer:
-    """Renders one site. `problems` grows while pages are rendered; `notes` is for the build log."""
+class Plan:
+    """A whole site. Addresses are below site/."""
 
-    site: Site
-    book: ImageLibrary
-    assets: Mapping[str, str]  # path below templates/static -> address below site/
-    plates: Mapping[str, GeneratedImage]
-    tree: Tree  # what the last build left: pages that did not change stay as they lie there
-    frame: str  # digest of code, templates and settings
-    drawing: Drawing | None = None  # the model for readers' browsers
+    pages: dict[str, bytes] = field(default_factory=dict)
+    downloads: dict[str, bytes] = field(default_factory=dict)  # data, style sheets, scripts, fonts, what hosts ask for
+    copies: dict[str, str] = field(default_factory=dict)  # address -> file that is published as it is
+    image_jobs: dict[str, EncodeJob] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    homes: dict[str, str] = field(default_factory=dict)  # exhibit -> id of the section that shows it
 
-    def __post_init__(self) -> None:
-        root = self.site.root
-        bytecode = root / ".cache/jinja"
-        bytecode.mkdir(parents=True, exist_ok=True)
+    @property
+    def files(self) -> dict[str, bytes]:
+        return {**self.pages, **self.downloads}
+
+
+def render(site: Site, images: ImageResolver, recall: Recall | None = None) -> Plan:
+    """The whole site. `recall` may give a file, or a part of one, as it was made before with the record of what it
+    depends on; without it everything is made."""
+    recall = recall or Recall()
+    plan = Plan(notes=list(site.notes), problems=list(site.problems))
+    static = assets(theme(site.root) / "static")
+    renderer = Renderer(site, images, recall, {name: address for name, (address, _) in static.items()})
+    homes: dict[str, str] = {}
+    for address, arguments, write in renderer.pages(homes):
+        plan.pages[address], record = recall.file(address, [arguments, site.called], write)
+        homes.update({**record.shows, **homes})
+        plan.problems += record.problems
+        plan.notes += record.notes
+        for read in record.reads:
+            plan.image_jobs |= {job.key: job for job in images.jobs(read)}
+    plan.problems += images.problems
+    plan.notes = [*dict.fromkeys(plan.notes)]
+    for address, write_download in downloads.downloads(site).items():
+        plan.downloads[address], _ = recall.file(address, "", write_download)
+    rows, lost = downloads.rows(site)
+    plan.problems += lost
+    plan.downloads |= {**rows, **dict(static.values()), **downloads.files(site)}
+    plan.downloads |= drawing_page.scripts(static, site.drawing)
+    plan.copies = drawing_page.files(site.root, site.drawing)
+    plan.downloads |= metadata.for_hosts(site.page, [*plan.pages])
+    return plan
+
+
+class Renderer:
+    """The pages of one site, each as a function that renders it."""
+
+    def __init__(self, site: Site, images: ImageResolver, recall: Recall, assets: Mapping[str, str]) -> None:
+        self.site, self.images, self.recall, self.assets = site, images, recall, assets
+        self.numbers: dict[tuple[str, ...], Markup] = {}
+        loaders = [jinja2.FileSystemLoader(theme(site.root)), jinja2.FunctionLoader(self._written)]
         self.env = jinja2.Environment(
-            loader=jinja2.ChoiceLoader([jinja2.FileSystemLoader(theme(root)), jinja2.FunctionLoader(self._written)]),
+            loader=jinja2.ChoiceLoader(loaders),
             undefined=jinja2.StrictUndefined,
             autoescape=True,
             auto_reload=False,  # nobody edits a template while a site is rendered
             trim_blocks=True,
             lstrip_blocks=True,
-            bytecode_cache=jinja2.FileSystemBytecodeCache(str(bytecode)),
         )
         self.env.filters["typeset"] = typeset
         # in a text, `{#id}` names a heading or a picture
         self.text_env = self.env.overlay(comment_start_string="{##", comment_end_string="##}")
-        self.hanging = ImageResolver(self.site, self.book, self.plates, self.problems)
-        give = Digests(self.site.ledger, self.hanging.fingerprint)
-        self.memory = FragmentCache(root / ".cache/rendered", self.frame, self.tree, give, self.hanging.want)
-        self.value_html: dict[tuple[str, str, str, bool], Markup] = {}
 
     def _written(self, name: str) -> tuple[str, str, Callable[[], bool]] | None:
         """Loader of section texts, `content/sections/...`."""
@@ -73,101 +101,78 @@ class Renderer:
                     return notation.read(voice.text).text, str(self.site.root / name), lambda: True
         return None
 
-    # -- pages -------------------------------------------------------------------------------------------------------
+    # -- what a context needs --------------------------------------------------------------------------------------
 
-    def pages(self) -> Iterator[tuple[str, bytes | None]]:
-        """(address below site/, HTML) of every page; None for one that may stay as it lies there."""
+    def render(self, record: Record, templates: Sequence[str], names: dict[str, Any]) -> str:
+        """The first of `templates` that there is; a mistake in it becomes a problem with its file and line."""
+        env = self.text_env if templates[0].startswith("content/") else self.env
+        try:
+            template = env.select_template(templates)
+            return template.render(names)
+        except Exception as error:  # whatever a text makes Python do is named at its line
+            record.problems.append(errors.from_exception(error, templates[-1], self.site.root))
+        return ""
+
+    def image(self, record: Record, read: tuple[str, ...]) -> ResolvedImage:
+        record.read(read)
+        return self.images.find(read)
+
+    # -- pages -----------------------------------------------------------------------------------------------------
+
+    def pages(self, homes: Mapping[str, str]) -> Iterator[tuple[str, object, Callable[[Record], bytes]]]:
+        """Of every page: its address, what beside its look-ups decides about it, and the function that renders it.
+        `homes` names the section that shows an exhibit, and is known once the index pages are rendered."""
+        texts = [voice.text for section in self.site.sections for voice in section.voices.values()]
         for variant in VARIANTS:
-            yield self._index(variant)
-            yield from self._exhibits(variant)
-            yield from self._drawing(variant)
-        yield "index.html", self._page("door.html", TemplateContext(self, "clean", "index.html"))
-        yield "404.html", self._page("404.html", TemplateContext(self, "clean", "404.html"))
-        yield from self._numbers()
+            yield f"{variant}/index.html", texts, partial(self._index, variant)
+        for variant in VARIANTS:
+            yield from self._exhibits(variant, homes)
+            if self.site.drawing is not None:
+                yield f"{variant}/draw/index.html", "", partial(self._drawing, variant, self.site.drawing)
+        for here, template in (("index.html", "door.html"), ("404.html", "404.html")):
+            yield here, "", partial(self._plain, here, template, {})
+        found = groups(self.site.ledger)
+        for group in found:
+            yield f"data/values/{group.id}.html", group, partial(self._group, group)
+        yield "data/values.html", found, partial(self._plain, "data/values.html", "values.html", {"groups": found})
 
-    def _index(self, variant: Variant) -> tuple[str, bytes]:
+    def _index(self, variant: Variant, record: Record) -> bytes:
         here = f"{variant}/index.html"
-        scope = TemplateContext(self, variant, here)
-        views = [scope.section_view(section) for section in self.site.sections]
-        return here, self._page(here, scope, sections=views)
+        context = TemplateContext(self, record, variant, here)
+        views = [context.section_view(section) for section in self.site.sections]
+        return self._page(here, context, sections=views)
 
-    def _drawing(self, variant: Variant) -> Iterator[tuple[str, bytes]]:
-        """The page on which readers draw, where there is a model for it."""
-        if self.drawing is None:
-            return
-        here = f"{variant}/draw/index.html"
-        scope = TemplateContext(self, variant, here)
-        yield here, self._page("draw.html", scope, told=drawing_page.told(scope, self.drawing))
-
-    def _exhibits(self, variant: Variant) -> Iterator[tuple[str, bytes | None]]:
+    def _exhibits(
+        self, variant: Variant, homes: Mapping[str, str]
+    ) -> Iterator[tuple[str, object, Callable[[Record], bytes]]]:
         """The permalink pages of a variant."""
         views = {section.id: view_of(section, variant) for section in self.site.sections}
         names = list(self.site.ledger.exhibits)
         for name, before, after in zip(names, [None, *names], [*names[1:], None], strict=False):
-            yield self._exhibit(variant, name, views.get(self.homes.get(name, "")), before, after)
-
-    def _exhibit(
-        self, variant: Variant, name: str, home: View | None, before: str | None, after: str | None
-    ) -> tuple[str, bytes | None]:
-        here = f"{variant}/exhibit/{name}.html"
-
-        def make() -> tuple[bytes, Trace]:
-            scope = TemplateContext(self, variant, here, home)
+            home = views.get(homes.get(name, ""))
             beside = {"exhibit_id": name, "home": home, "previous": before, "next": after}
-            exhibit = scope.ledger.exhibits[name]
-            return self._page(f"{variant}/exhibit.html", scope, exhibit=exhibit, **beside), scope.trace
+            write = partial(self._exhibit, variant, name, home, beside)
+            yield f"{variant}/exhibit/{name}.html", beside, write
 
-        return here, self.memory.file_at(here, (home.id if home else "", before, after), make)
+    def _exhibit(self, variant: Variant, name: str, home: View | None, beside: dict[str, Any], record: Record) -> bytes:
+        context = TemplateContext(self, record, variant, f"{variant}/exhibit/{name}.html", home)
+        return self._page(f"{variant}/exhibit.html", context, exhibit=context.ledger.exhibits[name], **beside)
 
-    def _numbers(self) -> Iterator[tuple[str, bytes | None]]:
-        """The list of all numbers."""
-        found = groups(self.site.ledger)
-        for group in found:
-            yield self._group(group)
-        here = "data/values.html"
-        yield here, self._page("values.html", TemplateContext(self, "clean", here), groups=found)
+    def _drawing(self, variant: Variant, drawing: Drawing, record: Record) -> bytes:
+        """The page on which readers draw."""
+        context = TemplateContext(self, record, variant, f"{variant}/draw/index.html")
+        return self._page("draw.html", context, told=drawing_page.told(context, drawing))
 
-    def _group(self, group: Group) -> tuple[str, bytes | None]:
-        here = f"data/values/{group.id}.html"
+    def _group(self, group: Group, record: Record) -> bytes:
+        context = TemplateContext(self, record, "clean", f"data/values/{group.id}.html")
+        entries = [(name, context.ledger.value(name)) for name in group.ids]
+        return self._page("values-group.html", context, group=group, entries=entries)
 
-        def make() -> tuple[bytes, Trace]:
-            scope = TemplateContext(self, "clean", here)
-            entries = [(name, scope.ledger.value(name)) for name in group.ids]
-            return self._page("values-group.html", scope, group=group, entries=entries), scope.trace
+    def _plain(self, here: str, template: str, names: dict[str, Any], record: Record) -> bytes:
+        """A page that has no variant."""
+        return self._page(template, TemplateContext(self, record, "clean", here), **names)
 
-        return here, self.memory.file_at(here, group, make)
-
-    def _page(self, template: str, scope: TemplateContext, **names: Any) -> bytes:
-        sections = [view_of(section, scope.at.variant) for section in self.site.sections]
-        html = self.render(template, {"sections": sections, **scope.names(), **names}) + "\n"
-        self.notes += scope.trace.notes
-        return html.encode()
-
-    # -- pieces of pages ---------------------------------------------------------------------------------------------
-
-    def render(self, template: str, names: dict[str, Any]) -> str:
-        """One template; a mistake in it becomes a Problem with the template's file and line."""
-        try:
-            env = self.text_env if template.startswith("content/") else self.env
-            return env.get_template(template).render(names)
-        except Exception as error:  # whatever a text makes Python do is named at its line
-            self.problems.append(errors.from_exception(error, template, self.site.root))
-        return ""
-
-    def reuse(self, key: str, arguments: object, scope: TemplateContext, make: Callable[[], str]) -> str:
-        """`make()`, or what it gave before if nothing that it read has changed since."""
-        unit = self.memory.find(key, arguments)
-        if unit is not None:
-            scope.trace.include(key, unit)
-            scope.hang(unit.shows)
-            return unit.text
-        outer, scope.trace = scope.trace, Trace()
-        text = make()
-        self.memory.keep(key, arguments, text, scope.trace)
-        outer.include(key, scope.trace)
-        scope.trace = outer
-        return text
-
-    def wrong(self, message: str) -> None:
-        """Record a defect at the template line that is being executed."""
-        self.problems.append(errors.at_current_line(message))
+    def _page(self, template: str, context: TemplateContext, **names: Any) -> bytes:
+        sections = [view_of(section, context.at.variant) for section in self.site.sections]
+        names = {"sections": sections, **context.names(), **names}
+        return (self.render(context.record, [template], names) + "\n").encode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -108,6 +109,14 @@ def _artwork(exhibit: Exhibit, address: str, card: Card | None) -> dict[str, Any
         return about
     picture = {"contentUrl": card.address, "encodingFormat": card.form, "width": card.width, "height": card.height}
     return about | {"image": {"@type": "ImageObject", **picture, "caption": card.alt}}
+
+
+def for_hosts(page: Page, addresses: Iterable[str]) -> dict[str, bytes]:
+    """What search engines and static hosts ask for. A sitemap holds absolute addresses, so there is none without the
+    address of the site."""
+    listed = [here for here in addresses if here.endswith(".html") and not here.startswith(("distorted/", "404"))]
+    found = {".nojekyll": b"", "robots.txt": robots(page)}
+    return found | ({"sitemap.xml": sitemap(page, sorted(listed))} if page.address else {})
 
 
 def sitemap(page: Page, addresses: list[str]) -> bytes:

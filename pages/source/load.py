@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ledger import Ledger
     from ledger.sources import Source
     from ledger.taxonomy import Taxonomy
+    from pages.source.drawing import Drawing
     from pages.source.lockfile import AtHand
     from pages.source.references import Reference
 
@@ -63,7 +64,9 @@ class Site:
     charts: Mapping[str, ChartSpec] = field(default_factory=dict)
     references: Mapping[str, Reference] = field(default_factory=dict)
     files: Mapping[str, Path] = field(default_factory=dict)  # path below content/files -> the file
+    drawing: Drawing | None = None  # the model with which readers draw
     problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # for the build log
 
     @cached_property
     def called(self) -> dict[str, str]:
@@ -78,7 +81,7 @@ class Site:
 def load(root: Path) -> Site:
     """The site below `root`; InputError names every defect of content/ and results/ at once."""
     import ledger
-    from pages.source import references
+    from pages.source import drawing, references
 
     problems: list[Problem] = []
     page = _written(Page, root / "content/page.toml", root, problems)
@@ -102,6 +105,7 @@ def load(root: Path) -> Site:
     sources, remote = _remote(root, published, problems)
     if page is None or names is None or published is None or charts is None or remote is None:
         raise InputError(problems)
+    model, hints = drawing.load(root)
     site = Site(
         root,
         page,
@@ -113,7 +117,9 @@ def load(root: Path) -> Site:
         charts=charts,
         references=references.load(root, problems),
         files=_files(root),
+        drawing=model,
         problems=problems,
+        notes=[*remote.notes, *hints],
     )
     problems += validate.validate(site)
     return site

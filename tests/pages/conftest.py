@@ -120,7 +120,9 @@ def themed(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., SmallSite]
 
 def _adopt(cache: Path) -> None:
     """Copies have inodes of their own: tell the index that these files are as they were made."""
-    from pages.cache.store import save_cache, stamp
+    from pages.cache.store import FileDigests, save_cache
 
-    made = {path.name: stamp(path) for path in (cache / "pictures").iterdir()}
-    save_cache(cache / "pictures.index", {"sources": {}, "made": made})
+    made = FileDigests(cache / "pictures")
+    for path in (cache / "pictures").iterdir():
+        made(path.name)
+    save_cache(cache / "pictures.json", {"sources": {}, "made": made.known})

@@ -193,31 +193,125 @@ def test_the_page_for_missing_addresses_works_at_any_depth(small):
     assert any("broken link to 'indx.html'" in problem.message for problem in check(small.root, small.out))
 
 
-def test_a_killed_build_leaves_the_old_site_or_the_new(small):
-    """kill -9 at random moments: after each the site is one of the two, never a mixture, never gone."""
+# Runs one build and watches its every step from the moment it stages: whatever the disk holds at a step is what a kill
+# there would leave. With a number, the process ends at that step for good.
+WATCHED = """
+import hashlib, os, sys
+from pathlib import Path
+root, out, last = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+steps, seen, watching = 0, [], False
+
+def digest():
+    files = {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    lines = [f"{name} {hashlib.sha256(content).hexdigest()}" for name, content in sorted(files.items())]
+    return hashlib.sha256("\\n".join(lines).encode()).hexdigest()
+
+def step(event, arguments):
+    global steps, watching
+    if event == "os.mkdir" and str(arguments[0]).endswith(".site.next"):
+        watching = True
+    if not watching or not (event == "open" or event.startswith(("os.", "shutil."))) or event == "os.scandir":
+        return
+    watching, steps = False, steps + 1
+    if steps == last:
+        os._exit(9)
+    found = digest() if not last else ""
+    if found and found not in seen:
+        seen.append(found)
+    watching = True
+
+from pages.build import build
+sys.addaudithook(step)
+build(root, out, jobs=1)
+watching = False
+print(steps, *seen)
+"""
+
+
+def _watched(small, last: int = 0) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", WATCHED, str(small.root), str(small.out), str(last)]
+    return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+
+
+def test_a_build_stopped_at_any_step_leaves_the_old_site_or_the_new(small):
+    """Staging, checking, exchanging, tidying: at no step does the site hold a mixture or nothing, and the next build
+    tidies up."""
+
+    def score(value: float) -> None:
+        small.json("results/numbers.json", lambda doc: doc["values"]["models.alpha.after"].update(value=value))
+
+    old = small.digest()
+    score(9.9)
+    watched = _watched(small)
+    new = small.digest()
+    count, *seen = watched.stdout.split()
+    assert int(count) > 100, watched.stderr
+    assert seen == [old, new], "the site goes from the old to the new in one step"
+    versions = {old, new}
+    for number, last in enumerate([*range(1, int(count), int(count) // 8), int(count)]):
+        score([5.5, 9.9][number % 2])
+        assert _watched(small, last).returncode == 9
+        assert small.digest() in versions, f"stopped at step {last}"
+        small.build()
+        assert small.digest() == [old, new][number % 2]
+        leftovers = [path.name for path in (*small.root.iterdir(), *(small.root / ".cache").rglob("*.part"))]
+        assert not [name for name in leftovers if name.startswith(".site") or name.endswith(".part")]
+
+
+def test_a_build_killed_at_a_random_moment_leaves_the_old_site_or_the_new(small):
+    """kill -9 also between what Python calls a step."""
     old = small.digest()
     small.json("results/numbers.json", lambda doc: doc["values"]["models.alpha.after"].update(value=9.9))
     small.build()
-    new = small.digest()
-    assert old != new
-    dice, value = random.Random(5), {True: 5.5, False: 9.9}
+    new, dice = small.digest(), random.Random(5)
     command = [sys.executable, "build.py", "build", "--root", str(small.root), "--out", str(small.out), "--jobs", "1"]
-    seen = set()
-    for turn in range(14):
-        small.json(
-            "results/numbers.json",
-            lambda doc, turn=turn: doc["values"]["models.alpha.after"].update(value=value[turn % 2 == 0]),
-        )
+    for turn in range(6):
+        score = [5.5, 9.9][turn % 2]
+        small.json("results/numbers.json", lambda doc, s=score: doc["values"]["models.alpha.after"].update(value=s))
         process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(dice.uniform(0.1, 0.6))
+        time.sleep(dice.uniform(0.2, 0.9))
         if process.poll() is None:
             os.kill(process.pid, signal.SIGKILL)
         process.wait()
-        seen.add(small.digest())
-        assert seen <= {old, new}
-    small.build()
-    leftovers = [path.name for path in small.root.iterdir() if path.name.startswith(".site")]
-    assert leftovers == [".site.before"], "the former tree is kept, half-made ones are not"
+        assert small.digest() in {old, new}
+
+
+def test_a_site_that_fails_its_check_is_not_published(small):
+    """A number without a source, a script in a link: readers must never see what `check` refuses."""
+    before, cached = small.digest(), small.files(small.root / ".cache/pictures")
+    small.replace("content/sections/02-second/clean.md", "hangs", "hangs 4711 times")
+    for force in (False, True):
+        report = small.build(force=force)
+        assert any("4711" in problem.message for problem in report.problems)
+        assert small.digest() == before and not list(small.root.glob(".site*"))
+    assert small.files(small.root / ".cache/pictures") == cached
+    assert not small.build(checked=False).problems, "--no-check publishes all the same"
+    assert "4711" in small.read("clean/index.html")
+
+
+OLD_CACHES = {
+    "damaged": lambda content: content[: len(content) // 2],
+    "empty": lambda content: b"",
+    "of another version": lambda content: content.replace(b'"version":', b'"version":9', 1),
+    "with another field": lambda content: content.replace(b'"', b"'"),
+    "somebody else's JSON": lambda content: b'{"version": 1, "content": {"files": {}, "reads": [], "code": ""}}',
+    "binary": lambda content: b"\x00\xff" * 99,
+    "a deep one": lambda content: b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("harm", OLD_CACHES)
+def test_a_cache_that_is_not_ours_is_made_anew(small, harm):
+    """Another version of this tool, a full disk, a merge: a cache may cost time, never a traceback or a stale page."""
+    before = small.digest()
+    names = sorted(path.name for path in (small.root / ".cache").glob("*.json"))
+    assert names == ["facts.json", "pictures.json", "rendered.json", "sites.json"]
+    for name in names:
+        place = small.root / ".cache" / name
+        place.write_bytes(OLD_CACHES[harm](place.read_bytes()))
+    report = small.build()
+    assert not report.unchanged and not report.problems and small.digest() == before
+    assert small.build().unchanged
 
 
 CHANGES = {
@@ -266,8 +360,6 @@ def test_an_incremental_build_equals_one_from_scratch(small, what):
     small.build()
     incremental = small.files()
     assert small.digest() != before
-    (small.root / ".cache/rendered").unlink()
-    (small.root / ".cache/stamp").unlink()
-    small.build()
+    small.build(force=True)
     fresh = small.files()
     assert {name for name in fresh.keys() | incremental.keys() if fresh.get(name) != incremental.get(name)} == set()

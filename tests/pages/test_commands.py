@@ -58,12 +58,47 @@ def test_mounted_commands_are_listed_without_being_imported(run):
     assert isinstance(command_line.main, click.Group)
 
 
-def test_without_a_command_the_site_is_built(monkeypatch):
-    """`make site` ends in `python build.py`."""
+@pytest.mark.parametrize("words", [[], ["build"], ["--out", "x"], ["--force", "--jobs", "1"]])
+def test_without_a_command_the_site_is_built(monkeypatch, words):
+    """`make site` ends in `python build.py`; options without a command are those of `build`."""
     called = []
     monkeypatch.setattr("pages.build.build", lambda root, out, **_: called.append((root, out)) or _report())
-    assert CliRunner().invoke(command_line.main, []).exit_code == 0
-    assert called == [(PROJECT, PROJECT / "site")]
+    assert CliRunner().invoke(command_line.main, words).exit_code == 0
+    assert called == [(PROJECT, Path("x") if "x" in words else PROJECT / "site")]
+
+
+def test_every_command_that_reads_a_publication_takes_its_root(run):
+    """Another paper is built by the same commands."""
+    for name in ("build", "serve", "check", "fetch", "import-scores", "new-exhibit"):
+        assert "--root" in run(name, "--help").output, name
+
+
+def test_the_site_stands_below_its_root(run, fresh):
+    assert run("build", "--root", fresh.root).exit_code == 0
+    assert (fresh.root / "site/index.html").exists()
+    assert run("check", "--root", fresh.root).output.endswith("sound\n")
+
+
+def test_a_site_that_fails_its_check_says_that_it_was_not_published(run, small):
+    small.replace("content/sections/02-second/clean.md", "hangs", "hangs 4711 times")
+    result = run("build", "--root", small.root)
+    assert result.exit_code == 1 and "not published, the old site stays" in result.stderr
+    assert "files written" not in result.output
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf", "1e999"])
+def test_a_limit_is_a_finite_number(run, small, number):
+    for option in ("--limit-mb", "--timeout"):
+        assert run("fetch", "--root", small.root, option, number).exit_code == 2
+
+
+@pytest.mark.parametrize("address", ["example.org/page", "javascript:alert(1)", "https://", "https://a b/", "//x/"])
+def test_an_address_without_a_scheme_is_refused(run, small, monkeypatch, address):
+    """Canonical links, cards and the sitemap would lead nowhere, and nobody would notice."""
+    monkeypatch.setenv("SITE_URL", address)
+    for command in ("build", "check"):
+        result = run(command, "--root", small.root)
+        assert result.exit_code == 1 and "SITE_URL: " in result.stderr and "https://" in result.stderr
 
 
 def _report():

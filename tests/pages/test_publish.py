@@ -1,13 +1,20 @@
-"""The swap: one system call where there is one, repaired renames elsewhere."""
+"""The staged site takes the place of the old one, in folders that are ours and in no other."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from ledger.problems import InputError
+from pages.cache.store import FileDigests
 from pages.output import publish as module
-from pages.output.publish import Tree, exchange, publish, recover
+from pages.output.publish import STAMP, Published, exchange, publish, recover, stage, staging_folder
+
+PROJECT = Path(__file__).parents[2]
 
 
 def _tree(place: Path, **files: str) -> Path:
@@ -15,6 +22,18 @@ def _tree(place: Path, **files: str) -> Path:
     for name, text in files.items():
         (place / name).write_text(text)
     return place
+
+
+def _publish(out: Path, texts: dict[str, str], old: FileDigests | None = None, **files: tuple[str, str]) -> Published:
+    folder = staging_folder(out, out.parent / "spare")
+    content = {address: text.encode() for address, text in texts.items()}
+    staged = stage(out, folder, content, files, old or FileDigests(out))
+    return publish(staged, out)
+
+
+def _site(out: Path) -> dict[str, str]:
+    files = (path for path in out.rglob("*") if path.is_file() and path.name != STAMP)
+    return {path.relative_to(out).as_posix(): path.read_text() for path in files}
 
 
 @pytest.fixture(params=["at once", "by renames"])
@@ -38,8 +57,6 @@ def test_the_first_site_needs_no_old_one(tmp_path, way):
 
 def test_linux_exchanges_at_once(tmp_path):
     """The claim 'never gone' rests on this call; a platform without it falls back to two renames."""
-    import sys
-
     if sys.platform != "linux":
         pytest.skip("renameat2 is Linux's")
     out, new = _tree(tmp_path / "site", a="old"), _tree(tmp_path / "next", a="new")
@@ -58,71 +75,176 @@ def test_a_kill_between_two_renames_is_repaired(tmp_path):
 def test_leftovers_of_a_killed_build_are_cleared(tmp_path):
     out = _tree(tmp_path / "site", a="old")
     _tree(tmp_path / ".site.next", half="x")
-    done = publish(out, {"a": b"new"}, {}, Tree())
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".site.before", "site"]
+    done = _publish(out, {"a": "new"})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["site"]
     assert done.written == ("a",)
 
 
 def test_files_come_from_the_cache_as_links_or_as_copies(tmp_path, monkeypatch):
     """Another file system refuses links: then bytes are copied."""
-    source = tmp_path / "cache.bin"
-    source.write_bytes(b"pixels")
+    (tmp_path / "cache.bin").write_bytes(b"pixels")
+    digest = FileDigests(tmp_path)("cache.bin")
     for refuse in (False, True):
         if refuse:
             monkeypatch.setattr(module, "_link", lambda one, other: False)
         out = tmp_path / f"site-{refuse}"
-        publish(out, {}, {"assets/p.bin": str(source)}, Tree())
-        assert (out / "assets/p.bin").read_bytes() == b"pixels"
-        assert (out / "assets/p.bin").samefile(source) is not refuse
+        _publish(out, {"a": "1"}, **{"p.bin": (str(tmp_path / "cache.bin"), digest)})
+        assert (out / "p.bin").read_bytes() == b"pixels"
+        assert (out / "p.bin").samefile(tmp_path / "cache.bin") is not refuse
 
 
-def _site(out: Path) -> dict[str, str]:
-    return {path.relative_to(out).as_posix(): path.read_text() for path in out.rglob("*") if path.is_file()}
-
-
-def _published(out: Path, *turns: dict[str, str]) -> Tree:
-    """Sites in turn, each on what the one before left."""
-    tree = Tree()
-    for texts in turns:
-        publish(out, {address: text.encode() for address, text in texts.items()}, {}, tree)
-        tree = Tree.at(out, tree.digests, tree.stamps, tree.changed)
-        assert tree.intact
-        assert _site(out) == texts
-    return tree
-
-
-def test_the_tree_before_the_last_is_brought_up_to_date(tmp_path, way):
-    """It differs from the last in what that one changed: forgotten, an address would fall back by one build."""
-    first, second = {"a": "1", "b/c": "1", "d/e": "1"}, {"a": "2", "b/c": "1", "f/g": "2"}
-    _published(tmp_path / "site", first, second, second, first, {**first, "b/c": "3"}, second)
-    assert not (tmp_path / "site/d").exists(), "no empty folder stays"
-
-
-def test_what_did_not_change_is_the_same_file(tmp_path):
+def test_a_site_is_exactly_what_was_staged_last(tmp_path, way):
     out = tmp_path / "site"
-    _published(out, {"a": "1", "b": "1"}, {"a": "2", "b": "1"})
-    inode = (out / "b").stat().st_ino
-    tree = Tree.at(out, {}, {}, [])
-    assert not tree.intact, "nothing is known of these files"
-    tree = _published(tmp_path / "other", {"a": "1", "b": "1"}, {"a": "2", "b": "1"}, {"a": "3", "b": "1"})
-    assert (out / "b").stat().st_ino == inode
-    assert (tmp_path / "other/b").samefile(tmp_path / ".other.before/b")
-    assert not (tmp_path / "other/a").samefile(tmp_path / ".other.before/a")
-    assert (tmp_path / ".other.before/a").read_text() == "2"
-    assert tree.changed == ["a"]
+    first, second = {"a": "1", "b/c": "1", "d/e": "1"}, {"a": "2", "b/c": "1", "f/g": "2"}
+    for texts in (first, second, second, first, {**first, "b/c": "3"}, second):
+        _publish(out, texts)
+        assert _site(out) == texts
+    assert not (out / "d").exists(), "no empty folder stays"
 
 
-@pytest.mark.parametrize("harm", ["deletes a file", "adds a file", "edits the site"])
-def test_whoever_meddles_with_the_trees_changes_no_site(tmp_path, harm):
-    out, before = tmp_path / "site", tmp_path / ".site.before"
-    tree = _published(out, {"a": "1", "b": "1"}, {"a": "2", "b": "1"})
-    if harm == "deletes a file":
-        (before / "b").unlink()
-    elif harm == "adds a file":
-        (before / "stray").write_text("x")
+@pytest.mark.parametrize("harm", ["same size and time", "another size"])
+def test_an_edited_file_of_the_site_is_written_again(tmp_path, harm):
+    """Whoever writes to the site and sets the time back must not have his bytes taken for ours."""
+    out = tmp_path / "site"
+    _publish(out, {"a": "1", "b": "1"})
+    old = FileDigests(out)
+    old.keep({name: old(name) for name in ("a", "b", STAMP)})
+    assert old.unchanged()
+    before = (out / "a").stat()
+    (out / "a").write_text("x" if harm == "same size and time" else "longer")
+    os.utime(out / "a", ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert not old.unchanged()
+    assert _publish(out, {"a": "1", "b": "1"}, old).written == ("a",)
+    assert _site(out) == {"a": "1", "b": "1"}
+
+
+# -- whose folder it is ------------------------------------------------------------------------------------------------
+
+
+def _git(folder: Path, *words: str) -> str:
+    command = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", *words]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
+def _snapshot(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("theses", "holds thesis.tex and is not the work of a build"),
+        ("repository", "is a repository of its own"),
+        (".", "of which the site is made"),
+        ("..", "of which the site is made"),
+        ("content", "of which the site is made"),
+        ("content/site", "of which the site is made"),
+        ("results/pictures", "of which the site is made"),
+        ("link-to-the-project", "of which the site is made"),
+        ("file", "is a file"),
+        (PROJECT, "of which the site is made"),
+        (PROJECT / "pages", "of which the site is made"),
+    ],
+)
+def test_a_folder_that_is_not_ours_is_refused_untouched(small, where, said):
+    """One wrong --out has cost others their sources, their history and their only copy."""
+    root = small.root
+    _tree(root / "theses", **{"thesis.tex": "years of work"})
+    _git(_tree(root / "repository", **{STAMP: "a build was here once"}), "init", "-q")
+    (root / "link-to-the-project").symlink_to(root)
+    (root / "file").write_text("x")
+    before = _snapshot(root)
+    from pages.build import build
+
+    for force in (False, True):
+        with pytest.raises(InputError) as refused:
+            build(root, root / where, force=force)
+        (problem,) = refused.value.problems
+        assert said in problem.message and problem.message.endswith("nothing was touched")
+    assert _snapshot(root) == before
+
+
+def test_an_empty_folder_and_one_of_ours_are_written(small):
+    from pages.build import build
+
+    (small.root / "empty").mkdir()
+    for _ in range(2):
+        assert not build(small.root, small.root / "empty", force=True).problems
+    assert (small.root / "empty/index.html").exists()
+
+
+def test_a_link_is_followed(small, tmp_path):
+    """`site -> /srv/deploy` is how a server is fed: the link stays, and every build arrives."""
+    deploy = _tree(tmp_path / "srv" / "deploy", CNAME="example.org")
+    small.out.rename(tmp_path / "former")
+    small.out.symlink_to(deploy)
+    for score in (1.5, 2.5):
+        small.json("results/numbers.json", lambda doc, s=score: doc["values"]["models.alpha.after"].update(value=s))
+        assert not small.build().problems
+        assert small.out.is_symlink()
+        assert f"{score}" in (deploy / "clean/index.html").read_text()
+        assert (deploy / "CNAME").read_text() == "example.org"
+    assert sorted(path.name for path in deploy.parent.iterdir()) == ["deploy"]
+
+
+def test_a_worktree_stays_one(small, tmp_path):
+    """The branch that a host publishes is checked out at site/: its .git and CNAME are not ours to remove."""
+    small.out.rename(tmp_path / "former")
+    repository = _tree(tmp_path / "repository")
+    _git(repository, "init", "-q")
+    _git(repository, "commit", "-q", "--allow-empty", "-m", "nothing yet")
+    _git(repository, "worktree", "add", "-q", "-b", "gh-pages", str(small.out))
+    (small.out / "CNAME").write_text("example.org")
+    for _ in range(2):
+        small.build(force=True)
+        assert (small.out / "CNAME").read_text() == "example.org"
+        _git(small.out, "add", ".")
+        _git(small.out, "commit", "-q", "--allow-empty", "-m", "site")
+    assert small.build().unchanged
+    assert "clean/index.html" in _git(repository, "ls-tree", "-r", "--name-only", "gh-pages")
+
+
+@pytest.mark.parametrize("why", ["a mount point", "a parent that is closed"])
+def test_a_folder_that_cannot_be_exchanged_is_copied_into(small, monkeypatch, why):
+    """A volume of a container is a mount point: it can be filled, not renamed."""
+    if why == "a mount point":
+        monkeypatch.setattr(os.path, "ismount", lambda path: Path(path) == small.out)
     else:
-        (out / "b").write_text("edited")
-        tree = Tree.at(out, tree.digests, tree.stamps, tree.changed)
-        assert not tree.intact
-    publish(out, {"a": b"3", "b": b"1"}, {}, tree)
-    assert _site(out) == {"a": "3", "b": "1"}
+        made = Path.mkdir
+
+        def closed(self: Path, *args: object, **names: object) -> None:
+            if self.name == ".site.next":
+                raise PermissionError(13, "Permission denied", str(self))
+            made(self, *args, **names)
+
+        monkeypatch.setattr(Path, "mkdir", closed)
+    inode = small.out.stat().st_ino
+    small.json("results/numbers.json", lambda doc: doc["values"]["models.alpha.after"].update(value=9.75))
+    (small.out / "stray.html").write_text("left over")
+    assert not small.build().problems
+    assert small.out.stat().st_ino == inode
+    assert "9.75" in small.read("clean/index.html") and not (small.out / "stray.html").exists()
+    assert small.build().unchanged
+    assert not list(small.root.glob(".site*")) and not (small.root / ".cache/next").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+@pytest.mark.parametrize("options", ["size=100k", "ro"])
+def test_a_full_or_closed_disk_is_one_line(small, tmp_path, options):
+    """No traceback, no leftovers, and the old site as it was."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "none", str(disk)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("mounting is not allowed here")
+    command = [sys.executable, "build.py", "build", "--root", str(small.root), "--out", str(disk / "site")]
+    try:
+        done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+        assert done.returncode == 1 and "Traceback" not in done.stderr
+        assert "cannot be written" in done.stderr and done.stderr.strip().endswith("1 problem")
+        assert [path for path in disk.iterdir() if path.name != "site"] == []
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+    assert not list((small.root / ".cache").rglob("*.part")) and not (small.root / ".cache/next").exists()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import re
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -13,6 +16,8 @@ import urllib.request
 from pathlib import Path
 
 from pages.serve import Generation, rebuild, serving
+
+PROJECT = Path(__file__).parents[2]
 
 
 def _get(port: int, path: str) -> tuple[int, str, bytes]:
@@ -40,10 +45,21 @@ def test_a_missing_page_is_the_404_of_the_site(small):
         assert _get(port, "/../content/page.toml")[0] == 404
 
 
+def test_a_folder_without_a_slash_leads_to_the_folder(small):
+    """Static hosts redirect; without it every relative link of the page would start one level too high."""
+    with serving(small.out, 0, Generation()) as port:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/clean?from=mail", timeout=5) as answer:
+            assert answer.url == f"http://127.0.0.1:{port}/clean/?from=mail"
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        connection.request("GET", "//clean")
+        assert connection.getresponse().headers["Location"] == "/clean/", "not an address on another host"
+        connection.close()
+
+
 def test_an_open_page_is_told_to_reload_after_a_rebuild(small):
     generation, said = Generation(), list[str]()
     with serving(small.out, 0, generation) as port:
-        stream = urllib.request.urlopen(f"http://127.0.0.1:{port}/_reload", timeout=10)
+        stream = urllib.request.urlopen(f"http://127.0.0.1:{port}/_reload", timeout=30)
         assert stream.readline() == b": here\n"
         small.json("results/numbers.json", lambda doc: doc["values"]["models.alpha.after"].update(value=7.5))
         worker = threading.Thread(target=rebuild, args=(small.root, small.out, generation, said.append))
@@ -59,33 +75,74 @@ def test_a_defective_input_is_printed_and_the_last_good_site_stays(small):
     said, generation = list[str](), Generation()
     before = small.digest()
     small.replace("results/exhibits.json", "garden-clean.jpg", "gone.jpg")
-    assert rebuild(small.root, small.out, generation, said.append) is None
-    assert any("no such picture 'gone.jpg'" in line for line in said)
+    assert not rebuild(small.root, small.out, generation, said.append)
+    assert any("no such picture 'gone.jpg'" in line for line in said) and said[-1] == "the last good site stays"
     assert generation.number == 0 and small.digest() == before
 
 
-def test_serve_watches_rebuilds_and_stops_when_interrupted(small):
-    """The whole command, as an author has it running beside the editor."""
-    command = [sys.executable, "build.py", "serve", "--port", "0", "--root", str(small.root)]
-    project = Path(__file__).parents[2]
-    process = subprocess.Popen(
-        command,
-        cwd=project,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        # A shell that runs the tests in the background has its children ignore interrupts.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+def test_a_taken_port_is_named_before_anything_is_built(small):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = [sys.executable, "build.py", "serve", "--port", str(port), "--root", str(small.root)]
+        done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1 and done.stdout == ""
+    (free,) = re.findall(rf"port {port} cannot be used \(.*\): try --port (\d+)", done.stderr)
+    assert int(free) != port
+
+
+class Serving:
+    """`python build.py serve` as an author has it running beside the editor."""
+
+    def __init__(self, root: Path, tool: Path) -> None:
+        self.root = root
+        self.process = subprocess.Popen(
+            [sys.executable, str(tool / "build.py"), "serve", "--port", "0", "--root", str(root)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            # A shell that runs the tests in the background has its children ignore interrupts.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        line = next(line for line in self.process.stdout if "127.0.0.1" in line)
+        self.port = int(re.search(r":(\d+)/", line)[1])
+        threading.Thread(target=self.process.stdout.read, daemon=True).start()
+
+    def shows(self, text: bytes) -> None:
+        deadline = time.monotonic() + 60
+        while text not in _get(self.port, "/clean/index.html")[2]:
+            assert time.monotonic() < deadline, f"{text!r} was never built"
+            time.sleep(0.2)
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(20)
+
+
+def test_serve_sees_every_change_and_runs_the_code_that_was_edited(small, tmp_path):
+    """An edit during the first build, content/ moved away and back as by a change of branch, code edited meanwhile."""
+    tool = tmp_path / "tool"
+    for name in ("pages", "ledger", "effects"):
+        shutil.copytree(PROJECT / name, tool / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copyfile(PROJECT / "build.py", tool / "build.py")
+    text = "content/sections/02-second/clean.md"
+    small.replace(text, "hangs", "hangs -- once --")
+    preview = Serving(small.root, tool)
     try:
-        line = next(line for line in process.stdout if "127.0.0.1" in line)
-        port = int(re.search(r":(\d+)/", line)[1])
-        deadline = time.monotonic() + 30
-        while b"Second guesses" not in _get(port, "/clean/index.html")[2]:
-            assert time.monotonic() < deadline, "the change was never built"
-            place = small.root / "content/sections/02-second/section.toml"  # again and again: watching may begin late
-            place.write_text(place.read_text().replace("Second thoughts", "Second guesses"))
-            time.sleep(0.5)
+        small.replace(text, "once", "twice")  # during the first build
+        preview.shows("hangs \u2013 twice \u2013".encode())
+        (small.root / "content").rename(small.root / "elsewhere")
+        time.sleep(1.5)
+        (small.root / "elsewhere").rename(small.root / "content")
+        small.replace(text, "twice", "thrice")
+        preview.shows(b"thrice")
+        code = tool / "pages/rendering/typography.py"
+        code.write_text(
+            code.read_text(encoding="utf-8").replace('DASH.sub(" \\u2013 "', 'DASH.sub(" NEW "'), encoding="utf-8"
+        )
+        preview.shows(b"hangs NEW thrice")
     finally:
-        process.send_signal(signal.SIGINT)
-        assert process.wait(20) in (0, 1, 130, -2)
+        assert preview.stop() in (0, 1, 130, -2)
+    from pages.build import build
+
+    build(small.root, small.out)
+    assert "hangs \u2013 thrice \u2013" in small.read("clean/index.html"), "what other code made is not taken for ours"

@@ -9,33 +9,42 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from ledger.problems import Problem, relative
-from pages.cache.store import stamps
+from pages.cache.store import sha256_of, stamps
 from pages.output.check import budgets, evidence, links, prose
 from pages.output.check.built import Built
 from pages.output.check.facts import PageFactsCache, read_page
-from pages.output.publish import Tree, digest_of
+from pages.source.settings import absolute
 
 __all__ = ["check", "read_page"]
 
 
-def check(root: Path, out: Path, tree: Tree | None = None) -> list[Problem]:
-    """Every defect of the site at `out`, sorted by place; empty when it is sound. `root` supplies the allow-list and
-    the texts, so that a number in prose is reported at its line of Markdown. `tree` is what `publish` noted of the
-    site; without it all files are read anew."""
-    where = relative(out, root)
-    if not out.is_dir():
-        return [Problem(where, 0, "", "no such site: build it first")]
+def check(
+    root: Path, folder: Path, digests: Mapping[str, str] | None = None, where: Path | None = None
+) -> list[Problem]:
+    """Every defect of the site in `folder`, sorted by place; empty when it is sound. `root` supplies the allow-list and
+    the texts, so that a number in prose is reported at its line of Markdown. `digests` are those of all files, where
+    they are known; `where` is the place of the site in messages."""
+    place = relative(where or folder, root)
+    if not folder.is_dir():
+        return [Problem(place, 0, "", "no such site: build it first")]
     written = _settings(root)
     settings = written.get("check", {})
     address = os.environ.get("SITE_URL") or written.get("address", "")
-    shelf = PageFactsCache(root / ".cache/facts", urlsplit(address).path.rstrip("/") + "/")
-    site = Built(out, where, tree or _noted(out), shelf)
+    try:
+        base = urlsplit(absolute(address)).path if address else "/"
+    except ValueError as error:
+        return [
+            Problem("SITE_URL" if os.environ.get("SITE_URL") else "content/page.toml", 0, "", f"'{address}' {error}")
+        ]
+    shelf = PageFactsCache(root / ".cache/facts.json", base)
+    files = dict(sorted(stamps(folder).items()))
+    site = Built(folder, place, files, digests or {name: sha256_of(folder / name) for name in files}, shelf)
     found: Iterator[Problem] = (
         problem
         for rule in (links.links, links.styles, evidence.parity, evidence.json_files, evidence.values)
@@ -45,11 +54,6 @@ def check(root: Path, out: Path, tree: Tree | None = None) -> list[Problem]:
     problems |= {*prose.titles(root, settings.get("allow", [])), *budgets.budgets(site, settings)}
     shelf.save()
     return sorted(problems)
-
-
-def _noted(out: Path) -> Tree:
-    found = dict(sorted(stamps(out).items()))
-    return Tree({address: digest_of((out / address).read_bytes()) for address in found}, found)
 
 
 def _settings(root: Path) -> dict[str, Any]:

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ledger.problems import Problem
 from pages.output.check.facts import Facts, PageFactsCache
-from pages.output.publish import Tree
 
 
 class Built:
     """The site at `out`, called `where` in messages."""
 
-    def __init__(self, out: Path, where: str, tree: Tree, shelf: PageFactsCache) -> None:
-        self.out, self.where, self.files = out, where, tree.stamps
+    def __init__(
+        self, out: Path, where: str, stamps: dict[str, str], digests: Mapping[str, str], shelf: PageFactsCache
+    ) -> None:
+        self.out, self.where, self.files = out, where, stamps
         self.pages: dict[str, Facts] = {
-            address: shelf.page(address, digest, f"{out}/{address}")
-            for address, digest in tree.digests.items()
+            address: shelf.page(address, digests[address], f"{out}/{address}")
+            for address in stamps
             if address.endswith(".html")
         }
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from pages.cache.fingerprint import IMPORTED, is_current
 from pages.cache.store import load_cache, save_cache
 
-VERSION = 8  # raise when `read_page` finds other facts in the same bytes
 TAG = re.compile(r"<!--.*?-->|<(/?)([a-zA-Z][\w-]*)([^<>\"']*(?:(?:\"[^\"]*\"|'[^']*')[^<>\"']*)*)>", re.S)
 ATTRIBUTE = re.compile(r"([^\s=\"'<>/]+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'<>]+)))?")
 INERT = ("application/ld+json", "application/json")  # scripts that are data: no policy forbids them
@@ -32,7 +32,7 @@ ELSEWHERE = re.compile(r"^(?:[a-z][a-z0-9+.-]*:|//)", re.I)
 WEB = ("https://", "http://")
 
 
-Names = dict[str, None]  # a set that keeps its order: sorting one, as marshal does, costs more than all else
+Names = dict[str, None]  # a set that keeps its order
 
 
 @dataclass
@@ -69,7 +69,7 @@ class PageFactsCache:
     def __init__(self, file: Path, base: str) -> None:
         self.file, self.base = file, base
         known = load_cache(file)
-        self.before = known if known.get("version") == [VERSION, base] else {"pages": {}, "exhibits": {}}
+        self.before = known if known.get("made") == [IMPORTED, base] else {"pages": {}, "exhibits": {}}
         self.pages: dict[str, tuple[str, Any]] = {}
         self.exhibits: dict[str, Any] = {}
 
@@ -77,7 +77,7 @@ class PageFactsCache:
         """Facts of the page at `place`, whose bytes have that digest."""
         known = self.before["pages"].get(address)
         if known is not None and known[0] == digest:
-            facts = Facts(*known[1])
+            facts = _facts(known[1])
             self.exhibits.update((one, self.before["exhibits"][one]) for one in facts.read_before)
             self.pages[address] = known
         else:
@@ -90,18 +90,23 @@ class PageFactsCache:
         """(digest, facts) of an exhibit's figure; they depend on where links in it start from."""
         key = hashlib.sha256(f"{page.rpartition('/')[0]} {text}".encode()).hexdigest()
         known = self.exhibits.get(key) or self.before["exhibits"].get(key)
-        facts = Facts(*known) if known else read_page(text, page)
+        facts = _facts(known) if known else read_page(text, page)
         self.exhibits[key] = known or _plain(facts)
         return key, facts
 
     def save(self) -> None:
-        content = {"version": [VERSION, self.base], "pages": self.pages, "exhibits": self.exhibits}
-        if content != self.before:
+        content = {"made": [IMPORTED, self.base], "pages": self.pages, "exhibits": self.exhibits}
+        if content != self.before and is_current():
             save_cache(self.file, content)
 
 
-def _plain(facts: Facts) -> tuple[Any, ...]:
-    return tuple(getattr(facts, part.name) for part in fields(Facts))
+def _plain(facts: Facts) -> dict[str, Any]:
+    """As JSON holds it."""
+    return {**{part.name: getattr(facts, part.name) for part in fields(Facts)}, "values": [*facts.values]}
+
+
+def _facts(plain: dict[str, Any]) -> Facts:
+    return Facts(**{**plain, "values": dict.fromkeys(map(tuple, plain["values"]))})
 
 
 def read_page(text: str, page: str = "", base: str = "", shelf: PageFactsCache | None = None) -> Facts:
