@@ -11,6 +11,7 @@ import io
 import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from decimal import ROUND_HALF_UP, Decimal
 from functools import cached_property
 from pathlib import Path
 
@@ -130,12 +131,15 @@ SHARES = {"share", "probability"}  # units that `percent` prints
 
 
 def percent(value: Value) -> str:
-    """A share in per cent, without the sign: whole, with one decimal where whole would read 0 or 100."""
+    """A share in per cent, without the sign: whole, halves up, with one decimal where whole would read 0 or 100."""
     if value.value is None:
         return show(value)
-    per_cent = 100 * value.value
-    digits = 1 if round(abs(per_cent)) in (0, 100) and per_cent not in (0, 100) else 0
-    return show(value.model_copy(update={"value": per_cent, "digits": digits, "unit": "%"}))
+    exact = Decimal(str(value.value)) * 100
+    rounded = exact.quantize(Decimal(1), ROUND_HALF_UP)
+    if abs(rounded) in (0, 100) and exact != rounded:
+        rounded = exact.quantize(Decimal("0.1"), ROUND_HALF_UP)
+    digits = -int(rounded.as_tuple().exponent)
+    return show(value.model_copy(update={"value": float(rounded), "digits": digits, "unit": "%"}))
 
 
 def _scientific(number: float) -> str:

@@ -37,7 +37,17 @@ def test_numbers_are_printed_as_the_source_prints_them(value: dict[str, object],
 
 @pytest.mark.parametrize(
     ("value", "printed"),
-    [(0.381, "38"), (0.19, "19"), (0.997, "99.7"), (0.0034, "0.3"), (1.0, "100"), (0.0, "0"), (-0.182, "−18")],
+    [
+        (0.381, "38"),
+        (0.965, "97"),
+        (0.725, "73"),
+        (0.19, "19"),
+        (0.997, "99.7"),
+        (0.0034, "0.3"),
+        (1.0, "100"),
+        (0.0, "0"),
+        (-0.182, "−18"),
+    ],
 )
 def test_a_share_is_printed_in_whole_per_cent_that_never_pass_for_all_or_none(value: float, printed: str) -> None:
     assert book.percent(Value.model_validate(number(value, unit="share"))) == printed
