@@ -101,8 +101,8 @@ class Rows:
         chosen = np.ones(len(self.all), dtype=bool)
         for column, texts in conditions.items():
             known, codes = self._codes[column]
-            fitting = [code for code, text in enumerate(known) if any(fits(text, wanted) for wanted in texts)]
-            chosen &= np.isin(codes, fitting)
+            fitting = [any(fits(text, wanted) for wanted in texts) for text in known]
+            chosen &= np.asarray(fitting, dtype=bool)[codes]
         return (self.all[index] for index in np.flatnonzero(chosen))
 
 
@@ -143,7 +143,7 @@ def _cells(row: Row) -> list[str]:
 def _refuse_unreadable(rows: Sequence[Row]) -> None:
     before = None
     for row in rows:
-        for column, message in _defects(_cells(row)):
+        for column, message in _defects(_cells(row), row.number):
             raise ValueError(f"{column} of {row}: {message}")
         if before is not None and row.identity == before.identity:
             raise ValueError(f"two rows with one identity: {row}")
@@ -219,12 +219,12 @@ def _take(
     if len(cells) != len(COLUMNS):
         yield Problem(name, line, "", f"{len(cells)} cells where the header has {len(COLUMNS)}")
         return
-    defects = [Problem(name, line, column, message) for column, message in _defects(cells)]
-    if defects:
+    *identity, text, status, sample = cells
+    number = _number(text)
+    if defects := [Problem(name, line, column, message) for column, message in _defects(cells, number)]:
         yield from defects
         return
-    *identity, text, status, sample = cells
-    row = Row(*map(sys.intern, identity), _number(text), sys.intern(status), sample)  # type: ignore[arg-type, call-arg]
+    row = Row(*map(sys.intern, identity), number, sys.intern(status), sample)  # type: ignore[arg-type, call-arg]
     first = lines.setdefault(row.identity, line)
     if first != line:
         yield Problem(name, line, "", f"repeats the observation of line {first}")
@@ -232,7 +232,7 @@ def _take(
     rows.append(row)
 
 
-def _defects(cells: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _defects(cells: Sequence[str], number: float | None) -> Iterator[tuple[str, str]]:
     if not all(cells[:_NEEDED]):
         yield from ((column, "is empty") for column, cell in zip(IDENTITY[:_NEEDED], cells, strict=False) if not cell)
     text, status = cells[-3], cells[-2]
@@ -240,7 +240,7 @@ def _defects(cells: Sequence[str]) -> Iterator[tuple[str, str]]:
         yield "status", f"{status!r} is none of {', '.join(_STATUSES)}" + did_you_mean(status, _STATUSES)
     elif (status == "scored") != bool(text):
         yield "number", "is empty, yet the status is scored" if not text else f"stands beside the status {status}"
-    elif text and not math.isfinite(_number(text) or 0.0):
+    elif number is not None and not math.isfinite(number):
         yield "number", f"{text!r} is no finite number"
 
 
