@@ -1,8 +1,7 @@
 """Measured numbers as ledger values: mean, n, spread, interval, and what is missing said in words.
 
 `n` counts the pairs behind a number; pairs that failed or were not run are named in the caveat, never dropped in
-silence. With several seeds the interval is over prompts and seeds together where the grid is complete, else over the
-prompts' own means.
+silence. With several seeds the interval is over the prompts' own means.
 """
 
 from __future__ import annotations
@@ -77,13 +76,10 @@ def share(experiment: Experiment, label: str, grid: Grid, *, digits: int = 3, ca
 
 
 def interval(grid: Grid) -> tuple[float, float] | None:
-    """95 % bootstrap interval of the mean; None for a single number."""
+    """95 % bootstrap interval of the mean over prompts, seeds averaged within each; None where nothing differs."""
     columns = [[n for n in column if n is not None] for column in zip(*grid, strict=True)]
-    complete = len(grid) > 1 and all(len(column) == len(grid) for column in columns)
-    if complete:
-        return metrics.crossed_interval([[float(n) for n in line if n is not None] for line in grid], SEED)
     means = [float(np.mean(column)) for column in columns if column]
-    return metrics.bootstrap_interval(means, SEED) if len(means) > 1 else None
+    return metrics.mean_interval(means, SEED) if means else None
 
 
 def number(

@@ -1,15 +1,13 @@
-"""The statistics of the page, as pure functions on paired arrays; numpy only.
+"""The statistics of the page, as pure functions on arrays; numpy only.
 
-A four-way score names the image first, then the prompt: `diop` is the distorted image judged under the original prompt.
-Everything that is averaged comes as one number per prompt (`delta`, `after`, `picks_requested`, `below_zero`), and
-`summarise` turns such numbers into mean, spread, n and interval. Arrays that are empty, ragged, unequal in length or
-not finite are refused with a `ValueError`; no function holds random state of its own.
+`ledger.measures` applies them to rows, and the page's script repeats them. Arrays that are empty, ragged, unequal in
+length or not finite are refused with a `ValueError`; no function holds random state of its own.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from statistics import NormalDist
 from typing import Literal, NamedTuple
@@ -18,22 +16,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
-Statistic = Callable[[Floats], Floats]
 Alternative = Literal["two-sided", "greater", "less"]
 
 _NORMAL = NormalDist()
 _EXACT_UP_TO = 50  # signed pairs whose null distribution is enumerated
 _CHUNK = 1 << 20  # resampled numbers held at once
-_KEPT = 1 << 23  # and at most this many for the next interval
-
-
-class Summary(NamedTuple):
-    """Mean of n numbers, their population standard deviation and the 95 % bootstrap interval of the mean."""
-
-    mean: float
-    sd: float
-    n: int
-    interval: tuple[float, float]
+_KEPT = 1 << 23  # numbers of draws that are kept for the next interval
 
 
 class SignedRank(NamedTuple):
@@ -46,68 +34,6 @@ class SignedRank(NamedTuple):
     r: float
     n: int
     z: float
-
-
-def delta(diop: ArrayLike, oiop: ArrayLike) -> Floats:
-    """Per prompt, the score of the distorted image minus that of the original, both under the original prompt; (n,)."""
-    first, second = _pair(diop, oiop)
-    return first - second
-
-
-def after(diop: ArrayLike) -> Floats:
-    """Per prompt, the score of the distorted image under the original prompt, as checked numbers; (n,)."""
-    return _line(diop)
-
-
-def picks_requested(didp: ArrayLike, oidp: ArrayLike) -> Floats:
-    """Per prompt, 1.0 where the scorer strictly prefers the requested (distorted) image under the distorted prompt."""
-    wanted, other = _pair(didp, oidp)
-    return (wanted > other).astype(np.float64)
-
-
-def below_zero(differences: ArrayLike) -> Floats:
-    """Per prompt, 1.0 where the difference is strictly negative."""
-    return (_line(differences) < 0).astype(np.float64)
-
-
-def share_negative(differences: ArrayLike) -> float:
-    """Share in [0, 1] of strictly negative differences."""
-    return float(below_zero(differences).mean())
-
-
-def summarise(samples: ArrayLike, seed: int) -> Summary:
-    """Mean, population sd, n and percentile bootstrap interval of one number per prompt."""
-    line = _line(samples)
-    return Summary(float(line.mean()), float(line.std()), line.size, bootstrap_interval(line, seed))
-
-
-def mean_of(samples: Floats) -> Floats:
-    """Mean over the last axis: the default statistic of the bootstrap."""
-    return np.asarray(samples.mean(axis=-1), dtype=np.float64)
-
-
-def bootstrap_interval(
-    samples: ArrayLike,
-    seed: int,
-    *,
-    statistic: Statistic = mean_of,
-    level: float = 0.95,
-    resamples: int = 10_000,
-    method: Literal["percentile", "bca"] = "percentile",
-) -> tuple[float, float]:
-    """Bootstrap interval of `statistic` over `samples` (n,), which maps (..., n) to (...).
-
-    `bca` corrects for bias and acceleration (Efron 1987, with a jackknife) and falls back to the percentile interval
-    where the correction is undefined, as for constant samples. The same seed gives the same interval.
-    """
-    line = _line(samples)
-    _check_level(level, resamples)
-    replicates = np.concatenate([statistic(line[drawn]) for drawn in resampled(seed, resamples, line.size)])
-    tails = ((1 - level) / 2, (1 + level) / 2)
-    if method == "bca":
-        tails = _bca_tails(line, replicates, statistic, tails)
-    low, high = np.quantile(replicates, tails)
-    return float(low), float(high)
 
 
 def mulberry32(seed: int, start: int, count: int) -> NDArray[np.uint32]:
@@ -157,9 +83,9 @@ def mean_interval(samples: ArrayLike, seed: int, resamples: int = 10_000) -> tup
     line = _line(samples)
     if (line == line[0]).all():
         return None
-    if resamples * line.size > _KEPT:
-        return bootstrap_interval(line, seed, resamples=resamples)
-    return percentile_interval(_weights(seed, resamples, line.size) @ line)
+    if resamples * line.size <= _KEPT:
+        return percentile_interval(_weights(seed, resamples, line.size) @ line)
+    return percentile_interval(np.concatenate([line[drawn].mean(1) for drawn in resampled(seed, resamples, line.size)]))
 
 
 T_975 = (
@@ -181,68 +107,6 @@ def t_interval(samples: ArrayLike) -> tuple[float, float] | None:
         raise ValueError(f"the t interval is for at most {len(T_975) + 1} numbers; resample {line.size} instead")
     half = T_975[line.size - 2] * float(line.std(ddof=1)) / math.sqrt(line.size)
     return float(line.mean()) - half, float(line.mean()) + half
-
-
-def _bca_tails(
-    line: Floats, replicates: Floats, statistic: Statistic, tails: tuple[float, float]
-) -> tuple[float, float]:
-    below = float((replicates < statistic(line)).mean() + (replicates == statistic(line)).mean() / 2)
-    if line.size < 2 or not 0 < below < 1:
-        return tails
-    jackknife = np.array([float(statistic(np.delete(line, i))) for i in range(line.size)])
-    spread = jackknife.mean() - jackknife
-    scale = float((spread**2).sum()) ** 1.5
-    if scale == 0:
-        return tails
-    acceleration, bias = float((spread**3).sum()) / (6 * scale), _NORMAL.inv_cdf(below)
-    shifted = [bias + _NORMAL.inv_cdf(tail) for tail in tails]
-    low, high = (_NORMAL.cdf(bias + z / (1 - acceleration * z)) for z in shifted)
-    return low, high
-
-
-def crossed_interval(
-    samples: ArrayLike, seed: int, *, level: float = 0.95, resamples: int = 10_000
-) -> tuple[float, float]:
-    """Percentile interval of the mean of `samples` (seeds, prompts), both axes resampled independently.
-
-    With one seed it is the interval over prompts alone: it then says nothing about other trainings.
-    """
-    grid = _grid(samples)
-    _check_level(level, resamples)
-    draws = _drawn if resamples * sum(grid.shape) <= _KEPT else _draws
-    means = [np.einsum("bp,bp->b", seeds @ grid, prompts) for seeds, prompts in draws(seed, resamples, *grid.shape)]
-    low, high = np.quantile(np.concatenate(means), ((1 - level) / 2, (1 + level) / 2))
-    return float(low), float(high)
-
-
-def paired_bootstrap(
-    first: ArrayLike, second: ArrayLike, seed: int, *, level: float = 0.95, resamples: int = 10_000
-) -> Summary:
-    """Mean of `first - second`, (prompts,) or (seeds, prompts), with an interval over prompts and seeds together.
-
-    Both arms are drawn with the same prompts and seeds, so what they share cancels. `n` counts all pairs.
-    """
-    a, b = _grid(first), _grid(second)
-    if a.shape != b.shape:
-        raise ValueError(f"paired samples must have one shape, got {a.shape} and {b.shape}")
-    differences = a - b
-    interval = crossed_interval(differences, seed, level=level, resamples=resamples)
-    return Summary(float(differences.mean()), float(differences.std()), differences.size, interval)
-
-
-def _draws(seed: int, resamples: int, *sizes: int) -> Iterator[list[Floats]]:
-    """How often each item of each axis is drawn, divided by the axis: arrays (some resamples, size), piece by piece."""
-    rng = np.random.default_rng(seed)
-    rows = max(1, _CHUNK // sizes[-1])
-    for start in range(0, resamples, rows):
-        count = min(rows, resamples - start)
-        yield [rng.multinomial(size, np.full(size, 1 / size), size=count) / size for size in sizes]
-
-
-@lru_cache(maxsize=4)
-def _drawn(seed: int, resamples: int, *sizes: int) -> tuple[list[Floats], ...]:
-    """The same, kept: a report asks for hundreds of intervals over the same prompts."""
-    return tuple(_draws(seed, resamples, *sizes))
 
 
 def wilson_interval(share: float, n: int, level: float = 0.95) -> tuple[float, float]:
@@ -407,14 +271,6 @@ def _line(samples: ArrayLike) -> Floats:
     return line
 
 
-def _grid(samples: ArrayLike) -> Floats:
-    grid = np.atleast_2d(np.asarray(samples, dtype=np.float64))
-    if grid.ndim != 2:
-        raise ValueError(f"expected (prompts,) or (seeds, prompts), got shape {grid.shape}")
-    _line(grid.ravel())
-    return grid
-
-
 def _pair(first: ArrayLike, second: ArrayLike) -> tuple[Floats, Floats]:
     a, b = _line(first), _line(second)
     _same_length(a, b)
@@ -431,8 +287,3 @@ def _truths(labels: ArrayLike) -> NDArray[np.bool_]:
 def _same_length(first: NDArray[np.generic], second: NDArray[np.generic]) -> None:
     if first.shape != second.shape:
         raise ValueError(f"paired lists must be equally long, got {first.size} and {second.size}")
-
-
-def _check_level(level: float, resamples: int) -> None:
-    if not 0 < level < 1 or resamples < 1:
-        raise ValueError(f"level must lie in (0, 1) and resamples be positive, got {level} and {resamples}")

@@ -200,4 +200,4 @@ def _flat_interval(experiment: Experiment, label: str, cases: Cases, told: str) 
     value = values.number(
         experiment, f"Margin of {label}", float(margins.mean()), unit="points", n=len(margins), caveat=told
     )
-    return column, value.model_copy(update={"interval": metrics.bootstrap_interval(margins, SEED)})
+    return column, value.model_copy(update={"interval": metrics.mean_interval(margins, SEED)})
