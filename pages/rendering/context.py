@@ -33,7 +33,7 @@ also work in templates. Inside a part their arguments are variables, and `sectio
   value(id)                    id, value, text, sign    inline; `sign` is " %" after a percentage
   percent(id)                  the same in part "value": a share in per cent
   link(key)                    no part: the address
-  table(id, columns=None)      id, table, columns, rows
+  table(id, columns=None)      id, table, columns, rows, pending, best (tables.py)
   chart(id)                    id, chart (title, description, svg, narrow), layout, tables     nothing without values
   exhibit(id)                  exhibit_id, exhibit
   exhibits(set)                set, members [(id, exhibit)], layout
@@ -64,7 +64,7 @@ from ledger.problems import did_you_mean
 from ledger.schema import Weight
 from pages.cache.recording import Read, Recall, Record, RecordingLedger, digest
 from pages.images.resolve import ResolvedImage, Shown, shown
-from pages.rendering import errors, markdown, metadata, series
+from pages.rendering import errors, markdown, metadata, series, tables
 from pages.rendering.sections import View, view_of
 from pages.rendering.text_functions import TextFunctions
 from pages.rendering.typography import typeset
@@ -73,7 +73,7 @@ from pages.source.load import Section, Site
 from pages.source.settings import Variant
 
 if TYPE_CHECKING:
-    from ledger.schema import Exhibit, Value
+    from ledger.schema import Column, Exhibit, Row, Value
     from ledger.taxonomy import SubCategory
     from pages.source.settings import Catalogue
 
@@ -268,9 +268,16 @@ class TemplateContext:
                 if column not in known:
                     self.wrong(f"table '{name}' has no column '{column}'{did_you_mean(column, known)}")
             chosen = [known[c] for c in columns if c in known] if columns else list(table.columns)
-            return self.part("table", id=name, table=table, columns=chosen, rows=table.rows, folded=folded)
+            arranged = tables.arrange(table.rows, chosen, self._numbers(name, table.rows, chosen))
+            return self.part("table", id=name, table=table, columns=chosen, folded=folded, **vars(arranged))
 
         return self._piece("table", (name, columns, folded), make)
+
+    def _numbers(self, table: str, rows: list[Row], columns: list[Column]) -> dict[tuple[str, str], float]:
+        """The cells that have a number."""
+        cells = ((row.id, column.id) for row in rows for column in columns)
+        found = {(row, column): self.ledger.cell(table, row, column) for row, column in cells}
+        return {place: value.value for place, value in found.items() if value and value.value is not None}
 
     def chart(self, name: str) -> Markup:
         from pages.charts import figures
