@@ -90,10 +90,8 @@ def pack(
         _write(target, name, quantise(_state(folder / source)))
     for kind, chosen in (("rewards", rewards), ("alignment", arms)):
         _write(target, kind, quantise(_factors(folder / kind, chosen)))
-    previews = folder / "tiny_decoder" / "model.safetensors"
-    if previews.exists():
-        (target / PREVIEWS).parent.mkdir(exist_ok=True)
-        save_file(quantise(load_file(previews)), target / PREVIEWS)
+    if (folder / "tiny_decoder" / "done").exists():
+        pack_previews(folder / "tiny_decoder", target / PREVIEWS)
     texts = {
         path.relative_to(folder).as_posix(): json.loads(path.read_text())
         for source in JSON_FOLDERS
@@ -103,6 +101,15 @@ def pack(
     (target / "models.json").write_text(json.dumps(texts, sort_keys=True, separators=(",", ":")) + "\n")
     (target / UNITS).write_text(json.dumps(units_of(folder, arms), indent=1, sort_keys=True) + "\n")
     return sum(path.stat().st_size for path in target.iterdir())
+
+
+def pack_previews(source: Path, target: Path) -> None:
+    """Pack the decoder for previews, and beside it what its training measured."""
+    target.parent.mkdir(exist_ok=True)
+    save_file(quantise(load_file(source / "model.safetensors")), target)
+    report = json.loads((source / "report.json").read_text())
+    del report["losses"]
+    target.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n")
 
 
 def units_of(folder: Path, arms: tuple[str, ...] = ()) -> dict[str, float]:

@@ -45,6 +45,7 @@ NEEDS = {
     "alignment": ("generator", "rewards"),
     "calibrate": ("generator", "judge", "alignment"),
     "measure": ("generator", "judge", "rewards", "alignment"),
+    "tiny_decoder": ("generator", "alignment"),
 }
 LEFT = {  # what a stage that has run leaves, one of these
     "render": ("data/ready",),

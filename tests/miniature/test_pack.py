@@ -43,7 +43,7 @@ def test_a_training_folder_made_of_shipped_weights_lacks_nothing(shipped: Path, 
     from miniature.training import plan
 
     pack.resume(tmp_path)
-    trained = ("judge", "rewards", "alignment", "calibrate", "measure")
+    trained = ("judge", "rewards", "alignment", "calibrate", "measure", "tiny_decoder")
     assert plan.missing(tmp_path, ("render", *trained)) == []
     assert {path.name for path in (tmp_path / "autoencoder").iterdir()} == {"done", "model"}
     assert pack.units_of(tmp_path) == pack.units()
