@@ -67,4 +67,4 @@ lock:
 	done
 
 clean:
-	rm -rf site .site.before .cache
+	rm -rf site .cache

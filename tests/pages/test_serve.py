@@ -121,7 +121,7 @@ class Serving:
 def test_serve_sees_every_change_and_runs_the_code_that_was_edited(small, tmp_path):
     """An edit during the first build, content/ moved away and back as by a change of branch, code edited meanwhile."""
     tool = tmp_path / "tool"
-    for name in ("pages", "ledger", "effects"):
+    for name in ("pages", "ledger", "effects", "templates"):
         shutil.copytree(PROJECT / name, tool / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copyfile(PROJECT / "build.py", tool / "build.py")
     text = "content/sections/02-second/clean.md"
