@@ -70,7 +70,8 @@ class Header(NamedTuple):
 def header(source: Path | bytes, name: str = "", max_pixels: int = MAX_PIXELS) -> Header:
     """The header of a picture: a file, or the bytes of one, which errors call `name`. ValueError as `decode`."""
     with _opened(source, name, max_pixels) as image:
-        turn, profile = _orientation(image), _profile(image, source)
+        turn = _orientation(image) if _may_be_turned(image, source) else 1
+        profile = _profile(image, source)
         turned = turn >= 5 and image.format != "TIFF"  # whose size Pillow gives as turned
         width, height = image.size[::-1] if turned else image.size
         as_stored = turn == 1 and image.mode in _PLAIN and not (profile and _conversion(profile, image.mode))
@@ -165,6 +166,15 @@ def _profile(image: pil.Image, source: Path | bytes) -> bytes | None:
         return image.info.get("icc_profile")
     with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
         return named_profile(image.format.lower(), file.read(4096), image.info)
+
+
+def _may_be_turned(image: pil.Image, source: Path | bytes) -> bool:
+    """Whether there is metadata to look for. In a PNG it may stand behind the pixels, and Pillow decodes all of them to
+    get there: a hundred times the cost of a header."""
+    if image.format != "PNG":
+        return True
+    content = source if isinstance(source, bytes) else source.read_bytes()
+    return any(mark in content for mark in (b"eXIf", b"xmp", b"Raw profile"))
 
 
 def _orientation(image: pil.Image) -> int:
