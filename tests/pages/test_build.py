@@ -363,3 +363,31 @@ def test_an_incremental_build_equals_one_from_scratch(small, what):
     small.build(force=True)
     fresh = small.files()
     assert {name for name in fresh.keys() | incremental.keys() if fresh.get(name) != incremental.get(name)} == set()
+
+
+def test_a_site_is_rendered_as_a_value(small):
+    """Nothing is written, encoded or remembered, and the same sources give the same plan: a cache can stand around it."""
+    from pages.images.jobs import Codec
+    from pages.images.library import ImageLibrary
+    from pages.images.resolve import ImageResolver
+    from pages.rendering.engine import render
+    from pages.source.load import load
+
+    before = {path: path.stat().st_mtime_ns for path in small.root.rglob("*")}
+    plans = []
+    for _ in range(2):
+        site = load(small.root)
+        plans.append(render(site, ImageResolver(site, ImageLibrary(small.root, Codec(widths=(60, 120))))))
+    one, other = plans
+    assert {path: path.stat().st_mtime_ns for path in small.root.rglob("*")} == before
+    assert (one.pages, one.downloads, [*one.image_jobs]) == (other.pages, other.downloads, [*other.image_jobs])
+    assert not one.problems and one.pages["clean/index.html"] == (small.out / "clean/index.html").read_bytes()
+    published = {address for address in small.files() if address.startswith(("assets/pictures/", "assets/filed/"))}
+    assert {address for job in one.image_jobs.values() for address in job.files} == published
+
+
+def test_without_an_address_there_is_no_sitemap(small):
+    """A sitemap holds absolute addresses or it is none: search engines refuse relative ones."""
+    small.replace("content/page.toml", 'address = "https://example.org/small/"\n', "")
+    assert not small.build().problems
+    assert not (small.out / "sitemap.xml").exists() and "Sitemap" not in small.read("robots.txt")
