@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from ledger import metrics
 from ledger.rows import Row
-from ledger.schema import Document, Source, Value
+from ledger.schema import Document, Measure, Source, Value
 from miniature.figures.core import (
     ALIGNED,
     BASE,
     BEYOND,
     CPU,
     CROSS,
+    CROSSED,
     DPO,
     DRAFT,
     DRAWN,
@@ -26,6 +27,7 @@ from miniature.figures.core import (
     MAIN,
     PLACEBO,
     PLURALIST,
+    QUANTITIES,
     SHARE,
     Arm,
     Figures,
@@ -76,8 +78,11 @@ def document(figures: Figures) -> Document:
     for name, arm in (("pluralist", PLURALIST), ("gate95", GATE95)):
         for quantity in ("follow", "objects"):
             made[f"{name}_at_equal_reward_{quantity}"] = at_equal_reward(figures, arm, quantity)
+    counted = Measure(rows=DRAWN, statistic="count", of=QUANTITIES["follow"].of(CROSS["placebo"]))
+    prompts = figures.value("crossed prompts drawn", counted, unit="prompts", run=CROSSED, digits=0)
     return Document(
-        values={f"miniature.contrast.{name}": value for name, value in made.items() if value.value is not None}
+        values={"miniature.crossed.prompts": prompts}
+        | {f"miniature.contrast.{name}": value for name, value in made.items() if value.value is not None}
     )
 
 

@@ -43,6 +43,7 @@ class Quantity:
     scorer: tuple[str, ...] = ("judge",)
     kinds: tuple[str, ...] = ()
     less: str | None = None
+    shared: bool = False  # each number rests on all pictures of its setting: prompts are not independent
 
     def of(self, arm: Arm) -> Selection:
         where: Where = {"run": arm.runs, "row": arm.rows, "scorer": self.scorer}
@@ -65,7 +66,9 @@ QUANTITIES: dict[str, Quantity] = {
     "emotion": Quantity("named negative emotion found", "emotion"),
     "happy": Quantity("happy face where a negative one was named", "happy", better="lower"),
     "artifacts": Quantity("unasked treatments in plain pictures", "plain-unasked", "a picture", "lower"),
-    "diversity": Quantity("distance between plain pictures", "plain-apart", "cosine distance", scorer=("encoder",)),
+    "diversity": Quantity(
+        "distance between plain pictures", "plain-apart", "cosine distance", scorer=("encoder",), shared=True
+    ),
     "delta": Quantity("Δ of the main reward", "diop", "cosine", "none", scorer=MAIN, less="oiop"),
     "asked_under_plain": Quantity("asked-for look left under the plain prompt", "asked-under-plain", better="none"),
 }
@@ -155,11 +158,11 @@ class Figures:
             statistic="contrast",
             of=quantity.of(arm),
             beside=quantity.of(other),
-            cluster="row" if several else "prompt", interval="t" if several else "bootstrap",
-        )  # fmt: skip
-        told = (
-            f"{self.note(arm)}; same prompts and noise in both; interval over {'trainings' if several else 'prompts'}"
+            cluster="row" if several else "prompt",
+            interval="t" if several else "none" if quantity.shared else "bootstrap",
         )
+        over = "trainings" if several else "none, since pictures share distances" if quantity.shared else "prompts"
+        told = f"{self.note(arm)}; same prompts and noise in both; interval over {over}"
         text = label or f"{quantity.label}, {arm.label} minus {other.label}"
         return self.value(text, measure, unit=quantity.unit, run=self.run(arm), note=told)
 

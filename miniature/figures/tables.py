@@ -9,6 +9,7 @@ from miniature.figures.core import (
     BASE,
     BEYOND,
     CROSS,
+    CROSSED,
     DOSE,
     DPO,
     DRAFT,
@@ -30,7 +31,7 @@ SIDE = ("follow", "single", "reward", "objects", "emotion", "artifacts")
 
 
 def document(figures: Figures) -> Document:
-    return merged(part(figures) for part in (dose, arms, crossed, treatments, ways_back, engine))
+    return merged(part(figures) for part in (dose, arms, crossed, judge, treatments, ways_back, engine))
 
 
 def cells(figures: Figures, arm: Arm, names: tuple[str, ...]) -> dict[str, Value]:
@@ -79,6 +80,24 @@ def crossed(figures: Figures) -> Document:
     }
     caption = "New prompts: each treatment alone and in company equally often. A placebo is the same change, shuffled."
     return table("miniature_crossed", "Against a placebo", caption, columns(*DOSE), made)
+
+
+def judge(figures: Figures) -> Document:
+    """What the judge finds of renders that show exactly what was asked: the ceiling of every rate."""
+    made = {
+        Row(id=arm.rows[0], label=arm.label, note=f"{figures.note(arm)}; rendered truth"): cells(figures, arm, SEEN)
+        for arm in RENDERED
+        if set(arm.rows) <= figures.have
+    }
+    caption = "Recall on renders of the crossed prompts: the most that a model which follows everything could score."
+    return table("miniature_judge", "What the judge finds of rendered truth", caption, columns(*SEEN), made)
+
+
+SEEN = ("follow", "single", "double", "objects", "wide_objects", "artifacts")
+RENDERED = (
+    Arm("renders", ("renderer",), (CROSSED,)),
+    Arm("renders through the autoencoder", ("renderer-decoded",), (CROSSED,)),
+)
 
 
 def treatments(figures: Figures) -> Document:

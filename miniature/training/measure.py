@@ -12,20 +12,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ledger import rows as raw
 from ledger.rows import Row
 from miniature.nets import shapes
+from miniature.training.common import as_float
 from miniature.training.studio import Studio
-from miniature.world import splits
+from miniature.world import painting, splits
 from miniature.world.splits import PromptPair
 
 RUN = {"cuda": "miniature-gpu", "cpu": "miniature-crossed"}
 SET, FACES = "miniature-crossed", "miniature-faces"
 SCORERS = ("encoder", "gatenone-low-s0", "gatenone-low-s1", "gatenone-low-s2", "gatenone-high-s0")
 WAYS = ("oiop", "oidp", "diop", "didp")  # the picture, then the prompt: o plain, d requested
+RENDERERS = ("renderer", "renderer-decoded")  # arms that draw nothing: the judge on rendered truth
 PIECE = 20  # prompts between two saves: a round of all treatments
 Flags = NDArray[np.bool_]
 
@@ -41,13 +44,15 @@ class Setting:
 
     @property
     def row(self) -> str:
+        if self.arm in RENDERERS:
+            return str(self.arm)
         name = f"{self.arm}@{self.strength:g}" if self.arm else "base"
         return f"{name}+negative" if self.negative else name
 
 
 def settings(arms: set[str]) -> list[Setting]:
     """Everything that is measured, for the arms that exist, most important first."""
-    chosen = [Setting(noise=seed) for seed in range(3)]
+    chosen = [Setting(noise=seed) for seed in range(3)] + [Setting(arm) for arm in RENDERERS]
     for strength in (1.0, 2.0, 0.5, 3.0):
         for arm in sorted(arms - {"draft-hacked"}):
             noise = int(arm[-1]) if arm[-3:-1] == "-s" else 0
@@ -69,8 +74,9 @@ def run(
         path = folder / "measured" / f"{setting.row}-n{setting.noise}.csv.gz"
         have = list(raw.read(path).all) if path.exists() else []
         done = {(row.prompt_set, row.prompt) for row in have}
-        studio.align(setting.arm, setting.strength)
-        for name, prompts in ((SET, pairs), (FACES, faces)):
+        rendered = setting.arm in RENDERERS
+        studio.align(None if rendered else setting.arm, setting.strength)
+        for name, prompts in ((SET, pairs), *(() if rendered else ((FACES, faces),))):
             missing = [number for number in range(len(prompts)) if (name, f"{number:03d}") not in done]
             for _, group in groupby(missing, lambda number: number // PIECE):
                 chosen = list(group)
@@ -81,6 +87,8 @@ def run(
 
 
 def _draw(studio: Studio, setting: Setting, name: str, numbers: list[int], pairs: list[PromptPair]) -> list[Row]:
+    if setting.arm in RENDERERS:
+        return list(judge_seen(studio, setting, numbers, pairs))
     seeds = [pair.seed + setting.noise for pair in pairs]
     wide = studio.generate([pair.requested for pair in pairs], seeds, negative=setting.negative)
     if name == FACES:
@@ -124,6 +132,15 @@ def judged(told: dict[str, Any], pair: PromptPair, plain: Flags, wide: Flags) ->
             yield Row(**told, way=way, kind=kind, label=label, number=float(found[labels.index(label)]))
     unasked = sum(bool(seen) for label, seen in zip(labels, plain, strict=True) if label.startswith("treatment:"))
     yield Row(**told, way="plain-unasked", kind=many, number=float(unasked))
+
+
+def judge_seen(studio: Studio, setting: Setting, numbers: list[int], pairs: list[PromptPair]) -> Iterator[Row]:
+    """What the judge finds of pictures that show exactly what was asked, as rendered or through the autoencoder."""
+    for number, pair in zip(numbers, pairs, strict=True):
+        both = np.stack([np.asarray(painting.render(pair.scene, asked, pair.seed)) for asked in ((), pair.asked)])
+        shown = as_float(torch.from_numpy(both).to(studio.place))
+        plain, wide = studio.verdicts(studio.decoded(shown) if setting.arm == RENDERERS[1] else shown)
+        yield from judged(_told(RUN[studio.place.type], setting, number, SET), pair, plain, wide)
 
 
 def faces_seen(setting: Setting, numbers: list[int], pairs: list[PromptPair], found: Flags, run: str) -> Iterator[Row]:

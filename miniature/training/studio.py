@@ -97,6 +97,13 @@ class Studio:
         with self._half():
             return np.asarray((verdicts(self.judge, pictures) > 0).cpu().numpy())
 
+    def decoded(self, pictures: Tensor) -> Tensor:
+        """Pictures after a way through the autoencoder, rounded to bytes."""
+        with torch.no_grad(), self._half():
+            packed = flow.encode(self.parts["vae"], pictures).float()
+            seen = flow.decode(self.parts["vae"], packed).float().clamp(-1, 1)
+        return ((seen + 1) * 127.5).round() / 127.5 - 1
+
     def embed(self, pictures: Tensor, scorer: str = "encoder") -> Tensor:
         """Unit vectors of pictures by a scorer."""
         with torch.no_grad(), self._half():

@@ -24,5 +24,5 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from miniature.training import plan
 
     folder = tmp_path_factory.mktemp("trained")
-    plan.run(folder, plan.STAGES[:-1], "tiny", 0.35, 2)
+    plan.run(folder, tuple(stage for stage in plan.STAGES if stage != "measure"), "tiny", 0.35, 2)
     return folder
