@@ -366,7 +366,7 @@ def test_an_incremental_build_equals_one_from_scratch(small, what):
 
 
 def test_a_site_is_rendered_as_a_value(small):
-    """Nothing is written, encoded or remembered, and the same sources give the same plan: a cache can stand around it."""
+    """Nothing is written, encoded or remembered, and the same sources give the same plan: a cache can wrap it."""
     from pages.images.jobs import Codec
     from pages.images.library import ImageLibrary
     from pages.images.resolve import ImageResolver
