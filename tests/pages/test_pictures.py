@@ -14,7 +14,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 import effects
-from pages.images.jobs import FILED, PLACE, Codec, GeneratedImage
+from pages.images.jobs import FILED, PLACE, Codec, EncodeJob, GeneratedImage
 from pages.images.library import ImageLibrary, inside
 
 CODEC = Codec(widths=(100, 200, 400))
@@ -24,6 +24,17 @@ CODEC = Codec(widths=(100, 200, 400))
 def root(tmp_path: Path) -> Path:
     (tmp_path / "content/pictures").mkdir(parents=True)
     return tmp_path
+
+
+class Ordered(ImageLibrary):
+    """A library with the jobs that pages would ask it for."""
+
+    def __init__(self, root: Path, codec: Codec) -> None:
+        super().__init__(root, codec)
+        self.jobs: dict[str, EncodeJob] = {}
+
+    def want(self, job: EncodeJob) -> EncodeJob:
+        return self.jobs.setdefault(job.key, job)
 
 
 def _scene(width: int, height: int) -> np.ndarray:
@@ -36,14 +47,17 @@ def _save(root: Path, name: str, image: Image.Image, **options: object) -> str:
     return f"content/pictures/{name}"
 
 
-def _make(root: Path, book: ImageLibrary) -> dict[str, Image.Image]:
-    assert book.make(book.missing(), 1) == []
-    return {address.split("/")[-1]: Image.open(file) for address, file in book.files() if address.startswith(PLACE)}
+def _make(root: Path, book: Ordered) -> dict[str, Image.Image]:
+    assert book.make(book.missing(book.jobs.values()), 1) == []
+    files = book.files(book.jobs.values())
+    return {
+        address.split("/")[-1]: Image.open(file) for address, (file, _) in files.items() if address.startswith(PLACE)
+    }
 
 
 def test_widths_below_the_picture_and_its_own(root):
     """Enlarging wastes bytes and invents pixels; a width close to the picture's own is not worth a file."""
-    book = ImageLibrary(root, CODEC)
+    book = Ordered(root, CODEC)
     book.want(book.describe(_save(root, "a.png", Image.fromarray(_scene(420, 210)))))
     made = _make(root, book)
     assert sorted((image.size, image.format) for image in made.values()) == [
@@ -52,10 +66,10 @@ def test_widths_below_the_picture_and_its_own(root):
 
 
 def test_the_page_knows_sizes_before_anything_is_encoded(root):
-    book = ImageLibrary(root, CODEC)
+    book = Ordered(root, CODEC)
     shown = book.want(book.describe(_save(root, "a.png", Image.fromarray(_scene(300, 150)))))
     assert shown.widest[1:] == (300, 150)
-    assert len(book.missing()) == 1
+    assert len(book.missing(book.jobs.values())) == 1
     ((kind, srcset),) = shown.sources
     assert kind == "image/avif"
     assert [part.split()[1] for part in srcset.split(", ")] == ["100w", "200w", "300w"]
@@ -65,10 +79,10 @@ def test_the_page_knows_sizes_before_anything_is_encoded(root):
 def test_a_small_web_picture_is_published_byte_for_byte(root):
     """The ledger's sha256 is then the sha256 of what a reader downloads."""
     path = _save(root, "a.webp", Image.fromarray(_scene(256, 256)), quality=60)
-    book = ImageLibrary(root, CODEC)
+    book = Ordered(root, CODEC)
     shown = book.want(book.describe(path))
     _make(root, book)
-    ((_, name),) = book.files()
+    ((name, _),) = book.files(book.jobs.values()).values()
     file = Path(name)
     assert shown.filed == shown.fallback[0]
     assert file.name.startswith(hashlib.sha256(file.read_bytes()).hexdigest()[:20])
@@ -77,7 +91,7 @@ def test_a_small_web_picture_is_published_byte_for_byte(root):
 
 def test_a_small_avif_keeps_its_bytes_and_gets_a_fallback(root):
     path = _save(root, "a.avif", Image.fromarray(_scene(256, 256)))
-    book = ImageLibrary(root, CODEC)
+    book = Ordered(root, CODEC)
     shown = book.want(book.describe(path))
     made = _make(root, book)
     assert sorted(image.format for image in made.values()) == ["AVIF", "JPEG"]
@@ -86,13 +100,13 @@ def test_a_small_avif_keeps_its_bytes_and_gets_a_fallback(root):
 
 def test_what_was_made_is_not_made_again(root):
     path = _save(root, "a.png", Image.fromarray(_scene(300, 150)))
-    book = ImageLibrary(root, CODEC)
+    book = Ordered(root, CODEC)
     book.want(book.describe(path))
     _make(root, book)
-    book.save()
-    again = ImageLibrary(root, CODEC)
+    book.save(book.jobs.values())
+    again = Ordered(root, CODEC)
     again.want(again.describe(path))
-    assert again.missing() == []
+    assert again.missing(again.jobs.values()) == []
 
 
 @pytest.mark.parametrize(
@@ -100,7 +114,7 @@ def test_what_was_made_is_not_made_again(root):
 )
 def test_other_settings_are_other_files(root, codec):
     path = _save(root, "a.png", Image.fromarray(_scene(300, 150)))
-    first, second = ImageLibrary(root, CODEC), ImageLibrary(root, codec)
+    first, second = Ordered(root, CODEC), Ordered(root, codec)
     assert first.describe(path).fallback != second.describe(path).fallback
 
 
@@ -109,21 +123,21 @@ def test_a_changed_picture_is_another_file_even_with_the_same_size_and_time(root
     import os
 
     path = _save(root, "a.bmp", Image.fromarray(_scene(300, 150)))
-    book = ImageLibrary(root, CODEC)
+    book = Ordered(root, CODEC)
     first = book.want(book.describe(path)).fallback
-    book.save()
+    book.save(book.jobs.values())
     stat = (root / path).stat()
     other = root / "content/pictures/b.bmp"
     Image.fromarray(_scene(300, 150)[::-1].copy()).save(other)
     os.utime(other, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     other.replace(root / path)
     assert (root / path).stat().st_size == stat.st_size
-    assert ImageLibrary(root, CODEC).describe(path).fallback != first
+    assert Ordered(root, CODEC).describe(path).fallback != first
 
 
 def test_transparency_survives_with_a_webp_fallback(root):
     scene = np.dstack([_scene(300, 150), np.full((150, 300), 90, np.uint8)])
-    book = ImageLibrary(root, CODEC)
+    book = Ordered(root, CODEC)
     book.want(book.describe(_save(root, "a.png", Image.fromarray(scene))))
     made = _make(root, book)
     assert {image.format for image in made.values()} == {"AVIF", "WEBP"}
@@ -135,7 +149,7 @@ def test_hidden_colours_do_not_show_at_the_edge_of_transparency(root):
     y, x = np.mgrid[0:300, 0:300]
     disc = np.hypot(x - 150, y - 150) < 110
     white = np.dstack([np.where(disc, 255, 0).astype(np.uint8)] * 4)
-    book = ImageLibrary(root, CODEC)
+    book = Ordered(root, CODEC)
     book.want(book.describe(_save(root, "a.png", Image.fromarray(white))))
     for name, image in _make(root, book).items():
         pixels = np.asarray(image.convert("RGBA"))
@@ -145,7 +159,7 @@ def test_hidden_colours_do_not_show_at_the_edge_of_transparency(root):
 
 def test_a_small_transparent_avif_gets_a_fallback_that_keeps_it(root):
     scene = np.dstack([_scene(256, 256), np.full((256, 256), 90, np.uint8)])
-    book = ImageLibrary(root, CODEC)
+    book = Ordered(root, CODEC)
     book.want(book.describe(_save(root, "a.avif", Image.fromarray(scene))))
     made = _make(root, book)
     assert sorted(image.format for image in made.values()) == ["AVIF", "WEBP"]
@@ -180,10 +194,10 @@ def test_nothing_private_is_published(root, form, size):
     content = _private(form, size)
     assert any(secret in content for secret in SECRETS)
     (root / "content/pictures/photo").write_bytes(content)
-    book = ImageLibrary(root, CODEC)
+    book = Ordered(root, CODEC)
     shown = book.want(book.describe("content/pictures/photo"))
-    assert book.make(book.missing(), 1) == []
-    files = {address: Path(file).read_bytes() for address, file in book.files()}
+    assert book.make(book.missing(book.jobs.values()), 1) == []
+    files = {address: Path(file).read_bytes() for address, (file, _) in book.files(book.jobs.values()).items()}
     for address, published in files.items():
         assert not any(secret in published for secret in SECRETS), address
         assert b"Exif" not in published and b"Photoshop" not in published, address
@@ -194,19 +208,19 @@ def test_nothing_private_is_published(root, form, size):
 
 def test_a_link_leads_to_the_bytes_that_were_filed(root):
     """A rendition of 1280 pixels is not what was filed; a reader who doubts the evidence wants the file itself."""
-    book = ImageLibrary(root, CODEC)
+    book = Ordered(root, CODEC)
     path = _save(root, "a.png", Image.fromarray(_scene(900, 450)))
     shown = book.want(book.describe(path))
-    assert book.make(book.missing(), 1) == []
+    assert book.make(book.missing(book.jobs.values()), 1) == []
     assert shown.filed.startswith(FILED)
-    assert Path(dict(book.files())[shown.filed]).read_bytes() == (root / path).read_bytes()
+    assert Path(book.files(book.jobs.values())[shown.filed][0]).read_bytes() == (root / path).read_bytes()
 
 
 @pytest.mark.parametrize(("size", "mode", "form"), [((60, 33_000), "RGB", "AVIF"), ((60, 17_000), "RGBA", "WEBP")])
 def test_a_picture_too_tall_for_the_codecs_is_refused_by_name(root, size, mode, form):
     path = _save(root, "tower.png", Image.new(mode, size, "red"))
     with pytest.raises(ValueError, match=rf"'tower.png' would be published at 60x{size[1]}, where {form} holds"):
-        ImageLibrary(root, CODEC).describe(path)
+        Ordered(root, CODEC).describe(path)
 
 
 def test_an_edit_that_puts_size_and_time_back_is_seen(root):
@@ -216,14 +230,14 @@ def test_an_edit_that_puts_size_and_time_back_is_seen(root):
     path = _save(root, "a.bmp", Image.fromarray(_scene(300, 150)))
     place = root / path
     os.utime(place, (1, 1))
-    book = ImageLibrary(root, CODEC)
+    book = Ordered(root, CODEC)
     before = book.probe(path)
-    book.save()
+    book.save(book.jobs.values())
     with place.open("r+b") as file:
         file.seek(-9, io.SEEK_END)
         file.write(b"changed")
     os.utime(place, (1, 1))
-    assert ImageLibrary(root, CODEC).probe(path).sha256 != before.sha256
+    assert Ordered(root, CODEC).probe(path).sha256 != before.sha256
 
 
 @pytest.mark.parametrize(("on_disk", "asked"), [("NFD", "NFC"), ("NFC", "NFD")])
@@ -232,7 +246,7 @@ def test_a_name_is_found_in_either_form_of_unicode(root, on_disk, asked):
     name = "Müller/Straße.png"
     (root / "content/pictures" / unicodedata.normalize(on_disk, "Müller")).mkdir()
     path = _save(root, unicodedata.normalize(on_disk, name), Image.fromarray(_scene(30, 20)))
-    book = ImageLibrary(root, CODEC)
+    book = Ordered(root, CODEC)
     assert book.locate(unicodedata.normalize(asked, name)) == path
     assert book.locate(unicodedata.normalize(asked, f"content/pictures/{name}")) == path
     assert book.describe(unicodedata.normalize(asked, f"content/pictures/{name}")).path == path
@@ -245,7 +259,7 @@ def test_grey_and_sixteen_bit_and_palette_pictures_are_read(root):
         "deep.png": Image.fromarray(grey.astype(np.uint16) * 257),
         "palette.png": Image.fromarray(_scene(300, 150)).quantize(64),
     }.items():
-        book = ImageLibrary(root, CODEC)
+        book = Ordered(root, CODEC)
         book.want(book.describe(_save(root, name, image)))
         made = _make(root, book)
         widest = np.asarray(max(made.values(), key=lambda one: one.size).convert("L"), float)
@@ -257,7 +271,7 @@ def test_a_picture_taken_sideways_is_published_upright(root):
     """Cameras note the turn in EXIF; AVIF renditions carry none."""
     exif = Image.Exif()
     exif[0x0112] = 6
-    book = ImageLibrary(root, CODEC)
+    book = Ordered(root, CODEC)
     shown = book.want(book.describe(_save(root, "a.jpg", Image.fromarray(_scene(600, 300)), exif=exif)))
     assert shown.widest[1:] == (300, 600)
     made = _make(root, book)
@@ -269,7 +283,7 @@ def test_a_picture_taken_sideways_is_published_upright(root):
 def test_treated_renditions_are_what_effects_make_of_the_picture(root):
     """The label says treatment, severity and seed: the pixels must be those."""
     path = _save(root, "a.png", Image.fromarray(_scene(300, 150)))
-    book = ImageLibrary(root, CODEC)
+    book = Ordered(root, CODEC)
     shown = book.want(book.describe(path, "intentional_blur", 0.8, 3))
     plain = book.want(book.describe(path))
     assert shown.fallback != plain.fallback
@@ -286,7 +300,7 @@ def test_colours_of_a_profile_are_converted_in_every_rendition(root):
     for name, options in {"a.jpg": {"quality": 95}, "small.webp": {"lossless": True}}.items():
         picture = Image.new("RGB", (600, 300) if name == "a.jpg" else (300, 150), (200, 60, 60))
         path = _save(root, name, picture, icc_profile=profiles.rgb(profiles.P3, (2.2,)), **options)
-        book = ImageLibrary(root, CODEC)
+        book = Ordered(root, CODEC)
         plain, treated = book.describe(path), book.describe(path, "intentional_blur", 0.1, 1)
         for work in (plain, treated):
             book.want(work)
@@ -305,7 +319,7 @@ def test_other_code_and_other_libraries_are_other_files(root, monkeypatch, chang
     from pages.images import library
 
     path = _save(root, "a.png", Image.fromarray(_scene(300, 150)))
-    before = ImageLibrary(root, CODEC).describe(path).fallback
+    before = Ordered(root, CODEC).describe(path).fallback
     if changed.endswith(".py"):
         for name in ("effects", "pages"):
             shutil.copytree(library.CODE / name, root / "code" / name)
@@ -315,12 +329,12 @@ def test_other_code_and_other_libraries_are_other_files(root, monkeypatch, chang
     else:
         version = library._version
         monkeypatch.setattr(library, "_version", lambda package: version(package) + "1" * (package == changed))
-    assert ImageLibrary(root, CODEC).describe(path).fallback != before
+    assert Ordered(root, CODEC).describe(path).fallback != before
 
 
 def test_other_severity_and_other_seed_are_other_files(root):
     path = _save(root, "a.png", Image.fromarray(_scene(300, 150)))
-    book = ImageLibrary(root, CODEC)
+    book = Ordered(root, CODEC)
     assert len({book.describe(path, "intentional_blur", s, n).fallback for s in (0.4, 0.5) for n in (1, 2)}) == 4
 
 
@@ -329,7 +343,7 @@ def _draw(root: Path, inputs) -> np.ndarray:
 
 
 def test_a_plate_is_drawn_again_when_its_inputs_change(root):
-    book = ImageLibrary(root, CODEC)
+    book = Ordered(root, CODEC)
     one = book.want(book.describe_plate(GeneratedImage("sheet", 60, 40, _draw, {"grey": 90})))
     two = book.want(book.describe_plate(GeneratedImage("sheet", 60, 40, _draw, {"grey": 91})))
     assert one.fallback != two.fallback
@@ -341,13 +355,13 @@ def test_encoders_in_several_processes_give_the_same_bytes(root):
     paths = [_save(root, f"{n}.png", Image.fromarray(_scene(300 + n, 150))) for n in range(4)]
     made = []
     for jobs in (1, 3):
-        book = ImageLibrary(root, CODEC)
+        book = Ordered(root, CODEC)
         for path in paths:
             book.want(book.describe(path))
         for file in (root / ".cache/pictures").glob("*"):
             file.unlink()
-        assert book.make(book.missing(), jobs) == []
-        made.append({address: Path(file).read_bytes() for address, file in book.files()})
+        assert book.make(book.missing(book.jobs.values()), jobs) == []
+        made.append({address: Path(file).read_bytes() for address, (file, _) in book.files(book.jobs.values()).items()})
     assert made[0] == made[1]
 
 
@@ -355,7 +369,7 @@ def test_cmyk_and_damaged_metadata_do_not_stop_a_build(root):
     content = io.BytesIO()
     Image.fromarray(_scene(300, 150)).convert("CMYK").save(content, "JPEG")
     (root / "content/pictures/a.jpg").write_bytes(content.getvalue())
-    book = ImageLibrary(root, CODEC)
+    book = Ordered(root, CODEC)
     book.want(book.describe("content/pictures/a.jpg"))
     assert {image.mode for image in _make(root, book).values()} == {"RGB"}
 
