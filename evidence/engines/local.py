@@ -7,19 +7,23 @@ one by one when all pictures are there; pairwise judges come last. What waits fo
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
+from typing import Any
 
 from evidence import generators, scorers
+from evidence.cards.models import ModelCard
 from evidence.engines import Options, Reporter, Tally
-from evidence.engines.pipeline import GeneratorLoader, free, make_pictures, side_stream
+from evidence.engines.pipeline import GeneratorLoader, free, make_all, side_stream
 from evidence.interfaces import Generator, Judge, Scorer
 from evidence.jobs.comparing import compare
 from evidence.jobs.pictures import batched, finished
 from evidence.jobs.plan import Comparison, PictureJob, Plan
 from evidence.jobs.scoring import ScorerPool
+from evidence.order.sweep import USABLE, activations_gib
 from evidence.registry import PictureKind
+from evidence.samples.claims import Claims
 from evidence.samples.store import Store, without_secrets
 
 TOGETHER = 8  # pictures at most that go to the scorers in one call
@@ -59,17 +63,18 @@ def run(
     return tally
 
 
-def _make(plan: Plan, store: Store, loader: GeneratorLoader, bench: ScorerPool, report: Reporter, tally: Tally) -> None:
+def _make(plan: Plan, store: Store, loader: GeneratorLoader, pool: ScorerPool, report: Reporter, tally: Tally) -> None:
     """All pictures, and the scores of the scorers that are loaded beside the generators."""
-    bench.prepare()
+    pool.prepare()
     waiting: SimpleQueue[str | None] = SimpleQueue()
 
     def made(job: PictureJob) -> None:
         report.advance("generate")
         waiting.put(job.key)
 
-    with ThreadPoolExecutor(1, "score") as scoring:
-        scored = scoring.submit(_score, bench, waiting, loader.options.device, report)
+    claims = Claims(store.root)
+    with ThreadPoolExecutor(1, "score") as scoring, claims.renewed():
+        scored = scoring.submit(_score, pool, waiting, loader.options.device, report)
         try:
             for model, kind, jobs in plan.groups():
                 due = []
@@ -78,7 +83,7 @@ def _make(plan: Plan, store: Store, loader: GeneratorLoader, bench: ScorerPool, 
                         made(job)
                     else:
                         due.append(job)
-                _draw(loader, model, kind, due, store, made, report, tally)
+                _draw(loader, model, kind, due, store, made, report, tally, claims)
             for reference in plan.given:
                 waiting.put(reference)
         finally:
@@ -110,6 +115,7 @@ def _draw(
     made: Callable[[PictureJob], None],
     report: Reporter,
     tally: Tally,
+    claims: Claims,
 ) -> None:
     if not jobs or model in tally.unavailable:
         return
@@ -118,22 +124,30 @@ def _draw(
     except Exception as error:
         unavailable(model, error, tally, report)
         return
-    make_pictures(generator, jobs, store, loader.options, made)
+    make_all(generator, jobs, store, loader.options, made, claims)
 
 
 def residents(plan: Plan, device: str) -> tuple[list[str], list[str]]:
-    """Scorers that stay loaded beside the largest generator, and those that wait until it is gone."""
-    room = memory_gib(device) * 0.9
-    local = [m.card for m in plan.participants.models.values() if not m.card.remote]
-    room -= max((card.memory_gib or ASSUMED_GIB for card in local), default=0.0)
+    """Scorers that stay loaded beside the generator that takes most, its batch included, and those that wait until it
+    is gone."""
+    room = memory_gib(device) * USABLE - max(map(_peak_gib, plan.jobs_by_model()), default=0.0)
+    local = any(not m.card.remote for m in plan.participants.models.values())
     beside: list[str] = []
     after: list[str] = []
     for name, card in plan.participants.scorers.items():
         need = card.memory_gib or ASSUMED_GIB
-        room_after = room - need
-        (beside if room_after >= 0 or not local else after).append(name)
-        room = room_after if room_after >= 0 else room
+        fits = room >= need or not local
+        (beside if fits else after).append(name)
+        room -= need if fits else 0.0
     return beside, after
+
+
+def _peak_gib(drawn: tuple[ModelCard, Mapping[str, Any]]) -> float:
+    """What a generator takes while it samples: its weights, and the activations of a batch."""
+    card, settings = drawn
+    if card.remote:
+        return 0.0
+    return (card.memory_gib or ASSUMED_GIB) + activations_gib(settings)
 
 
 def memory_gib(device: str) -> float:

@@ -24,16 +24,27 @@ from evidence.jobs.pictures import batched, draw, keep, request_of, requests_of
 from evidence.jobs.plan import Participants, PictureJob
 from evidence.jobs.scoring import LOADING
 from evidence.registry import ADAPTERS, PictureKind
+from evidence.samples.claims import Claims
 from evidence.samples.provenance import made_here
 from evidence.samples.store import Store
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+LOADED = ("dtype", "variant", "compile")  # settings that say which weights are loaded, and how
+WAIT = 0.5  # seconds between two looks at what another worker has claimed
+DEATHS = 3  # of workers while they made one picture, after which it counts as failed
 IN_FLIGHT = 4  # batches between the sampler and the disk
 ENCODERS = 2  # threads that write PNG: one takes 0.2 s for a megapixel
 
 Made = dict[str, Any]  # where and with what
+
+
+class WorkerDied(Exception):
+    """No picture: whoever made it died, again and again."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__(f"its worker died {times} times while it was made; --retry-failed tries once more")
 
 
 class GeneratorLoader:
@@ -49,8 +60,9 @@ class GeneratorLoader:
     def load(self, model: str, kind: PictureKind) -> Generator:
         weights = {
             **self.participants.weights(model),
-            "lora_scale": None,
-        }  # the adapter sets the scale before each sampling
+            "lora_scale": None,  # the adapter sets the scale before each sampling
+            "loaded": [self.participants.settings(model, kind).get(name) for name in LOADED],
+        }
         if weights != self.weights:
             self.generator = None
             free()
@@ -95,9 +107,15 @@ class PictureWriter:
     prompts the text window of the generator cuts, where that is known."""
 
     def __init__(
-        self, store: Store, done: Callable[[PictureJob], None], room: int, cut: Mapping[str, bool] | None = None
+        self,
+        store: Store,
+        done: Callable[[PictureJob], None],
+        room: int,
+        cut: Mapping[str, bool] | None = None,
+        release: Callable[[str], None] | None = None,
     ) -> None:
         self.store, self.done, self.room, self.cut = store, done, threading.Semaphore(room), cut or {}
+        self.unclaim = release or (lambda key: None)
         self.pool = ThreadPoolExecutor(ENCODERS, "encode")
         self.under_way: deque[Future[None]] = deque()
 
@@ -128,27 +146,73 @@ class PictureWriter:
         try:
             keep(job, outcome, self.store, {**made, **known}, started, shared)
         finally:
+            self.unclaim(job.key)
             self.room.release()
         self.done(job)
 
 
-def make_pictures(
-    generator: Generator, jobs: Sequence[PictureJob], store: Store, options: Options, done: Callable[[PictureJob], None]
+def make_all(
+    generator: Generator,
+    jobs: Sequence[PictureJob],
+    store: Store,
+    options: Options,
+    done: Callable[[PictureJob], None],
+    claims: Claims,
 ) -> None:
-    """Makes the pictures of jobs that share this generator. Remote ones run `parallel` calls at a time."""
-    batches = list(batched(jobs, jobs[0].batch))
+    """Makes the pictures of jobs that share this generator. What another worker has claimed is waited for, and made
+    here if that one dies."""
+    left = make_pictures(generator, jobs, store, options, done, claims)
+    while left:
+        free = [job for job in left if not claims.others(job.key)]
+        for job in free:
+            if store.get(job.key) is not None:
+                done(job)
+        left = [job for job in left if job not in free]
+        if lost := [job for job in free if store.get(job.key) is None]:
+            left += make_pictures(generator, lost, store, options, done, claims)
+        if left and not free:
+            time.sleep(WAIT)
+
+
+def make_pictures(
+    generator: Generator,
+    jobs: Sequence[PictureJob],
+    store: Store,
+    options: Options,
+    done: Callable[[PictureJob], None],
+    claims: Claims | None = None,
+) -> list[PictureJob]:
+    """Makes the pictures of jobs that share this generator. Remote ones run `parallel` calls at a time. Returns the
+    jobs that other workers have claimed."""
+    suspects = [job for job in jobs if claims and claims.deaths(job.key)]
+    # alone, so that one that kills its worker takes no other with it
+    batches: list[Sequence[PictureJob]] = [[job] for job in suspects]
+    batches += batched([job for job in jobs if job not in suspects], jobs[0].batch)
     remote = ADAPTERS[jobs[0].identity["adapter"]].remote
     made = made_here("remote" if remote else options.device)
     prompts = [] if remote else list(dict.fromkeys(job.spec.prompt for job in jobs))
     cut = dict(zip(prompts, generator.truncated(prompts), strict=True)) if prompts else {}
-    with PictureWriter(store, done, max(IN_FLIGHT * jobs[0].batch, options.parallel), cut) as desk:
+    claimed: list[PictureJob] = []
+
+    def ours(batch: Sequence[PictureJob]) -> Sequence[PictureJob]:
+        mine = [job for job in batch if claims is None or claims.take(job.key)]
+        claimed.extend(job for job in batch if job not in mine)
+        deadly = [job for job in mine if claims and claims.deaths(job.key) >= DEATHS]
+        for job in deadly:
+            writer.reserve(1)
+            writer.write(job, WorkerDied(DEATHS), {**made, "attempts": DEATHS}, time.perf_counter())
+        return [job for job in mine if job not in deadly]
+
+    release = claims.release if claims else None
+    with PictureWriter(store, done, max(IN_FLIGHT * jobs[0].batch, options.parallel), cut, release) as writer:
 
         def one(batch: Sequence[PictureJob]) -> None:
-            desk.reserve(len(batch))
-            draw(generator, batch, store, options.retries, made, desk.write)
+            if mine := ours(batch):
+                writer.reserve(len(mine))
+                draw(generator, mine, store, options.retries, made, writer.write)
 
         if isinstance(generator, Staged):
-            failed = _staged(generator, batches, desk, made, side_stream(options.device))
+            failed = _staged(generator, batches, writer, made, side_stream(options.device), ours)
             batches = [[job] for job in failed]  # each failure is its own
         if remote:
             with ThreadPoolExecutor(options.parallel, "call") as calls:
@@ -156,44 +220,50 @@ def make_pictures(
         else:
             for batch in batches:
                 one(batch)
+    return claimed
 
 
 def _staged(
     generator: Staged,
     batches: list[Sequence[PictureJob]],
-    desk: PictureWriter,
+    writer: PictureWriter,
     made: Made,
     beside: Callable[[], AbstractContextManager[None]],
+    ours: Callable[[Sequence[PictureJob]], Sequence[PictureJob]],
 ) -> list[PictureJob]:
-    """Texts first, once; then sampling here and decoding on a thread. Returns the jobs of batches that failed."""
+    """Texts first, once; then sampling here and decoding on a thread. Returns the jobs of batches that failed: why is
+    told apart when their pictures are drawn one by one."""
     told = {**made, "attempts": 1, "batch": batches[0][0].batch}
     failed: list[PictureJob] = []
 
     def give_up(batch: Sequence[PictureJob]) -> None:
         failed.extend(batch)
-        desk.release(len(batch))
+        writer.release(len(batch))
 
     def decode(batch: Sequence[PictureJob], latents: object, started: float) -> None:
+        written = 0
         try:
             with beside():
                 images = generator.decode(latents)[: len(batch)]
-        except Exception:  # it is told apart when the pictures are drawn one by one
-            give_up(batch)
-            return
-        for job, image in zip(batch, images, strict=True):
-            desk.write(job, image, told, started, len(batch))
+            for job, image in zip(batch, images, strict=True):
+                writer.write(job, image, told, started, len(batch))
+                written += 1
+        except Exception:
+            give_up(batch[written:])
 
     try:
         generator.encode([request_of(job, None) for batch in batches for job in batch])
-    except Exception:  # likewise
+    except Exception:
         return [job for batch in batches for job in batch]
     with ThreadPoolExecutor(1, "decode") as decoder:
-        for batch in batches:
-            desk.reserve(len(batch))
+        for whole in batches:
+            if not (batch := ours(whole)):
+                continue
+            writer.reserve(len(batch))
             started = time.perf_counter()
             try:
-                latents = generator.denoise(requests_of(batch, desk.store))
-            except Exception:  # likewise
+                latents = generator.denoise(requests_of(batch, writer.store))
+            except Exception:
                 give_up(batch)
             else:
                 decoder.submit(decode, batch, latents, started)

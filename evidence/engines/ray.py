@@ -2,8 +2,8 @@
 
 Every stage is a pool of actors with its own need of GPUs, streaming, with Ray's back-pressure. Actors write samples to
 the same content-addressed store as the local engine, through the same functions, so results are the same byte for byte
-and a run that was broken off goes on where the samples end; Ray's own checkpoint only spares the re-reading. The
-project and its run folder must lie at the same path on every node.
+and a run that was broken off goes on where the samples end. Each actor finds the device that Ray gives it. The project
+and its run folder must lie at the same path on every node.
 
 Actors that take every CPU leave none for reading, and the pipeline then hangs without a word (ray #44687): such a plan
 is refused before it starts.
@@ -11,9 +11,12 @@ is refused before it starts.
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import logging
 import pickle
-import shutil
+import socket
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,13 +26,15 @@ from typing import TYPE_CHECKING, Any
 
 from evidence import scorers
 from evidence.engines import Options, Reporter, Tally
-from evidence.engines.pipeline import GeneratorLoader, make_pictures
+from evidence.engines.pipeline import GeneratorLoader, make_all
 from evidence.interfaces import Generator, Staged
 from evidence.jobs.comparing import compare
 from evidence.jobs.pictures import finished, pixels_of, request_of, sources
 from evidence.jobs.plan import Plan
 from evidence.jobs.scoring import ScorerPool
+from evidence.ready import device_here
 from evidence.registry import PictureKind
+from evidence.samples.claims import Claims
 from evidence.samples.identity import key_of
 from evidence.samples.store import Store, without_secrets
 from ledger.problems import InputError, Problem
@@ -41,6 +46,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 TOGETHER = 8  # cards that go to an actor in one call
+REACHED = 5.0  # seconds in which an address must answer
 READING = 1.0  # CPUs that reading and writing tasks need
 
 
@@ -93,13 +99,15 @@ def run(plan: Plan, store: Store, options: Options, report: Reporter) -> Tally:
     tally = Tally()
     store.sweep()
     logging.getLogger("ray.data").setLevel(logging.ERROR)
-    with _cluster(options):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_cluster(options))
         there = ray.cluster_resources()
         cpus, gpus = float(there.get("CPU", 0)), float(there.get("GPU", 0))
         chosen = pools(options, cpus, gpus)
         check(chosen, cpus, gpus)
         shared: dict[str, Any] = {"root": str(store.root), "options": options, "threads": _threads()}
-        folder = store.root.parent / "ray"
+        (store.root.parent / "ray").mkdir(parents=True, exist_ok=True)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=store.root.parent / "ray")))
         for keys in (_due(plan, wave, store, options) for wave in _waves(plan)):
             if not keys:
                 continue
@@ -112,23 +120,43 @@ def run(plan: Plan, store: Store, options: Options, report: Reporter) -> Tally:
 
 @contextmanager
 def _cluster(options: Options) -> Iterator[None]:
-    """A Ray that is there already, or one that lives as long as the run."""
+    """A Ray that is there already, the one at the address, or one that lives as long as the run: never one that a file
+    on this machine happens to name. InputError for an address that does not answer."""
     import ray
 
     if ray.is_initialized():
         yield
         return
-    ray.init(
-        address=options.address or None,
-        runtime_env={"env_vars": {"PYTHONPATH": str(ROOT)}},
-        include_dashboard=False,
-        logging_level="ERROR",
-        log_to_driver=False,
-    )
+    _reach(options.address)
+    try:
+        ray.init(
+            address=options.address or "local",
+            runtime_env={"env_vars": {"PYTHONPATH": str(ROOT)}},
+            include_dashboard=False,
+            logging_level="ERROR",
+            log_to_driver=False,
+        )
+    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        mend = "a cluster with token authentication needs RAY_AUTH_MODE=token and its token"
+        raise InputError(
+            [Problem("--address", 0, options.address, f"no cluster can be joined: {first}; {mend}")]
+        ) from None
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _reach(address: str) -> None:
+    """Raises InputError within seconds where nobody listens; Ray itself would try for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=REACHED).close()
+    except OSError as error:
+        raise InputError([Problem("--address", 0, address, f"nobody listens there ({type(error).__name__})")]) from None
 
 
 def _threads() -> int:
@@ -172,17 +200,15 @@ def _stream(
     tally: Tally,
     report: Reporter,
 ) -> None:
-    """One pipeline: read -> map ... -> write. What actors report comes back with the written cards."""
+    """One pipeline: read -> map ... What actors report comes back with each row as it is done."""
     import pyarrow
     import pyarrow.parquet as parquet
     import ray
 
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
     (folder / "plan").write_bytes(pickle.dumps(plan))
     parquet.write_table(pyarrow.table({"key": list(keys), "note": [""] * len(keys)}), folder / "jobs.parquet")
     blocks = min(len(keys), 4 * sum(chosen[stage].size for stage, _ in stages))
-    with _context(folder / "checkpoint"):
+    with _context():
         data = ray.data.read_parquet(str(folder / "jobs.parquet"), override_num_blocks=blocks)
         for stage, actor in stages:
             pool = chosen[stage]
@@ -194,34 +220,32 @@ def _stream(
                 num_cpus=pool.cpus,
                 num_gpus=pool.gpus,
             )
-        data.write_parquet(str(folder / "done"))
-    for card in parquet.read_table(folder / "done").to_pylist():
-        for line in filter(None, card["note"].split("\n")):
-            name, _, why = line.partition("\t")
-            if name not in tally.unavailable:
-                tally.unavailable[name] = why
-                report.say(f"{name}: skipped: {why}")
-        for stage, _ in stages:
-            report.advance(stage, len(plan.scorings.get(card["key"], ())) if stage == "score" else 1)
-    shutil.rmtree(folder, ignore_errors=True)
+        for row in data.iter_rows():
+            _tell(plan, row, [stage for stage, _ in stages], tally, report)
+
+
+def _tell(plan: Plan, row: Mapping[str, Any], stages: Sequence[str], tally: Tally, report: Reporter) -> None:
+    for line in filter(None, row["note"].split("\n")):
+        name, _, why = line.partition("\t")
+        if name not in tally.unavailable:
+            tally.unavailable[name] = why
+            report.say(f"{name}: skipped: {why}")
+    for stage in stages:
+        report.advance(stage, len(plan.scorings.get(row["key"], ())) if stage == "score" else 1)
 
 
 @contextmanager
-def _context(checkpoint: Path) -> Iterator[None]:
-    """Checkpointed, no failed block forgiven, no progress bars of Ray's own."""
+def _context() -> Iterator[None]:
+    """No failed block forgiven, no progress bars of Ray's own."""
     import ray
-    from ray.data.checkpoint import CheckpointConfig
 
     context = ray.data.DataContext.get_current()
-    before = context.checkpoint_config, context.max_errored_blocks, context.enable_progress_bars
-    context.checkpoint_config = CheckpointConfig(
-        id_column="key", checkpoint_path=str(checkpoint), delete_checkpoint_on_success=True
-    )
+    before = context.max_errored_blocks, context.enable_progress_bars
     context.max_errored_blocks, context.enable_progress_bars = 0, False
     try:
         yield
     finally:
-        context.checkpoint_config, context.max_errored_blocks, context.enable_progress_bars = before
+        context.max_errored_blocks, context.enable_progress_bars = before
 
 
 class Actor:
@@ -232,7 +256,8 @@ class Actor:
 
         torch.set_num_threads(threads)
         self.plan: Plan = pickle.loads(Path(plan).read_bytes())
-        self.store, self.options = Store(Path(root)), options
+        self.store = Store(Path(root))
+        self.options = options if options.device else dataclasses.replace(options, device=device_here())
         self.notes: dict[str, str] = {}
         self.prepare()
 
@@ -260,6 +285,8 @@ class Draw(Actor):
     def prepare(self) -> None:
         self.loader = GeneratorLoader(self.plan.participants, self.options)
         self.held: tuple[tuple[int, str, PictureKind], Generator] | None = None
+        self.claims = Claims(self.store.root)
+        self.claims.keep()
 
     def work(self, keys: list[str]) -> None:
         jobs = [self.plan.pictures[key] for key in keys if key in self.plan.pictures]
@@ -272,7 +299,7 @@ class Draw(Actor):
             except Exception as error:
                 self.unavailable(group[1], error)
                 continue
-            make_pictures(generator, list(together), self.store, self.options, lambda _: None)
+            make_all(generator, list(together), self.store, self.options, lambda _: None, self.claims)
 
     def _generator(self, group: tuple[int, str, PictureKind]) -> Generator:
         if self.held is None or self.held[0] != group:

@@ -2,7 +2,8 @@
 
 A key is read from the environment when a request is made and stands in no attribute, recipe or error text: whatever a
 server says is cut short and every stretch of the key in it is blotted out. A client's own retries are off; whether
-another try can help is for the engine to decide. 4xx is final, except 429.
+another try can help is for the engine to decide. 4xx is final, except 408 and
+429.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+import math
 import os
+import re
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -18,6 +21,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar, Self
 
+import httpx
 from PIL import Image, UnidentifiedImageError
 
 from evidence.cards.models import ModelCard
@@ -27,7 +31,11 @@ from evidence.registry import ADAPTERS, Setting
 from evidence.weights import UNPINNED, Unavailable
 from ledger.schema import Recipe
 
+ASPECT = 0.03  # by how much the proportions of a picture may depart from those asked for
+SMALLEST, LARGEST = 64, 8192  # pixels of a side of a picture that a service may send
+ONE_COLOUR = 0.95  # share of pixels of exactly one colour from which a service's picture counts as a notice
 STRETCH = 6  # characters of a key that may not be shown in a card
+_PASSING = re.compile(r"out of memory|try again|temporar|overloaded|rate limit|timed? ?out", re.IGNORECASE)
 SAID = 160  # characters of a server's answer that an error quotes
 
 
@@ -86,8 +94,11 @@ class Remote(ABC):
             raise GenerationFailed(f"{self.card.label} takes neither a picture nor a negative prompt")
         key, failure = self._key(), None
         base_url = os.environ.get(self.endpoint_variable) or self.endpoint
+        limit = float(self.settings["timeout"] or 0)
         try:
-            answer = within(float(self.settings["timeout"] or 0), lambda: self._ask(request, key, base_url))
+            answer = within(limit, lambda: self._ask(request, key, base_url))
+        except httpx.TimeoutException:
+            failure = GenerationFailed(f"no answer within {limit:g} s", retryable=True)
         except GenerationFailed as error:
             failure = GenerationFailed(
                 blotted(error.reason, key), retryable=error.retryable, retry_after=error.retry_after
@@ -96,11 +107,27 @@ class Remote(ABC):
             failure = classified(*self._failure(error), key)
         if failure is not None:
             raise failure
-        return opened(answer)
+        picture = opened(answer)
+        if why := self._misshapen(picture):
+            raise GenerationFailed(f"the picture is {why}", retryable=True)
+        return picture
+
+    def _misshapen(self, picture: Image.Image) -> str:
+        """Why a picture is not of the form that was asked for; empty where it is, or where nothing was asked for."""
+        width, height = self.settings.get("width"), self.settings.get("height")
+        size = f"{picture.width}x{picture.height}"
+        if width and height and (width, height) != picture.size:
+            return f"{size}, asked for was {width}x{height}"
+        across, _, down = str(self.settings.get("aspect_ratio") or "").partition(":")
+        if across.isdigit() and down.isdigit() and not (width and height):
+            ratio = picture.width / picture.height / (int(across) / int(down))
+            if not 1 / (1 + ASPECT) <= ratio <= 1 + ASPECT:
+                return f"{size}, asked for was {across}:{down}"
+        return "" if min(picture.size) >= SMALLEST and max(picture.size) <= LARGEST else f"{size}: no picture's size"
 
 
 def within(seconds: float, call: Callable[[], bytes | str]) -> bytes | str:
-    """Runs the call for at most `seconds`. A client's own limit starts again with every byte that drips in."""
+    """Runs the call for at most `seconds`, and comes back on time; `transport.Limited` ends the connection."""
     outcome: list[Any] = []
 
     def run() -> None:
@@ -121,12 +148,16 @@ def within(seconds: float, call: Callable[[], bytes | str]) -> bytes | str:
 
 
 def classified(said: str, status: int | None, headers: dict[str, str], key: str) -> GenerationFailed:
-    """Retryable: no whole answer, 429 and 5xx. Everything else would fail again."""
-    retryable = status is None or status == 429 or status >= 500
+    """Retryable: no whole answer, 408, 429, 5xx, and what says of itself that it will pass. A wrong key or an empty
+    account (401, 402) is no property of the sample: it is tried again, in another run."""
+    passing = status is None or status in (408, 429) or status >= 500 or bool(_PASSING.search(said))
+    account = status in (401, 402)
     place = "no complete answer" if status is None else f"HTTP {status}"
     text = blotted(" ".join(said.split()), key)[:SAID]
     return GenerationFailed(
-        f"{place}: {text}" if text else place, retryable=retryable, retry_after=waiting_time(headers)
+        f"{place}: {text}" if text else place,
+        retryable=passing or account,
+        retry_after=math.inf if account else waiting_time(headers),
     )
 
 
@@ -162,7 +193,15 @@ def opened(answer: bytes | str) -> Image.Image:
     except (binascii.Error, UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         reason = f"the answer holds no whole picture ({type(error).__name__})"
     else:
-        if not (refused := reason_to_refuse(picture)):
+        refused = reason_to_refuse(picture) or _notice(picture)
+        if not refused:
             return picture
         reason = f"the picture is {refused}"
     raise GenerationFailed(reason, retryable=True)
+
+
+def _notice(picture: Image.Image) -> str:
+    """A card with a message: nearly all of it is one colour, to the grey level."""
+    counts = picture.getcolors(picture.width * picture.height) or []
+    share = max((count for count, _ in counts), default=0) / (picture.width * picture.height)
+    return "one colour but for a few marks, as a service's notice is" if share > ONE_COLOUR else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from evidence.generators.openai_client import OpenAIClient
+from evidence.generators.openai_client import OpenAIClient, told_inside
 from evidence.interfaces import GenerationFailed, Request
 
 
@@ -20,6 +20,8 @@ class OpenAIImages(OpenAIClient):
             size=f"{self.settings['width']}x{self.settings['height']}",
             quality=self.settings["quality"],  # type: ignore[arg-type]
         )
+        if failure := told_inside(answer, key):
+            raise failure
         pictures = getattr(answer, "data", None) or []
         if not pictures or not pictures[0].b64_json:
             raise GenerationFailed("an answer without a picture", retryable=True)

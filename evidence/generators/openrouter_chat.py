@@ -1,4 +1,4 @@
-"""A chat model that stored with a picture, through OpenRouter and the official openai client (Nano Banana).
+"""A chat model that answers with a picture, through OpenRouter and the official openai client (Nano Banana).
 
 An answer in words only is a failure worth another try; the service takes no seed, so none is recorded.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from evidence.generators.openai_client import OpenAIClient
+from evidence.generators.openai_client import OpenAIClient, field, told_inside
 from evidence.interfaces import GenerationFailed, Request
 
 
@@ -21,17 +21,15 @@ class OpenRouterChat(OpenAIClient):
             messages=[{"role": "user", "content": f"{self.settings['instruction']}\n{request.prompt}"}],
             extra_body={"modalities": ["image", "text"]},
         )
+        if failure := told_inside(answer, key):
+            raise failure
         message: Any = answer.choices[0].message if getattr(answer, "choices", None) else None
         images = getattr(message, "images", None) or []
         if not images:
             said = " ".join(str(getattr(message, "content", "") or "").split())[:120]
             raise GenerationFailed(f"an answer without a picture: {said!r}", retryable=True)
-        url = str(_field(_field(images[0], "image_url"), "url"))
+        url = str(field(field(images[0], "image_url"), "url"))
         kind, _, content = url.partition(",")
         if not kind.startswith("data:image/") or not kind.endswith(";base64"):
             raise GenerationFailed(f"a picture in an unknown form: {kind[:40]!r}", retryable=False)
         return content
-
-
-def _field(holder: Any, name: str) -> Any:
-    return holder.get(name) if isinstance(holder, dict) else getattr(holder, name, None)

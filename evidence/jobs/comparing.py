@@ -10,7 +10,7 @@ from evidence.jobs.plan import Comparison, Plan
 from evidence.jobs.retry import RetryPolicy, with_retries
 from evidence.samples.identity import key_of
 from evidence.samples.provenance import made_here
-from evidence.samples.store import Store
+from evidence.samples.store import SampleDamaged, Store
 
 
 def compare(
@@ -26,7 +26,12 @@ def compare(
     key = key_of("judge", identity)
     if finished(store, key, retry_failed):
         return
-    a, b = (open_picture(source, reference, store) for source, reference in zip(both, references, strict=True))
+    try:
+        a, b = (open_picture(source, reference, store) for source, reference in zip(both, references, strict=True))
+    except (SampleDamaged, KeyError) as damage:
+        made = {**made_here("remote"), "judge": comparison.judge, "attempts": 0, "date": today()}
+        store.fail(key, "judge", identity, damage, made)
+        return
     order = bool(identity["order"])
     started = time.perf_counter()
     verdict, attempts = with_retries(lambda: judge.compare(a, b, comparison.prompt, order), retries)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from evidence.generators.refuse import reason_to_refuse
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Item = TypeVar("Item")
+NEVER = float("inf")  # seconds: not again in this run
 
 
 def batched(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
@@ -30,16 +32,19 @@ def request_of(job: PictureJob, source: Image | None) -> Request:
 
 
 def source_of(job: PictureJob, store: Store) -> Image | None:
-    """The picture that image-to-image starts from. GenerationFailed where it was never made."""
+    """The picture that image-to-image starts from. GenerationFailed where it was never made: for good only if making
+    that one failed for good."""
     source = job.spec.source
     if source is None:
         return None
     if isinstance(source, PictureFile):
         return open_rgb(source)
-    try:
-        return store.picture(str(job.identity["source"]))
-    except KeyError:
-        raise GenerationFailed("the picture to start from was not made", retryable=False) from None
+    key = str(job.identity["source"])
+    record = store.get(key)
+    if record is None or record.status != "done":
+        retryable = record is None or record.retryable
+        raise GenerationFailed("the picture to start from was not made", retryable=retryable, retry_after=NEVER)
+    return store.picture(key)
 
 
 def open_rgb(given: PictureFile) -> Image:
@@ -117,11 +122,25 @@ def keep(
 
 
 def pixels_of(source: Source, key: str, store: Store) -> str | None:
-    """Digest of a picture's pixels, or None where it was not made."""
+    """Digest of a picture's pixels, or None where it was not made or a given one cannot be read."""
     if isinstance(source, PictureFile):
-        return pixel_digest(open_rgb(source))
+        return given_pixels(source)
     record = store.get(key)
     return str(record.result["pixels"]) if record and record.status == "done" else None
+
+
+def given_pixels(given: PictureFile) -> str | None:
+    """None where the file cannot be read; decoded once for as long as it stays as it is."""
+    try:
+        stat = given.path.stat()
+        return _given_pixels(given, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    except (OSError, ValueError):
+        return None
+
+
+@lru_cache(maxsize=65536)
+def _given_pixels(given: PictureFile, size: int, changed: int, renamed: int) -> str:
+    return pixel_digest(open_rgb(given))
 
 
 def open_picture(source: Source, key: str, store: Store) -> Image:

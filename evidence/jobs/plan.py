@@ -8,7 +8,7 @@ its price and what is missing can be printed on a machine without torch.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -209,6 +209,11 @@ class Plan:
         names = list(self.participants.models)
         ranked = sorted(order, key=lambda k: (k[0], names.index(k[1]), k[2]))
         return [(model, kind, order[wave, model, kind]) for wave, model, kind in ranked]
+
+    def jobs_by_model(self) -> Iterator[tuple[models.ModelCard, Mapping[str, Any]]]:
+        """The card of each generator with the settings of each kind of picture that it draws."""
+        for model, kind, _ in self.groups():
+            yield self.participants.models[model].card, self.participants.settings(model, kind)
 
     @property
     def n_scorings(self) -> int:

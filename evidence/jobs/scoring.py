@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from evidence import scorers
 from evidence.interfaces import Scorer
-from evidence.jobs.pictures import finished, open_picture, pixels_of, sources, today
-from evidence.jobs.plan import Plan
+from evidence.jobs.pictures import finished, open_picture, open_rgb, pixels_of, sources, today
+from evidence.jobs.plan import PictureFile, Plan, Source
 from evidence.samples.identity import key_of, reads_prompt
 from evidence.samples.provenance import made_here
-from evidence.samples.store import Store
+from evidence.samples.store import SampleDamaged, Store
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -109,13 +109,29 @@ class ScorerPool:
     def _due(self, reference: str, wanted: Sequence[tuple[str, str]]) -> Iterator[tuple[str, ScoreJob]]:
         source = self.sources[reference]
         pixels = pixels_of(source, reference, self.store) if wanted else None
+        if pixels is None:
+            self._tell_unreadable(source, wanted)
+            return
         image: Image | None = None
-        for name, prompt in wanted if pixels else ():
-            identity = self.plan.participants.score(name, str(pixels), prompt)
+        for name, prompt in wanted:
+            identity = self.plan.participants.score(name, pixels, prompt)
             key = key_of("score", identity)
-            if self.loaded.get(name, ...) is not None and not finished(self.store, key, self.retry_failed):
+            if self.loaded.get(name, ...) is None or finished(self.store, key, self.retry_failed):
+                continue
+            try:
                 image = image or open_picture(source, reference, self.store)
-                yield name, ScoreJob(key, identity, image, prompt)
+            except (SampleDamaged, KeyError) as damage:  # costs this picture its scores, until it is made again
+                told = {**made_here(self.device), "scorer": name, "attempts": 1, "date": today()}
+                self.store.fail(key, "score", identity, damage, told)
+                continue
+            yield name, ScoreJob(key, identity, image, prompt)
+
+    def _tell_unreadable(self, source: Source, wanted: Sequence[tuple[str, str]]) -> None:
+        if wanted and isinstance(source, PictureFile):
+            try:
+                open_rgb(source)
+            except ValueError as error:
+                self.unavailable(source.path.name, error)
 
     def _scorer(self, name: str) -> Scorer | None:
         if name not in self.loaded:

@@ -9,20 +9,25 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import os
+import re
 from typing import Any
 
+import httpx
 import openai
 from openai.types.shared_params import ResponseFormatJSONSchema
 from PIL.Image import Image
 
 from evidence.cards.scorers import PairwiseCard
 from evidence.generators.http_base import blotted, classified, within
+from evidence.generators.openai_client import told_inside
+from evidence.generators.transport import Limited
 from evidence.interfaces import GenerationFailed
 from evidence.weights import Unavailable
 
 FIRST, SECOND, TIE = 0, 1, -1
+_SELECTION = re.compile(r'"selection"\s*:\s*"?(-1|0|1)"?\s*[,}]')
+_BARE = re.compile(r'\s*"?(-1|0|1)"?\s*')
 QUESTION = (
     "Two images follow, the first and then the second. Which of them shows better what this description asks for, "
     "with every effect and flaw that it names? Judge only how well the description is met, not which image is nicer. "
@@ -81,7 +86,10 @@ class PairwiseJudge:
         raise Unavailable(f"{self.card.label} needs a key in {self.card.key_env}", f"export {self.card.key_env}=…")
 
     def _ask(self, shown: tuple[Image, Image], prompt: str, key: str) -> str:
-        client = openai.OpenAI(api_key=key, base_url=self.card.base_url, timeout=self.card.timeout, max_retries=0)
+        limit = self.card.timeout
+        http = httpx.Client(transport=Limited(limit), follow_redirects=True)
+        told: dict[str, Any] = {"api_key": key, "base_url": self.card.base_url, "timeout": limit, "http_client": http}
+        client = openai.OpenAI(max_retries=0, **told)
         content: list[Any] = [{"type": "text", "text": QUESTION + prompt}]
         content += [{"type": "image_url", "image_url": {"url": data_url(image)}} for image in shown]
         reply = client.chat.completions.create(
@@ -90,16 +98,17 @@ class PairwiseJudge:
             temperature=self.card.temperature,
             response_format=ANSWER,
         )
+        if failure := told_inside(reply, key):
+            raise failure
         return reply.choices[0].message.content or ""
 
     def _selection(self, text: str, key: str) -> int:
-        try:
-            selection = json.loads(text)["selection"]
-        except (ValueError, KeyError, TypeError):
-            selection = None
-        if selection not in (FIRST, SECOND, TIE) or isinstance(selection, bool):
+        """The selection in an answer: as JSON, fenced or among words, or as the bare number."""
+        bare = _BARE.fullmatch(text)
+        found = {int(bare[1])} if bare else {int(number) for number in _SELECTION.findall(text)}
+        if len(found) != 1:
             raise JudgementFailed(f"{self.card.id}: no selection in {blotted(text, key)[:80]!r}", retryable=True)
-        return int(selection)
+        return found.pop()
 
 
 def _told(error: openai.APIStatusError) -> str:

@@ -15,6 +15,7 @@ from ledger.problems import InputError, Problem
 ACTIVATIONS_GIB = 3.0  # of one more picture of a megapixel in a batch
 
 
+USABLE = 0.9  # of a device's memory, by generator, batch and scorers together
 MEGAPIXELS = 4.0  # in a batch at most: larger ones fill the card no better
 
 
@@ -42,12 +43,23 @@ def tuned(
 
 
 def fitting(card: ModelCard, settings: Mapping[str, object], gpu_gib: float | None) -> int:
-    """How many pictures a batch may hold on a GPU of this memory; one without a GPU, or where the need is unknown."""
+    """How many pictures a batch may hold on a GPU of this memory; one without a GPU, or where the need is unknown.
+    Scorers stay loaded in what is left (`engines.local.residents`)."""
     if not gpu_gib or card.memory_gib is None:
         return 1
-    megapixels = int(str(settings["width"])) * int(str(settings["height"])) / 2**20
-    room = gpu_gib * 0.9 - card.memory_gib
-    return max(1, min(int(1 + room / (ACTIVATIONS_GIB * megapixels)), int(MEGAPIXELS / megapixels)))
+    room = gpu_gib * USABLE - card.memory_gib
+    return max(
+        1, min(int(1 + room / (ACTIVATIONS_GIB * _megapixels(settings))), int(MEGAPIXELS / _megapixels(settings)))
+    )
+
+
+def activations_gib(settings: Mapping[str, object]) -> float:
+    """Of all pictures of a batch but the first, which is in `memory_gib` of the card."""
+    return ACTIVATIONS_GIB * _megapixels(settings) * (int(str(settings.get("batch") or 1)) - 1)
+
+
+def _megapixels(settings: Mapping[str, object]) -> float:
+    return int(str(settings["width"])) * int(str(settings["height"])) / 2**20
 
 
 def points(name: str, sweep: Mapping[str, tuple[str, ...]]) -> list[str]:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from evidence.interfaces import Score
-from evidence.jobs.pictures import open_rgb
+from evidence.jobs.pictures import given_pixels
 from evidence.jobs.plan import Comparison, Participants, PictureFile, PictureSpec, Scoring, Source
-from evidence.samples.identity import key_of, pixel_digest, reads_prompt
+from evidence.samples.identity import key_of, reads_prompt
 from evidence.samples.store import Record, Store
 
 
@@ -40,7 +40,7 @@ class StoredResults:
     def pixels(self, source: Source) -> str | None:
         if source not in self._pixels:
             if isinstance(source, PictureFile):
-                self._pixels[source] = pixel_digest(open_rgb(source))
+                self._pixels[source] = given_pixels(source)
             else:
                 record = self.record(source)
                 done = record is not None and record.status == "done"
@@ -81,7 +81,8 @@ class StoredResults:
     def _drawn(self, source: Source) -> tuple[str, Outcome | None]:
         """Key of a picture, and what became of what is about it where it was not made."""
         if isinstance(source, PictureFile):
-            return self.participants.reference(source) or "", None
+            key = self.participants.reference(source) or ""
+            return key, None if self.pixels(source) else Outcome("failed", None, key)
         record = self.record(source)
         if record is None:
             return "", Outcome("not_run")

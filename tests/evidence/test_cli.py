@@ -16,6 +16,7 @@ import build
 from evidence.cards import Cards
 from evidence.cli import evidence
 from evidence.ready import doctor
+from ledger.problems import InputError
 from ledger.schema import Document
 from tests.evidence import small
 
@@ -211,6 +212,36 @@ def test_plain_lines_where_there_is_no_terminal(own: str, tmp_path: Path) -> Non
         "--models", "small", "--prompt-set", prompts, "--cards", own, "--runs", str(tmp_path), "--device", "cpu"
     )
     assert told.exit_code == 0 and "\x1b" not in told.output and "\r" not in told.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--run", "Exp 1"], "--run Exp 1: no name for a run: ids may hold lower-case letters"),
+        (["--run", "../../x"], "--run ../../x: no name for a run"),
+        (["--profile", "as-published"], "has no profile 'as-published'"),
+        (["--device", "cuda:7"], "--device cuda:7: torch sees "),
+        (["--device", "cuda:7", "--batch", "auto", "--profile", "as-published"], "has no profile 'as-published'"),
+    ],
+)
+def test_what_cannot_be_is_one_line_before_the_first_picture(
+    own: str, tmp_path: Path, arguments: list[str], told: str
+) -> None:
+    prompts = str(small.prompt_file(tmp_path / "p.jsonl", 1))
+    common = ["--models", "small", "--prompt-set", prompts, "--cards", own, "--runs", str(tmp_path / "runs")]
+    with pytest.raises(InputError) as refused:
+        CliRunner().invoke(evidence, [*common, *arguments], catch_exceptions=False)
+    assert told in str(refused.value) and not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("damage", ["<<<<<<< HEAD", "{}", "\xff"])
+def test_a_damaged_order_names_its_file(own: str, tmp_path: Path, damage: str) -> None:
+    order = tmp_path / "measured/orders/0123.json"
+    order.parent.mkdir(parents=True)
+    order.write_text(damage, "latin-1")
+    for command in ("status", "collect"):
+        with pytest.raises(InputError, match=r"orders/0123\.json.*its samples stay"):
+            CliRunner().invoke(evidence, [command, "--cards", own, "--runs", str(tmp_path)], catch_exceptions=False)
 
 
 def test_bars_on_a_terminal_keep_lines_apart() -> None:

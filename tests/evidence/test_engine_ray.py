@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,6 +61,14 @@ def test_both_engines_make_the_same_bytes(cluster: None, small_cards: Cards, tmp
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "ray/t/samples").rglob("*.*")}
     go("ray")
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "ray/t/samples").rglob("*.*")} == before
+
+
+def test_an_address_where_nobody_listens_is_one_line_within_seconds(small_cards: Cards, tmp_path: Path) -> None:
+    order = Order(models=("small",), prompt_set=str(small.prompt_file(tmp_path / "p.jsonl", 1)))
+    options, started = Options(address="127.0.0.1:9"), time.monotonic()
+    with pytest.raises(InputError, match=r"--address 127\.0\.0\.1:9: nobody listens there"):
+        run.execute(order, "t", options, Plain(print), engine_name="ray", cards=small_cards, runs=tmp_path)
+    assert time.monotonic() - started < 30
 
 
 def test_actors_that_take_every_cpu_are_refused() -> None:

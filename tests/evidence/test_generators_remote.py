@@ -16,9 +16,10 @@ from evidence import generators
 from evidence.cards import models
 from evidence.generators import http_base
 from evidence.interfaces import GenerationFailed, Request
+from evidence.jobs.retry import RetryPolicy
 from evidence.weights import Unavailable
 from tests.evidence.tiny import service
-from tests.evidence.tiny.service import Answer, Service, says
+from tests.evidence.tiny.service import Answer, Service, endless, packed, says
 
 KEY = "sk-or-v1-Qm9zY2ggd2FzIGhlcmU0242"
 CARDS = {"nano-banana": "OPENROUTER", "gpt-image-15": "OPENAI", "qwen-image": "REPLICATE", "seeddream4": "REPLICATE"}
@@ -76,7 +77,7 @@ def test_a_service_that_behaves_gives_a_picture(card: str, connected: Any) -> No
     with Service(good(card)) as played:
         (picture,) = connected(card, played).generate([WANTED])
     assert picture.mode == "RGB"
-    assert picture.size == (32, 32)
+    assert picture.size == (1024, 1024)
     assert played.received[0].headers["authorization"] == f"Bearer {KEY}"
     assert WANTED.prompt in str(played.received[0].body)
 
@@ -147,12 +148,76 @@ def test_polling_is_not_retried_by_the_client_either(card: str, connected: Any) 
 
 
 @pytest.mark.parametrize("card", CARDS)
-@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 422])
+@pytest.mark.parametrize("status", [400, 403, 404, 422])
 def test_a_refusal_is_final(card: str, status: int, connected: Any) -> None:
     error, played = failure(card, [says({"error": {"message": "no"}, "detail": "no"}, status)], connected)
     assert not error.retryable
     assert str(status) in error.reason
     assert len(played.received) == 1
+
+
+@pytest.mark.parametrize("card", CARDS)
+@pytest.mark.parametrize("status", [401, 402])
+def test_a_wrong_key_or_an_empty_account_costs_no_sample_for_good(card: str, status: int, connected: Any) -> None:
+    """The next run, with a right key, draws what this one could not; this one does not wait for it."""
+    error, _ = failure(card, [says({"error": {"message": "no"}, "detail": "no"}, status)], connected)
+    assert error.retryable and RetryPolicy().wait(1, error.retry_after) is None
+
+
+def choices(**told: Any) -> Answer:
+    message = {"role": "assistant", "content": None} | told.pop("message", {})
+    return says(service.chat(None) | {"choices": [{"index": 0, "finish_reason": "stop", "message": message} | told]})
+
+
+TOLD_WITH_200: dict[str, tuple[str, Answer, bool, str]] = {
+    "a moderation error": (
+        "nano-banana",
+        says({"error": {"code": 403, "message": "flagged"}}),
+        False,
+        "HTTP 403: flagged",
+    ),
+    "too many requests": ("nano-banana", says({"error": {"code": 429, "message": "slow"}}), True, "HTTP 429: slow"),
+    "an error of the provider": (
+        "nano-banana",
+        choices(error={"code": 502, "message": "down"}),
+        True,
+        "HTTP 502: down",
+    ),
+    "a refusal": ("nano-banana", choices(message={"refusal": "I cannot"}), False, "refused: I cannot"),
+    "a filter": ("nano-banana", choices(finish_reason="content_filter"), False, "content filter"),
+    "a request that timed out": ("nano-banana", says({"error": {"message": "late"}}, 408), True, "HTTP 408: late"),
+    "an error of images": ("gpt-image-15", says({"error": {"code": 400, "message": "unsafe"}}), False, "unsafe"),
+    "no memory": (
+        "qwen-image",
+        says(service.prediction("failed", error="CUDA out of memory. Please try again"), 201),
+        True,
+        "out of memory",
+    ),
+    "a small picture": ("nano-banana", says(service.chat(service.picture(size=(8, 8)))), True, "8x8"),
+    "a large picture": ("nano-banana", says(service.chat(service.picture(size=(8200, 80)))), True, "8200x80"),
+    "another size": ("gpt-image-15", says(service.images(service.picture(size=(512, 300)))), True, "512x300"),
+    "a grey notice": ("nano-banana", says(service.chat(service.notice())), True, "notice"),
+    "a packed answer": ("nano-banana", packed(), True, "DecodingError"),
+    "an endless answer": ("nano-banana", endless(), True, "ReadError"),
+}
+
+
+@pytest.mark.parametrize("what", TOLD_WITH_200)
+def test_what_a_service_says_is_understood(what: str, connected: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason is on record, and what would fail again is not paid for again."""
+    monkeypatch.setattr("evidence.generators.transport.MOST_BYTES", 2**20)
+    card, answer, retryable, reason = TOLD_WITH_200[what]
+    error, _ = failure(card, [answer], connected)
+    assert error.retryable is retryable and reason in error.reason
+
+
+def test_a_prediction_that_takes_too_long_is_cancelled(connected: Any) -> None:
+    """It would be paid for, and each further try would start another one."""
+    error, played = failure("qwen-image", [says(service.prediction("processing"), 201)], connected, timeout=1.5)
+    deadline = time.monotonic() + 3
+    while not any(one.path.endswith("/cancel") for one in played.received) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert error.retryable and [one.path for one in played.received][-1] == "/v1/predictions/p1/cancel"
 
 
 @pytest.mark.parametrize("card", CARDS)

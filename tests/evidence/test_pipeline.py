@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -10,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from evidence import generators
+from evidence import generators, scorers
 from evidence.cards import Cards
 from evidence.engines import Options, local, pipeline
 from evidence.interfaces import Request
@@ -155,3 +157,89 @@ def test_arms_that_are_sampled_alike_share_one_loaded_generator(small_cards: Car
     )
     published = planned(order, participants_of(order, Cards({"small": apart}, small_cards.scorers)), "t")
     assert [(kind, len(jobs)) for _, kind, jobs in published.groups()] == [("plain", 3), ("wide", 3)]
+
+
+class Short(Staged):
+    """A decoder that loses the last picture of its first batch."""
+
+    lost = False
+
+    def decode(self, latents: object) -> Any:
+        whole = super().decode(latents)
+        if self.lost:
+            return whole
+        self.lost = True
+        return whole[:-1]
+
+
+def test_an_error_after_decoding_ends_in_pictures_and_not_in_a_wait(plan: Plan, tmp_path: Path) -> None:
+    """Room between sampler and disk that is never given back would hold the run up for ever."""
+    store = Store(tmp_path / "s")
+    done = threading.Thread(target=go, args=(plan, store, Short, lambda n: None), daemon=True)
+    done.start()
+    done.join(PATIENCE)
+    assert not done.is_alive() and stages(store).count("generate") == 16
+
+
+def test_two_workers_share_the_pictures(plan: Plan, tmp_path: Path) -> None:
+    """Each is sampled once: 16 samplings by both together, and a claim of nobody is left behind."""
+    store, start = Store(tmp_path / "s"), threading.Barrier(2)
+    card = plan.participants.models["small"].card
+    made = [Staged(generators.load(card), lambda n: time.sleep(0.05)) for _ in range(2)]
+    scorer = scorers.load(plan.participants.scorers["small-clip"])
+
+    def work(watched: Watched) -> None:
+        start.wait()
+        options = Options()
+        local.run(plan, store, options, Plain(print), load=lambda *_, **__: watched, load_scorer=lambda *_: scorer)
+
+    workers = [threading.Thread(target=work, args=(one,)) for one in made]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(PATIENCE)
+    assert sum(one.sampled for one in made) == 16 and all(one.sampled for one in made)
+    assert stages(store).count("generate") == 16 and stages(store).count("score") == 32
+    assert not list(store.root.glob("??/*.claim"))
+
+
+def test_what_a_dead_worker_claimed_is_taken_over(plan: Plan, tmp_path: Path) -> None:
+    store = Store(tmp_path / "s")
+    dead, foreign = list(plan.pictures)[:2]
+    for key, told in ((dead, f"{socket.gethostname()} 999999999"), (foreign, "elsewhere 1")):
+        claim = store.root / key[:2] / f"{key}.claim"
+        claim.parent.mkdir(parents=True, exist_ok=True)
+        claim.write_text(told)
+        os.utime(claim, (0, 0) if key == foreign else None)
+    go(plan, store, Staged, lambda n: None)
+    assert stages(store).count("generate") == 16 and not list(store.root.glob("??/*.claim"))
+
+
+def test_a_batch_and_the_scorers_beside_it_share_one_budget(
+    small_cards: Cards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A card of 48 GiB: 30 of weights and 3 more pictures of 3 GiB leave no room for a scorer of 6."""
+    monkeypatch.setattr(local, "memory_gib", lambda device: 48.0)
+
+    def beside(batch: int) -> list[str]:
+        card = small_cards.models["small"].model_copy(update={"memory_gib": 30.0})
+        big = card.profiles["controlled"].model_copy(update={"width": 1024, "height": 1024, "batch": batch})
+        card = card.model_copy(update={"profiles": {"controlled": big}})
+        scorer = small_cards.scorers["small-clip"].model_copy(update={"memory_gib": 6.0})
+        cards = Cards({"small": card}, {"small-clip": scorer})
+        order = Order(models=("small",), prompts=1, prompt_set="wide")
+        return local.residents(planned(order, participants_of(order, cards), "t"), "cuda")[0]
+
+    assert beside(batch=1) == ["small-clip"] and beside(batch=4) == []
+
+
+def test_a_picture_that_kills_its_workers_is_recorded_and_the_others_are_made(plan: Plan, tmp_path: Path) -> None:
+    """Two died before, and a third one now: the fourth does not try again."""
+    store, poison = Store(tmp_path / "s"), next(iter(plan.pictures))
+    claim = store.root / poison[:2] / f"{poison}.claim"
+    claim.parent.mkdir(parents=True)
+    claim.write_text(f"{socket.gethostname()} 999999999 2")
+    assert go(plan, store, Staged, lambda n: None).sampled == 15
+    record = store.get(poison)
+    assert record is not None and record.status == "failed" and "died 3 times" in record.result["reason"]
+    assert not record.retryable and stages(store).count("score") == 30

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from evidence import collect, generators, run
@@ -25,7 +26,10 @@ from evidence.jobs.plan import Plan
 from evidence.jobs.retry import RetryPolicy
 from evidence.order import Order, orders, store_of
 from evidence.progress import Plain
-from evidence.samples.store import Store
+from evidence.samples.store import Store, png_bytes
+from ledger import rows as raw
+from ledger.measures import evaluate
+from ledger.problems import InputError
 from ledger.schema import Document
 from tests.evidence import small
 from tests.evidence.tiny import service
@@ -278,3 +282,76 @@ def test_a_service_records_no_seed_that_it_was_never_sent(bench: Workbench, remo
     document = bench.collect(exhibits=1)
     recipes = [picture.recipe for exhibit in document.exhibits.values() for picture in exhibit.pictures]
     assert len(recipes) == 2 and all(recipe is not None and recipe.seed is None for recipe in recipes)
+
+
+def test_a_damaged_picture_costs_its_scores_and_is_named(bench: Workbench) -> None:
+    """A flipped bit or a cut file: one sample is lost until it is made again, and the run goes on."""
+    bench.go("small", scorers=("small-labels",))
+    cut, flipped = sorted(bench.store.root.glob("??/*.png"))[:2]
+    cut.write_bytes(cut.read_bytes()[:-200])
+    flipped.write_bytes(png_bytes(Image.linear_gradient("L").resize((32, 32))))
+    plan, _ = bench.go("small", scorers=("small-clip",))
+    told = run.progress(plan, bench.store)["score", "small-clip"]
+    assert (told["done"], told["failed"]) == (8, 4)
+    reasons = {str(r.result["reason"]) for r in bench.store.records() if r.status == "failed"}
+    assert all(any(str(path) in reason for reason in reasons) for path in (cut, flipped))
+    said: list[str] = []
+    bench.collect(exhibits=3, say=said.append)
+    assert any(str(cut) in line for line in said) and any(str(flipped) in line for line in said)
+    for path in (cut, flipped):
+        path.unlink()
+    plan, _ = bench.go("small", scorers=("small-clip",))
+    assert run.progress(plan, bench.store)["score", "small-clip"]["done"] == 12
+
+
+def test_a_damaged_record_is_made_again_and_named(bench: Workbench) -> None:
+    bench.go("small", prompts=1, scorers=("small-clip",))
+    record = next(r for r in bench.store.records() if r.stage == "score")
+    path = bench.store.json_path(record.key)
+    path.write_text(path.read_text().replace('"score": ', '"scores": '))
+    said: list[str] = []
+    assert bench.collect(say=said.append).values["t-p.pairs.small.delta_small-clip"].not_run <= 1
+    assert any(str(path) in line for line in said)
+    bench.go("small", prompts=1, scorers=("small-clip",))
+    assert bench.store.get(record.key) == dataclasses.replace(record, made=bench.store.get(record.key).made)  # type: ignore[union-attr]
+
+
+def test_an_edit_waits_for_its_input_and_does_not_fail_for_good(bench: Workbench, remote: Service) -> None:
+    """A service that is down for a while must not settle what is made of its pictures."""
+    down, good = says({"error": {}}, 503), says(service.chat(service.picture()))
+    remote.answers += [down, down, down, good]
+    asked = {"protocol": ("image-to-image",), "prompts": 1, "scorers": ("small-clip",)}
+    bench.go("nano-banana", "small", **asked)
+    failed = [r for r in bench.store.records() if r.status == "failed" and r.stage == "generate"]
+    assert len(failed) == 2 and all(record.retryable for record in failed)
+    plan, _ = bench.go("nano-banana", "small", **asked)
+    assert all(c["done"] == c.total() for c in run.progress(plan, bench.store).values())
+
+
+def test_prompt_sets_and_profiles_have_tables_of_their_own(bench: Workbench) -> None:
+    """Two orders of one run never meet in a cell; those that differ in length alone do, each pair once."""
+    other = small.prompt_file(bench.folder / "other.jsonl", 2)
+    bench.go("small", prompts=1, scorers=("small-clip",))
+    bench.go("small", prompts=2, scorers=("small-clip",))
+    bench.go("small", prompt_set=str(other), scorers=("small-clip",))
+    values = bench.collect().values
+    found = {key: value.n for key, value in values.items() if "delta" in key}
+    assert found == {"t-p.pairs.small.delta_small-clip": 2, "t-other.pairs.small.delta_small-clip": 2}
+
+
+def test_every_value_follows_from_the_rows_that_are_published_with_it(bench: Workbench) -> None:
+    bench.go("small", "small-aligned", prompts=2)
+    found = bench.collected()
+    collect.write(found, bench.folder / "t.json", "t")
+    rows = raw.read(bench.folder / "rows/t.csv.gz")
+    for key, value in found.document.values.items():
+        assert value.measure is not None and value.measure.rows == value.rows == "rows/t.csv.gz", key
+        assert evaluate(value.measure, rows).estimate.value == pytest.approx(value.value), key
+
+
+def test_a_label_that_an_annotator_lacks_is_refused_before_the_first_picture(bench: Workbench) -> None:
+    line = {"id": "a", "plain": "a cat", "wide": "a blurred cat", "tags": ["intentional_blurr"]}
+    (bench.folder / "odd.jsonl").write_text(json.dumps(line) + "\n")
+    with pytest.raises(InputError, match="no label of Small judge, did you mean 'treatment:intentional_blur'"):
+        bench.go("small", prompt_set=str(bench.folder / "odd.jsonl"))
+    assert not bench.store.root.exists() and not (bench.folder / "t").exists()

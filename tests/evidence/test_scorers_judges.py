@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import math
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -216,12 +217,27 @@ def test_the_request_asks_for_one_integer_at_the_temperature_of_the_row(
     assert asked["messages"][0]["content"][0]["text"].endswith("a faded barn")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        '```json\n{"selection": 1}\n```',
+        'The second shows the fading. {"selection": 1} I am sure.',
+        '{"selection": "1"}',
+        "1",
+        ' "1" ',
+    ],
+)
+def test_an_answer_is_read_however_it_is_dressed(service: Service, pairwise: PairwiseJudge, words: str) -> None:
+    service.answers.append(selects(words))
+    assert pairwise.compare(A, B, "a faded barn", False) == 1 and len(service.received) == 1
+
+
 MISBEHAVIOURS: dict[str, tuple[Answer, bool]] = {
     "429": (says({"error": {"message": "slow down"}}, 429, retry_after="7"), True),
     "500": (says({}, 500), True),
     "503 with HTML": (html(503), True),
     "400 that quotes the key": (echoes_the_key(400), False),
-    "401 that quotes half the key": (says({"error": {"message": KEY[:12]}}, 401), False),
+    "401 that quotes half the key": (says({"error": {"message": KEY[:12]}}, 401), True),
     "HTML instead of JSON": (html(), True),
     "JSON of another kind": (says({"hello": 1}), True),
     "a cut connection": (cut(), True),
@@ -246,7 +262,8 @@ def test_a_misbehaving_service_is_a_failure_never_a_verdict(
     with pytest.raises(JudgementFailed) as failure:
         pairwise.compare(A, B, "a barn", True)
     assert failure.value.retryable is retryable and len(service.received) == 1
-    assert failure.value.retry_after == (7.0 if what == "429" else None)
+    waits = {"429": 7.0, "401 that quotes half the key": math.inf}
+    assert failure.value.retry_after == waits.get(what)
     told = "".join(traceback.format_exception(failure.value)) + f"{failure.value!r} {vars(failure.value)}"
     assert KEY not in told and KEY[:12] not in told and failure.value.__context__ is None
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import io
 import json
 import time
@@ -20,11 +21,11 @@ from tests.evidence.tiny.loopback import Loopback, QuietHandler
 Answer = Callable[["Handler"], None]
 
 
-def picture(colours: tuple[int, int, int] | None = None) -> bytes:
+def picture(colours: tuple[int, int, int] | None = None, size: tuple[int, int] = (1024, 1024)) -> bytes:
     """PNG bytes: a gradient, or one colour throughout."""
-    image = Image.linear_gradient("L").resize((32, 32)).convert("RGB") if colours is None else None
+    image = Image.linear_gradient("L").resize(size).convert("RGB") if colours is None else None
     buffer = io.BytesIO()
-    (image or Image.new("RGB", (32, 32), colours)).save(buffer, "PNG")
+    (image or Image.new("RGB", size, colours)).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
 
 
@@ -127,6 +128,47 @@ def drips(seconds: float) -> Answer:
                 handler.wfile.write(b" ")
                 handler.wfile.flush()
                 time.sleep(0.05)
+        except OSError:
+            pass
+
+    return answer
+
+
+def notice() -> bytes:
+    """PNG bytes of a grey card with a few marks, as a service sends in place of a picture."""
+    image = Image.new("RGB", (1024, 1024), (128, 128, 128))
+    image.paste(Image.linear_gradient("L").resize((100, 20)), (60, 60))
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def packed() -> Answer:
+    """A small answer that would unpack to a large one."""
+
+    def answer(handler: Handler) -> None:
+        body = gzip.compress(b" " * 2**22)
+        handler.send_response(200)
+        for name, value in (("Content-Type", "application/json"), ("Content-Encoding", "gzip")):
+            handler.send_header(name, value)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    return answer
+
+
+def endless() -> Answer:
+    """More bytes than any picture needs."""
+
+    def answer(handler: Handler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "application/json")
+        handler.send_header("Content-Length", str(2**26))
+        handler.end_headers()
+        try:
+            for _ in range(2**10):
+                handler.wfile.write(b" " * 2**16)
         except OSError:
             pass
 
