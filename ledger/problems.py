@@ -63,16 +63,25 @@ def shortened(problems: Sequence[Problem]) -> list[Problem]:
 
 
 def explain(
-    error: ValidationError, model: type[BaseModel], file: str, whole: Any, line_of: Callable[[JsonPath], int]
+    error: ValidationError,
+    model: type[BaseModel],
+    file: str,
+    whole: Any,
+    line_of: Callable[[JsonPath], int],
+    below: JsonPath = (),
 ) -> list[Problem]:
-    """One problem per place of `whole`, which `model` refused; a place that fits no branch of a union is named once."""
+    """One problem per place of `whole`, which `model` refused; a place that fits no branch of a union is named once.
+
+    `below` is where `whole` stands in the file.
+    """
     details = error.errors(include_url=False)
     paths = [_written_path(detail["loc"], detail["type"], whole) for detail in details]
     found = dict[tuple[str | int, ...], Problem]()
     for detail, path in zip(details, paths, strict=True):
         emptied = detail["type"] == "too_short" and any(other[: len(path)] == path != other for other in paths)
         if not emptied:  # else its items were refused one by one
-            found.setdefault(path, Problem(file, line_of(path), spell(path), _plain(detail, path, model)))
+            place = (*below, *path)
+            found.setdefault(path, Problem(file, line_of(place), spell(place), _plain(detail, path, model)))
     return shortened(list(found.values()))
 
 

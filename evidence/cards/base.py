@@ -8,15 +8,14 @@ open_clip). Nothing here imports torch.
 
 from __future__ import annotations
 
-import re
-import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ledger.problems import InputError, Problem, did_you_mean, relative, spell, toml_line
+from ledger.problems import InputError, Problem, did_you_mean, explain, relative, toml_line
+from ledger.text import read_toml
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,11 +29,6 @@ class Card(BaseModel):
     id: str
     label: str = Field(default_factory=lambda said: said["id"], min_length=1)
 
-    @classmethod
-    def keys(cls, at: tuple[str | int, ...]) -> Iterable[str]:
-        """Names that may stand where `at` (path below the card) is an unknown one."""
-        return [*cls.model_fields, "like"] if len(at) == 1 else cls.model_fields
-
 
 CardType = TypeVar("CardType", bound=Card)
 
@@ -45,12 +39,7 @@ def read_cards(
     """All cards of `path` in file order. Raises InputError with every problem of the file.
 
     `card_type` is one type for all, or types by `adapter`: then each adapter has keys of its own."""
-    name, text = relative(path, root), path.read_text(encoding="utf-8")
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        line = re.search(r"line (\d+)", str(error))
-        raise InputError([Problem(name, int(line[1]) if line else 0, "", f"not TOML: {error}")]) from None
+    name, (text, tables) = relative(path, root), read_toml(path, root)
     cards, problems = dict[str, CardType](), list[Problem]()
     for row_id, table in tables.items():
         if not isinstance(table, dict):
@@ -65,7 +54,7 @@ def read_cards(
             message, key = error.args
             problems.append(Problem(name, toml_line(text, (row_id, key)), f"{row_id}.{key}", message))
         except ValidationError as error:
-            problems += [_problem(name, text, row_id, chosen, detail) for detail in error.errors()]  # type: ignore[arg-type]
+            problems += explain(error, chosen, name, {"id": row_id, **whole}, lambda at: toml_line(text, at), (row_id,))
     if problems:
         raise InputError(problems)
     return cards
@@ -97,14 +86,6 @@ def _inherited(
 def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     both = {k: _merged(v, new[k]) for k, v in old.items() if isinstance(v, dict) and isinstance(new.get(k), dict)}
     return old | new | both
-
-
-def _problem(file: str, text: str, row_id: str, card_type: type[Card], detail: dict[str, object]) -> Problem:
-    at: tuple[str | int, ...] = tuple(detail["loc"])  # type: ignore[arg-type]
-    message = str(detail["msg"]).removeprefix("Value error, ")
-    if detail["type"] == "extra_forbidden":
-        message = f"unknown key{did_you_mean(str(at[-1]), card_type.keys(at))}"
-    return Problem(file, toml_line(text, (row_id, *at)), spell((row_id, *at)), message)
 
 
 def pick(cards: dict[str, CardType], wanted: list[str], file: str) -> list[CardType]:

@@ -6,7 +6,6 @@ card and is named in its `unknown` list; nothing is guessed. torch is not needed
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -97,10 +96,6 @@ class ModelCard(base.Card):
     profiles: dict[str, Profile]
     unknown: tuple[str, ...] = ()  # facts about this card that no source gives
     note: str = ""
-
-    @classmethod
-    def keys(cls, at: tuple[str | int, ...]) -> Iterable[str]:
-        return super().keys(at) if len(at) == 1 else Profile.model_fields if len(at) == 3 else Settings.model_fields
 
     @field_validator("adapter")
     @classmethod

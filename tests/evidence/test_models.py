@@ -142,10 +142,10 @@ def test_families_hold_a_base_for_their_aligned_models(cards: dict[str, models.M
 
 def test_an_unknown_key_is_named_with_line_and_nearest_name(tmp_path: Path) -> None:
     assert problems(GOOD.replace("label", "lable"), tmp_path) == [
-        "models.toml:3 a.lable: unknown key, did you mean 'label'?",
+        "models.toml:3 a.lable: unknown key 'lable', did you mean 'label'?",
     ]
     assert problems(GOOD.replace("steps", "stepz"), tmp_path) == [
-        "models.toml:10 a.profiles.controlled.stepz: unknown key, did you mean 'steps'?"
+        "models.toml:10 a.profiles.controlled.stepz: unknown key 'stepz', did you mean 'steps'?"
     ]
 
 

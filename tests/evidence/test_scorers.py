@@ -147,11 +147,11 @@ GOOD = '[a]\nlabel = "A"\nadapter = "clip"\nrole = "encoder"\nweights = "local-d
 
 def test_a_misspelt_key_names_its_line_and_the_nearest_key(tmp_path: Path) -> None:
     told = defects(tmp_path, GOOD + "scalled = true\n")
-    assert "scorers.toml:7 a.scalled: unknown key, did you mean 'scaled'?" in told
+    assert "scorers.toml:7 a.scalled: unknown key 'scalled', did you mean 'scaled'?" in told
 
 
 def test_a_key_of_another_adapter_is_refused(tmp_path: Path) -> None:
-    assert "scorers.toml:7 a.threshold: unknown key" in defects(tmp_path, GOOD + "threshold = 0.3\n")
+    assert "scorers.toml:7 a.threshold: unknown key 'threshold'" in defects(tmp_path, GOOD + "threshold = 0.3\n")
 
 
 def test_an_unknown_adapter_names_the_nearest(tmp_path: Path) -> None:
