@@ -17,26 +17,13 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from effects.decode import header
+from evidence.dimensions import DIMENSIONS
 from ledger.problems import InputError, Problem, did_you_mean, relative, spell
 from ledger.schema import Id, Strict
 
 ID_RULE = "ids may hold lower-case letters, digits, '.', '_' and '-', and begin with a letter or digit"
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-
-DIMENSIONS = (
-    "background",
-    "clarity",
-    "color aesthetic",
-    "color brightness",
-    "detail realism",
-    "detail refinement",
-    "emotion",
-    "lighting distinction",
-    "main object",
-    "object pairing",
-    "richness",
-)  # the eleven that VisionReward's annotators rated and this evaluation uses, in the order of the judge's output
 
 
 class Prompt(Strict):

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from evidence.prompts import DIMENSIONS, Prompt, PromptSet, of_rows
+from evidence.dimensions import DIMENSIONS
+from evidence.prompts import Prompt, PromptSet, of_rows
 from ledger.problems import InputError, Problem, did_you_mean
 
 # column of the published set -> field of Prompt

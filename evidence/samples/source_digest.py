@@ -24,7 +24,7 @@ def source_digest(module: str) -> str:
     return digest.hexdigest()[:12]
 
 
-# what every adapter imports but no pixel depends on
+# what adapters import but no pixel depends on: how a service is reached, what is refused, where weights lie
 _NEUTRAL = {
     "evidence",
     "evidence.cards",
@@ -32,6 +32,10 @@ _NEUTRAL = {
     "evidence.cards.models",
     "evidence.cards.scorers",
     "evidence.generators",
+    "evidence.generators.http_base",
+    "evidence.generators.openai_client",
+    "evidence.generators.refuse",
+    "evidence.generators.transport",
     "evidence.interfaces",
     "evidence.registry",
     "evidence.scorers",

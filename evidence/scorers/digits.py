@@ -22,8 +22,8 @@ from transformers import Qwen3VLForConditionalGeneration
 
 from evidence.cards.base import ROOT
 from evidence.cards.scorers import AnnotatorCard
+from evidence.dimensions import DIMENSIONS
 from evidence.interfaces import Score
-from evidence.prompts import DIMENSIONS
 from evidence.scorers.base import LocalScorer, base_of, open_model, weights_of
 from evidence.scorers.chat import PICTURE, ChatInput, Turn
 from ledger.problems import InputError, Problem, relative

@@ -26,7 +26,7 @@ from evidence.order import Order
 from evidence.order.families import expand
 from evidence.order.resolve import experiments, participants_of, planned
 from evidence.order.sweep import fitting, tuned
-from evidence.samples import source_digest
+from evidence.samples import identity, source_digest
 from ledger.problems import InputError
 from tests.evidence import small
 
@@ -225,3 +225,27 @@ def test_a_family_that_knows_few_words_brings_its_own_prompts(small_cards: Cards
     assert experiments(named, participants_of(named, cards), "t")["pairs"].prompts.name == "critical"
     shipped = experiments(order, participants_of(order, small_cards), "t")["pairs"].prompts
     assert shipped.name == "wide" and len(shipped.rows) == 300
+
+
+def test_scores_and_pictures_depend_on_the_code_that_computes_them_and_on_no_other() -> None:
+    """A new column of prompt sets must not score everything anew, nor another time limit pay for pictures again."""
+    for module in ("evidence.scorers.digits", "evidence.generators.openrouter_chat", "evidence.judges.pairwise"):
+        read = set(source_digest._closure(module))
+        assert not read & {"evidence.prompts", "evidence.generators.http_base", "evidence.generators.transport"}
+    assert "evidence.steering.vsf" in source_digest._closure("evidence.generators.flux")
+
+
+def test_names_that_would_share_an_id_are_refused(small_cards: Cards) -> None:
+    """Values are filed by id: the second generator would overwrite the first one's."""
+    twin = small_cards.models["small"].model_copy(update={"id": "Small"})
+    cards = dataclasses.replace(small_cards, models={**small_cards.models, "Small": twin})
+    with pytest.raises(InputError, match="gives the id 'small', as 'small' does"):
+        participants_of(Order(models=("small", "Small")), cards)
+
+
+def test_the_release_of_a_library_that_computes_is_part_of_a_key(
+    small_cards: Cards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = plan_of(small_cards, tmp_path).pictures.keys()
+    monkeypatch.setattr(identity, "releases", lambda *names: dict.fromkeys(names, "another"))
+    assert not before & plan_of(small_cards, tmp_path).pictures.keys()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from evidence import prompts
+from evidence.dimensions import DIMENSIONS
 from evidence.prompts import grammar, hub
 from ledger.problems import InputError
 from tests.evidence.tiny.hub import Hub
@@ -35,7 +36,7 @@ def test_three_hundred_different_pairs_of_readable_length() -> None:
 def test_every_dimension_and_every_sub_category_is_asked_for_often() -> None:
     rows = prompts.load("wide").rows
     dimensions = Counter(dimension for row in rows for dimension in row.dimensions)
-    assert set(dimensions) == set(prompts.DIMENSIONS) and min(dimensions.values()) >= 60
+    assert set(dimensions) == set(DIMENSIONS) and min(dimensions.values()) >= 60
     taxonomy = tomllib.loads((ROOT / "content/taxonomy.toml").read_text("utf-8"))
     tags = Counter(tag for row in rows for tag in row.tags)
     known = {sub["id"] for category in taxonomy["category"] for sub in category["sub_category"]}
@@ -121,3 +122,43 @@ def test_a_published_set_comes_from_a_hub_that_can_be_reached(tmp_path: Path, mo
         found = prompts.load(f"hub:{name}")
     assert [(row.plain, row.wide, row.dimensions) for row in found.rows] == [("a dog", "dim dog", ["emotion"])]
     assert found.source == f"hub:{name}@{server.commit(name)}"
+
+
+@pytest.mark.parametrize("id_", ["Übung 1", "a b", "A/B", ""])
+def test_an_id_that_could_not_stand_in_the_ledger_is_refused_at_once(tmp_path: Path, id_: str) -> None:
+    file = tmp_path / "own.jsonl"
+    file.write_text(json.dumps({"id": id_, "plain": "x", "tags": ["Intentional Blur"]}) + "\n")
+    with pytest.raises(InputError) as caught:
+        prompts.load(str(file))
+    told = "\n".join(map(str, caught.value.problems))
+    assert f":1 id: '{id_}': ids may hold" in told and "tags" in told
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u0085"])
+def test_a_line_separator_inside_a_prompt_is_part_of_it(tmp_path: Path, separator: str) -> None:
+    file = tmp_path / "own.jsonl"
+    file.write_text(json.dumps({"id": "a", "plain": f"x{separator}y"}, ensure_ascii=False) + "\n", "utf-8")
+    assert prompts.load(str(file)).rows[0].plain == f"x{separator}y"
+
+
+@pytest.mark.parametrize(("content", "told"), [
+    ('{"id": "a", "plain": "x"}\n'.encode("utf-16"), ":1: not UTF-8"),
+    ('{"id": "a", "plain": "x"}\n{"id": "b", "plain": "\xe4"}'.encode("latin-1"), ":2: not UTF-8"),
+    (b'{"id": "a", "plain": "x", "plain": "y"}', ":1 plain: stands there twice"),
+    (b'{"id": "a", "plain": "x", "image": "none.png"}', "a: 'none.png' does not exist"),
+    (b'{"id": "a", "plain": "x", "image": "own.jsonl"}', "a: 'own.jsonl' is not a picture"),
+])  # fmt: skip
+def test_a_set_in_another_encoding_or_without_its_pictures_names_file_and_line(
+    tmp_path: Path, content: bytes, told: str
+) -> None:
+    file = tmp_path / "own.jsonl"
+    file.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        prompts.load(str(file))
+    assert told in "\n".join(map(str, caught.value.problems))
+
+
+def test_a_set_saved_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "own.jsonl"
+    file.write_text('{"id": "a", "plain": "x"}\n', "utf-8-sig")
+    assert prompts.load(str(file)).rows[0].id == "a"
