@@ -57,7 +57,7 @@ def build(
         sites, state = load_cache(root / SITES), fingerprint.state(root)
         last = sites.get(str(place), {})
         tree = FileDigests(place, last.get("files"))
-        if state.inputs and last.get("sound") == state.inputs and tree.unchanged():
+        if tree.unchanged() and state.inputs and last.get("sound") == state.inputs:
             return Report(unchanged=True)
         report = _build(root, place, tree, state, jobs or os.cpu_count() or 1, checked, console or Console())
         if not report.problems and fingerprint.is_current():
@@ -91,9 +91,9 @@ def _build(
     _refuse([*plan.problems, *validate(site, library)])
 
     missing = library.missing(plan.image_jobs.values())
-    failed = library.make(missing, jobs, console.progress)
-    library.save(plan.image_jobs.values())
-    _refuse(failures(site, library, failed))
+    if failed := library.make(missing, jobs, console.progress):
+        library.save(plan.image_jobs.values())
+        _refuse(failures(site, library, failed))
 
     folder = output.staging_folder(out, root / ".cache/next")
     try:
@@ -102,6 +102,7 @@ def _build(
         staged = output.stage(out, folder, plan.files, files, tree)
         problems = check(root, folder, staged.digests, where=out) if checked else []
         if problems:
+            library.save(plan.image_jobs.values())
             return Report(notes=tuple(plan.notes), problems=tuple(problems))
         done = output.publish(staged, out)
     finally:

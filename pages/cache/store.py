@@ -102,10 +102,12 @@ class FileDigests:
     """
 
     def __init__(self, folder: Path | str, known: dict[str, list[str]] | None = None) -> None:
-        self.folder, self.known = str(folder), dict(known or {})
+        self.folder, self.known, self.verified = str(folder), dict(known or {}), False
 
     def __call__(self, name: str) -> str:
         """Of the file `name`; empty where there is none."""
+        if self.verified:
+            return self.known[name][1] if name in self.known else ""
         now = stamp(f"{self.folder}/{name}")
         if not now:
             return ""
@@ -122,8 +124,9 @@ class FileDigests:
         self.known = {name: [stamp(f"{self.folder}/{name}"), digest] for name, digest in digests.items()}
 
     def unchanged(self) -> bool:
-        """Whether the folder holds the known files as they were kept, and nothing else."""
-        return stamps(self.folder) == {name: kept[0] for name, kept in self.known.items()}
+        """Whether the folder holds the known files as they were kept and no others; then none is looked at again."""
+        self.verified = stamps(self.folder) == {name: kept[0] for name, kept in self.known.items()}
+        return self.verified
 
 
 CACHES = ("sites.json", "rendered.json", "pictures.json", "facts.json")  # in .cache/, beside encoded pictures
