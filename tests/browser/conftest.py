@@ -55,6 +55,7 @@ def publication(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture(scope="session")
 def site(publication: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a fresh build of a publication that has all parts: what it lacks is drawn."""
+    from miniature.shipping import web
     from pages.build import build
 
     root = tmp_path_factory.mktemp("project")
@@ -64,6 +65,8 @@ def site(publication: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     if (ROOT / ".cache/pictures").is_dir():  # encoded pictures are named by what they are made of: reuse is safe
         shutil.copytree(ROOT / ".cache/pictures", root / ".cache/pictures")
     _complete(root)
+    if (root / "results/miniature/models.json").is_file():
+        web.write(root)
     out = root / "site"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SITE_URL", "http://127.0.0.1/project/")

@@ -23,8 +23,6 @@ PAGES = [
     ("clean/index.html", "dark"),
     ("clean/exhibit/{here}.html", "dark"),
     ("clean/exhibit/{away}.html", "light"),
-    ("clean/draw/index.html", "dark"),
-    ("distorted/draw/index.html", "full"),
     ("distorted/index.html", "full"),
     ("distorted/index.html", "off"),
     ("distorted/exhibit/{here}.html", "half"),

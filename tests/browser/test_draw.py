@@ -24,8 +24,11 @@ from playwright.sync_api import Browser, Page
 from miniature.world.vocabulary import LENGTH
 from tests.browser.conftest import ROOT, watch
 from tests.browser.firefox import Firefox
+from tests.browser.test_access import violations
 
 PLACE = "clean/draw/index.html"
+# Only the paper ships a model.
+pytestmark = pytest.mark.parametrize("publication", [ROOT], indirect=True, ids=["paper"])
 Read = Callable[[str], tuple[Page, list[str]]]
 
 
@@ -223,6 +226,11 @@ def _ratio(one: np.ndarray, other: np.ndarray) -> float:
     """Peak signal-to-noise ratio, dB."""
     error = np.square(one.astype(float) - other).mean()
     return float(10 * np.log10(255**2 / max(error, 1e-9)))
+
+
+@pytest.mark.parametrize(("variant", "scheme"), [("clean", "dark"), ("distorted", "light")])
+def test_axe_finds_nothing(visit: Any, variant: str, scheme: str) -> None:
+    assert violations(visit(f"{variant}/draw/index.html", color_scheme=scheme, bypass_csp=True)) == []
 
 
 def test_the_page_is_alike_in_both_copies_and_fits_a_small_screen(visit: Any) -> None:
