@@ -267,9 +267,11 @@ class TemplateContext:
             for column in columns or ():
                 if column not in known:
                     self.wrong(f"table '{name}' has no column '{column}'{did_you_mean(column, known)}")
+            if folded:
+                return self.part("table-link", id=name, table=table)
             chosen = [known[c] for c in columns if c in known] if columns else list(table.columns)
             arranged = tables.arrange(table.rows, chosen, self._numbers(name, table.rows, chosen))
-            return self.part("table", id=name, table=table, columns=chosen, folded=folded, **vars(arranged))
+            return self.part("table", id=name, table=table, columns=chosen, **vars(arranged))
 
         return self._piece("table", (name, columns, folded), make)
 

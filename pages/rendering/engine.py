@@ -18,7 +18,7 @@ from ledger.problems import Problem
 from pages.cache.recording import Recall, Record
 from pages.images.jobs import EncodeJob
 from pages.images.resolve import ImageResolver, ResolvedImage
-from pages.rendering import downloads, drawing_page, errors, metadata, notation
+from pages.rendering import downloads, drawing_page, errors, exhibits_index, metadata, notation, series
 from pages.rendering.assets import assets
 from pages.rendering.context import TemplateContext
 from pages.rendering.sections import View, view_of
@@ -28,6 +28,8 @@ from pages.source.drawing import Drawing
 from pages.source.load import Site
 from pages.source.settings import VARIANTS, Variant
 from pages.source.theme import theme
+
+LARGE_SETS = ("knob", "wall")
 
 
 @dataclass
@@ -45,6 +47,13 @@ class Plan:
     def files(self) -> dict[str, bytes]:
         return {**self.pages, **self.downloads}
 
+    def keep(self, record: Record, images: ImageResolver) -> None:
+        """What the making of a file found wrong, and the jobs of the pictures that it looked up."""
+        self.problems += record.problems
+        self.notes += record.notes
+        for read in record.reads:
+            self.image_jobs |= {job.key: job for job in images.jobs(read)}
+
 
 def render(site: Site, images: ImageResolver, recall: Recall | None = None) -> Plan:
     """The whole site. `recall` may give a file, or a part of one, as it was made before with the record of what it
@@ -57,14 +66,13 @@ def render(site: Site, images: ImageResolver, recall: Recall | None = None) -> P
     for address, arguments, write in renderer.pages(homes):
         plan.pages[address], record = recall.file(address, [arguments, site.called], write)
         homes.update({**record.shows, **homes})
-        plan.problems += record.problems
-        plan.notes += record.notes
-        for read in record.reads:
-            plan.image_jobs |= {job.key: job for job in images.jobs(read)}
+        plan.keep(record, images)
     plan.problems += images.problems
+    writers = downloads.downloads(site) | {exhibits_index.ADDRESS: partial(exhibits_index.index, site, renderer.image)}
+    for address, write in writers.items():
+        plan.downloads[address], record = recall.file(address, "", write)
+        plan.keep(record, images)
     plan.notes = [*dict.fromkeys(plan.notes)]
-    for address, write_download in downloads.downloads(site).items():
-        plan.downloads[address], _ = recall.file(address, "", write_download)
     rows, lost = downloads.rows(site)
     plan.problems += lost
     plan.downloads |= {**rows, **dict(static.values()), **downloads.files(site)}
@@ -127,6 +135,11 @@ class Renderer:
             yield f"{variant}/index.html", texts, partial(self._index, variant)
         for variant in VARIANTS:
             yield from self._exhibits(variant, homes)
+            for name in self.site.ledger.tables:
+                yield f"{variant}/tables/{name}.html", "", partial(self._table, variant, name)
+            yield f"{variant}/exhibits/index.html", "", partial(self._exhibits_index, variant)
+            for name in self._large_sets():
+                yield f"{variant}/exhibits/{name}.html", "", partial(self._set, variant, name)
             if self.site.drawing is not None:
                 yield f"{variant}/draw/index.html", "", partial(self._drawing, variant, self.site.drawing)
         for here, template in (("index.html", "door.html"), ("404.html", "404.html")):
@@ -157,6 +170,30 @@ class Renderer:
     def _exhibit(self, variant: Variant, name: str, home: View | None, beside: dict[str, Any], record: Record) -> bytes:
         context = TemplateContext(self, record, variant, f"{variant}/exhibit/{name}.html", home)
         return self._page(f"{variant}/exhibit.html", context, exhibit=context.ledger.exhibits[name], **beside)
+
+    def _exhibits_index(self, variant: Variant, record: Record) -> bytes:
+        """The page on which readers search and compare exhibits."""
+        context = TemplateContext(self, record, variant, f"{variant}/exhibits/index.html")
+        facets = exhibits_index.facets(self.site)
+        names = {"facets": facets, "options": exhibits_index.options(self.site, facets)}
+        names |= {"scores": exhibits_index.scores(self.site), "members": [*context.ledger.exhibits.items()]}
+        return self._page("exhibits.html", context, **names)
+
+    def _table(self, variant: Variant, name: str, record: Record) -> bytes:
+        context = TemplateContext(self, record, variant, f"{variant}/tables/{name}.html")
+        return self._page("table.html", context, id=name)
+
+    def _large_sets(self) -> list[str]:
+        """Sets that have a page of their own, beside what the page of the paper shows of them."""
+        known = {one for exhibit in self.site.ledger.exhibits.values() for one in exhibit.sets}
+        return [name for name in LARGE_SETS if name in known]
+
+    def _set(self, variant: Variant, name: str, record: Record) -> bytes:
+        context = TemplateContext(self, record, variant, f"{variant}/exhibits/{name}.html")
+        members = [(one, exhibit) for one, exhibit in context.ledger.exhibits.items() if name in exhibit.sets]
+        return self._page(
+            "exhibits-set.html", context, set=name, members=members, **series.axes(self.site.page, members)
+        )
 
     def _drawing(self, variant: Variant, drawing: Drawing, record: Record) -> bytes:
         """The page on which readers draw."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pages.cache.recording import Read, Record, RecordingLedger
 from pages.images.jobs import PLACE
 
 if TYPE_CHECKING:
@@ -106,22 +107,24 @@ def scores(site: Site) -> dict[str, str]:
     return {name: site.page.score(name) for name in names}
 
 
-def index(site: Site, find: Callable[[str, str], ResolvedImage]) -> str:
-    """data/exhibits.json: a record a picture. `find(exhibit, picture)` is the picture as it will be published."""
+def index(site: Site, find: Callable[[Record, Read], ResolvedImage], record: Record) -> bytes:
+    """data/exhibits.json: an entry a picture. `find` gives a picture as it will be published."""
     known = facets(site)
-    records = [
-        _record(name, exhibit, picture, known, find(name, picture.id))
-        for name, exhibit in site.ledger.exhibits.items()
+    ledger: Any = RecordingLedger(site.ledger, record.read)
+    entries = [
+        _entry(name, exhibit, picture, known, find(record, ("picture", name, picture.id, "", "0.0", "0")))
+        for name, exhibit in ledger.exhibits.items()
         for picture in exhibit.pictures
     ]
-    return json.dumps({"scores": scores(site), "pictures": records}, ensure_ascii=False, separators=(",", ":")) + "\n"
+    written = json.dumps({"scores": scores(site), "pictures": entries}, ensure_ascii=False, separators=(",", ":"))
+    return f"{written}\n".encode()
 
 
-def _record(
+def _entry(
     name: str, exhibit: Exhibit, picture: Picture, known: Iterable[Facet], found: ResolvedImage
 ) -> Mapping[str, Any]:
     filed = {facet.key: list(facet.values(exhibit, picture)) for facet in known}
-    record = {
+    entry = {
         "exhibit": name,
         "id": picture.id,
         "title": exhibit.title,
@@ -136,7 +139,7 @@ def _record(
         },
         "thumbnail": _thumbnail(found),
     }
-    return {key: value for key, value in record.items() if value}
+    return {key: value for key, value in entry.items() if value}
 
 
 def _thumbnail(found: ResolvedImage) -> Mapping[str, Any] | None:

@@ -81,7 +81,8 @@ def names(site: Path) -> dict[str, str]:
     here = [name for name, one in exhibits.items() if one["pictures"][0].get("file")]
     away = [name for name, one in exhibits.items() if not one["pictures"][0].get("file")]
     groups = sorted(path.stem for path in (site / "data/values").glob("*.html") if not path.stem.startswith("exhibits"))
-    return {"here": here[0], "away": (away or here)[-1], "group": groups[-1]}
+    tables = sorted(path.stem for path in (site / "clean/tables").glob("*.html"))
+    return {"here": here[0], "away": (away or here)[-1], "group": groups[-1], "table": tables[0]}
 
 
 def _complete(root: Path) -> None:

@@ -23,13 +23,21 @@ PAGES = [
     ("clean/index.html", "dark"),
     ("clean/exhibit/{here}.html", "dark"),
     ("clean/exhibit/{away}.html", "light"),
+    ("clean/exhibits/index.html", "light"),
+    ("clean/exhibits/knob.html", "dark"),
+    ("distorted/exhibits/index.html", "full"),
+    ("distorted/exhibits/wall.html", "full"),
+    ("distorted/tables/{table}.html", "full"),
     ("distorted/index.html", "full"),
     ("distorted/index.html", "off"),
     ("distorted/exhibit/{here}.html", "half"),
     ("distorted/exhibit/{away}.html", "full"),
 ]
 # What the page repeats, so that a look at a few settles it: rows of long tables, filmstrips, rows of the wall.
-REPEATED = "tbody tr:nth-child(n+9), .knob-all .knob-film ~ .knob-film, .wall-rows .wall-row:nth-child(n+4)"
+REPEATED = (
+    "tbody tr:nth-child(n+9), .knob-film ~ .knob-film, .browser-card:nth-child(n+9), "
+    ".wall-rows .wall-row:nth-child(n+4)"
+)
 
 
 def violations(page: Any, within: str = "html") -> list[str]:

@@ -1,5 +1,5 @@
 // Filters of galleries and the wall: each select names a data attribute of the things it filters. Rows in which nothing
-// is left disappear with their things, and what is folded away opens. A choice that a browser brings back is applied.
+// is left disappear with their things. A choice that a browser brings back is applied.
 (() => {
   for (const place of document.querySelectorAll("[data-filter]")) {
     const bar = place.querySelector("[data-filter-bar]");
@@ -17,7 +17,6 @@
         shown += fits;
       }
       place.querySelectorAll("[data-filter-group]").forEach((group) => { group.hidden = !group.querySelector("[data-filter-thing]:not([hidden])"); });
-      place.querySelectorAll("[data-filter-fold]").forEach((fold) => { fold.open = true; });
       count.textContent = `${shown} of ${things.length}`;
     };
     const restore = () => { if (chosen.some((one) => one.value)) apply(); };

@@ -30,7 +30,8 @@
       localStorage.setItem(document.documentElement.dataset.paper + " variant", link.dataset.flip);
       sessionStorage.setItem(KEY, JSON.stringify(place));
     } catch { /* the anchor below still gives the section */ }
-    location.href = link.href + (place && place.section ? "#" + place.section : "");
+    const state = document.querySelector("[data-keeps-state]") || location.hash.startsWith("#knob=") ? location.hash : "";
+    location.href = link.href + (state || (place && place.section ? "#" + place.section : ""));
   }
 
   function arrive() {

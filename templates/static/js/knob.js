@@ -1,4 +1,5 @@
-// The knob reads the filmstrips that stand below it: one strip a prompt, one picture a strength and algorithm.
+// The knob reads filmstrips: one strip a prompt, one picture a strength and algorithm. The first stands on the page, the
+// others are fetched from the page of all filmstrips when the reader reaches for another prompt.
 (() => {
   const SVG = "http://www.w3.org/2000/svg";
   const WIDE = 120, TALL = 34;
@@ -19,10 +20,24 @@
     return svg;
   }
 
+  // The filmstrips of another page by exhibit, their addresses as seen from here.
+  async function fetched(address) {
+    const answer = await fetch(address);
+    if (!answer.ok) throw new Error(String(answer.status));
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const here = (path) => new URL(path, address).href;
+    for (const link of page.querySelectorAll(".knob-film a[href]")) link.href = here(link.getAttribute("href"));
+    for (const image of page.querySelectorAll(".knob-film img")) image.src = here(image.getAttribute("src"));
+    for (const source of page.querySelectorAll(".knob-film source")) {
+      source.srcset = source.getAttribute("srcset").split(", ").map((one) => one.replace(/^\S+/, here)).join(", ");
+    }
+    return [...page.querySelectorAll(".knob-film")].map((film) => [film.dataset.exhibit, document.importNode(film, true)]);
+  }
+
   for (const knob of document.querySelectorAll("[data-knob]")) {
     const live = knob.querySelector(".knob-live");
-    knob.querySelector(".knob-all > summary").after(knob.querySelector(".knob-first > .knob-film"));
-    const films = [...knob.querySelectorAll(".knob-film")];
+    const films = new Map([...knob.querySelectorAll(".knob-film")].map((film) => [film.dataset.exhibit, film]));
+    const more = knob.querySelector("[data-films]");
     const prompt = live.querySelector("[data-knob-prompt]");
     const beyond = live.querySelector("[data-knob-beyond]");
     const stops = [...live.querySelectorAll(".knob-stops span")];
@@ -39,7 +54,7 @@
     const spread = (list) => Math.max(...list) - Math.min(...list);
 
     function strip(arm) { // the cells of the shown prompt and an algorithm, in order of strength
-      const cells = [...films[prompt.selectedIndex].querySelectorAll(".knob-cell")];
+      const cells = [...films.get(prompt.value).querySelectorAll(".knob-cell")];
       return strengths.map((at) => cells.filter((one) => Number(one.dataset.turned) === at)).map((those) => those.find((one) => one.dataset.chosen === arm) || those[0]);
     }
 
@@ -75,7 +90,7 @@
     }
 
     function ahead() { // the neighbours of the shown picture, so that turning the knob does not flicker
-      films[prompt.selectedIndex].querySelectorAll("img").forEach((image) => { image.loading = "eager"; });
+      films.get(prompt.value).querySelectorAll("img").forEach((image) => { image.loading = "eager"; });
     }
 
     function extend() { // opens the strengths beyond the end of the slider, or closes them again
@@ -84,13 +99,47 @@
       show();
     }
 
+    let loading = null;
+    function all() {
+      loading ??= fetched(more.href).then((found) => found.forEach(([name, film]) => { if (!films.has(name)) films.set(name, film); }));
+      return loading;
+    }
+
+    // What is shown, in the address: #knob=exhibit,choice,strength
+    function note() {
+      const choice = arms.find((one) => one.checked)?.value ?? "";
+      history.replaceState(null, "", `#knob=${prompt.value},${choice},${strengths[range.value]}`);
+    }
+
+    async function recall() {
+      const [wanted, choice, strength] = decodeURIComponent(location.hash.slice("#knob=".length)).split(",");
+      if (![...prompt.options].some((one) => one.value === wanted)) return;
+      prompt.value = wanted;
+      for (const one of arms) one.checked = one.value === choice || (one.checked && !arms.some((other) => other.value === choice));
+      const at = Math.max(0, strengths.indexOf(Number(strength)));
+      if (beyond && at >= range.dataset.inside) { beyond.checked = true; range.max = strengths.length - 1; stops.forEach((stop) => { stop.hidden = false; }); }
+      range.value = at;
+      await ask();
+      knob.scrollIntoView({ block: "center" });
+    }
+
+    async function ask() { // shows another prompt; where its filmstrip cannot be read (file://), its own page opens
+      const wanted = prompt.value;
+      if (!films.has(wanted)) await all().catch(() => {});
+      if (films.has(wanted)) { if (prompt.value === wanted) show(); }
+      else location.href = films.values().next().value.querySelector("[data-permalink]").href.replace(/[^/]+$/, `${wanted}.html`);
+    }
+
     range.addEventListener("input", show);
     beyond?.addEventListener("change", extend);
     range.addEventListener("pointerdown", ahead);
     range.addEventListener("keydown", ahead);
-    prompt.addEventListener("change", show);
+    prompt.addEventListener("change", ask);
+    for (const reach of ["focus", "pointerenter"]) prompt.addEventListener(reach, () => all().catch(() => {}), { once: true });
     arms.forEach((one) => one.addEventListener("change", show));
+    live.addEventListener("change", note);
     live.addEventListener("submit", (event) => event.preventDefault());
     show();
+    if (location.hash.startsWith("#knob=")) recall();
   }
 })();

@@ -10,12 +10,15 @@
       more(target);
     }
   });
-  document.querySelectorAll(".table-scroll, .bibtex pre").forEach((box) => {
-    watch.observe(box);
-    box.addEventListener("scroll", () => more(box), { passive: true });
-  });
+  function enhance(root) {
+    root.querySelectorAll(".table-scroll, .bibtex pre").forEach((box) => {
+      watch.observe(box);
+      box.addEventListener("scroll", () => more(box), { passive: true });
+    });
+    root.querySelectorAll("table[data-sortable]").forEach(sortable);
+  }
 
-  for (const table of document.querySelectorAll("table[data-sortable]")) {
+  function sortable(table) {
     const body = table.tBodies[0];
     const printed = [...body.rows];
     const heads = [...table.tHead.rows[0].cells];
@@ -72,4 +75,38 @@
       table.closest("[data-table]").prepend(box);
     }
   }
+
+  // A table on a page of its own folds open in place; where that page cannot be read (file://), it is opened itself.
+  async function fill(details, address) {
+    const answer = await fetch(address);
+    if (!answer.ok) throw new Error(String(answer.status));
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const table = document.importNode(page.querySelector("main .table"), true);
+    for (const link of table.querySelectorAll("a[href]")) link.href = new URL(link.getAttribute("href"), address).href;
+    table.querySelector("caption").removeAttribute("id");
+    details.append(table);
+    enhance(details);
+  }
+
+  for (const place of document.querySelectorAll("[data-table-page]")) {
+    const address = place.querySelector("a").href;
+    const details = document.createElement("details");
+    const summary = document.createElement("summary");
+    details.className = "folded";
+    details.id = place.id;
+    details.dataset.folded = place.dataset.tablePage;
+    summary.append(place.querySelector("a").textContent, " ", place.querySelector(".count"));
+    details.append(summary);
+    details.addEventListener("toggle", () => fill(details, address).catch(() => { location.href = address; }), { once: true });
+    place.replaceWith(details);
+  }
+
+  // A link to a table that is folded opens it.
+  function arrive() {
+    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (target?.matches("details.folded")) target.open = true;
+  }
+  addEventListener("hashchange", arrive);
+  arrive();
+  enhance(document);
 })();
