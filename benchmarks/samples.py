@@ -65,7 +65,7 @@ def _put(store: Store, key: str, stage: str, identity: Any, result: Any, made: A
     path = store.json_path(key)
     path.parent.mkdir(parents=True, exist_ok=True)
     told = {"key": key, "stage": stage, "status": "done", "identity": identity, "result": result, "made": made}
-    path.write_text(json.dumps(told, indent=1, sort_keys=True))
+    path.write_text(json.dumps(told, indent=1, sort_keys=True) + "\n")
 
 
 def status(prompts: int, runs: Path) -> None:

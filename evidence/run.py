@@ -49,11 +49,11 @@ def progress(plan: Plan, store: Store) -> dict[tuple[str, str], Counter[str]]:
     told: dict[tuple[str, str], Counter[str]] = {}
 
     def count(stage: str, card: str, key: str | None) -> None:
-        record = store.get(key) if key else None
-        told.setdefault((stage, card), Counter())[record.status if record else "missing"] += 1
+        told.setdefault((stage, card), Counter())[(store.status(key) if key else None) or "missing"] += 1
 
     for job in plan.pictures.values():
-        count("generate", job.spec.model, job.key)
+        record = store.get(job.key)
+        told.setdefault(("generate", job.spec.model), Counter())[record.status if record else "missing"] += 1
     whereabouts = sources(plan)
     for reference, pairs in plan.scorings.items():
         pixels = pixels_of(whereabouts[reference], reference, store)

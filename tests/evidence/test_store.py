@@ -63,7 +63,17 @@ def test_a_damaged_record_is_a_missing_one(tmp_path: Path, damage: str) -> None:
     store = Store(tmp_path)
     store.put(KEY, "score", IDENTITY, {"score": 1.0}, {})
     store.json_path(KEY).write_text(damage)
-    assert store.get(KEY) is None and list(store.records()) == []
+    assert store.get(KEY) is None and store.status(KEY) is None and list(store.records()) == []
+    assert [line for line in store.damaged if str(store.json_path(KEY)) in line]
+
+
+def test_the_status_of_a_record_is_read_without_the_rest(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    assert store.status(KEY) is None
+    store.put(KEY, "score", IDENTITY, {"score": 1.0, "truncated": False}, {})
+    assert store.status(KEY) == "done"
+    store.fail(KEY, "score", IDENTITY, RuntimeError('"status": "done"'), {})
+    assert store.status(KEY) == "failed"
 
 
 def test_a_record_without_its_picture_is_a_missing_one(tmp_path: Path) -> None:
