@@ -147,3 +147,17 @@ def test_the_committed_scores_come_out_of_the_evidence_engine(tmp_path: Path) ->
     gaps = [abs(found[key][text] - value) for key, texts in committed.items() for text, value in texts.items()]
     assert len(gaps) == sum(map(len, committed.values())) >= 24 * 4
     assert np.max(gaps) < 0.02 and np.mean(gaps) < 0.002
+
+
+def test_a_committed_picture_comes_out_of_its_command(pencil: Pencil) -> None:
+    """Strengths are in units of the variant: with another unit the same command would draw another picture."""
+    document = Document.model_validate_json((ROOT / "results" / "miniature.json").read_text())
+    pictures = {picture.axes["alignment"]: picture for picture in document.exhibits["knob-24"].pictures}
+    shown = pictures[2.0]
+    assert shown.recipe and "--alignment 2 --seed 7" in shown.recipe.command
+    drawn = np.asarray(pencil.draw(Wish(shown.prompt, 2.0, 7)), float)
+    gaps = {}
+    for strength, picture in pictures.items():
+        with Image.open(ROOT / "results" / "pictures" / str(picture.file)) as published:
+            gaps[strength] = np.abs(np.asarray(published.convert("RGB"), float) - drawn).mean()
+    assert min(gaps, key=gaps.__getitem__) == 2.0 and gaps[2.0] < 3, gaps
