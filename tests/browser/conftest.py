@@ -76,13 +76,15 @@ def site(publication: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def names(site: Path) -> dict[str, str]:
-    """What a path may name in braces: an exhibit with a picture, one without if there is one, a group of values."""
+    """What a path may name in braces: an exhibit with a picture, one without, a group of values, a table, the page that
+    draws; where a publication has none of a kind, another of its pages."""
     exhibits = json.loads((site / "data/ledger.json").read_text())["exhibits"]
     here = [name for name, one in exhibits.items() if one["pictures"][0].get("file")]
     away = [name for name, one in exhibits.items() if not one["pictures"][0].get("file")]
     groups = sorted(path.stem for path in (site / "data/values").glob("*.html") if not path.stem.startswith("exhibits"))
     tables = sorted(path.stem for path in (site / "clean/tables").glob("*.html"))
-    return {"here": here[0], "away": (away or here)[-1], "group": groups[-1], "table": tables[0]}
+    draw = "draw/index.html" if (site / "clean/draw/index.html").is_file() else "index.html"
+    return {"here": here[0], "away": (away or here)[-1], "group": groups[-1], "table": tables[0], "draw": draw}
 
 
 def _complete(root: Path) -> None:

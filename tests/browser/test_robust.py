@@ -165,10 +165,10 @@ def test_paper_gets_both_pictures_of_each_pair_untreated(visit: Any) -> None:
         )
         == 2
     )
-    assert page.locator(".treated .look-full").first.is_hidden()
-    assert page.locator(".treated .look-plain").first.is_visible()
+    for treated in page.locator(".treated").all()[:3]:
+        assert treated.locator(".look-full").is_hidden() and treated.locator(".look-plain").is_visible()
+        assert treated.locator(".says-plain").is_visible()
     assert page.locator(".says-full >> visible=true").count() == 0, "no label says treated of what is printed plain"
-    assert page.locator(".treated .says-plain").first.is_visible()
     assert page.locator(".bar").is_hidden()
     assert page.locator(".claim-because >> visible=true").first.is_visible(), (
         "what is folded on the screen is open on paper"

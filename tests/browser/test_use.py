@@ -25,9 +25,15 @@ def nothing_wrong(wrong: list[str]) -> Any:
 def test_f_flips_in_mid_page_and_keeps_the_place(visit: Any, start: str, end: str, mark: str) -> None:
     page = visit(f"{start}/index.html")
     place = page.evaluate(
-        """mark => { const all = [...document.querySelectorAll(mark === 'id' ? '[data-section]' : `[${mark}]`)]
-                       .filter(one => one.checkVisibility() && !one.closest('details, .opening'));
-                     return `[${mark}="${all[Math.ceil(all.length / 2) - 1].getAttribute(mark)}"]`; }""",
+        """mark => {
+             const parts = '[data-table], [data-chart], [data-exhibit]';
+             const seen = one => one.checkVisibility() && !one.closest('details, .opening, .dense');
+             const all = name => [...document.querySelectorAll(name)].filter(seen);
+             const marked = mark === 'id' ? all('[data-section]').filter(one => !one.querySelector(parts))
+               : all(`[${mark}]`).filter(one => mark !== 'data-exhibit' || !one.previousElementSibling);
+             const found = marked.length ? marked : all('[data-table]');
+             const one = found[Math.ceil(found.length / 2) - 1], name = marked.length ? mark : 'data-table';
+             return `[${name}="${one.getAttribute(name)}"]`; }""",
         mark,
     )
     page.evaluate("name => document.querySelector(name).scrollIntoView({block: 'start'})", place)
