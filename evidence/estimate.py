@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from evidence.cards.models import ModelCard
 from evidence.jobs.plan import Participants, Plan
-from evidence.registry import ADAPTERS
+from evidence.registry import GENERATORS
 from evidence.run import progress
 from evidence.samples.store import Store
 from evidence.scorers import ScorerCard
@@ -79,7 +79,7 @@ def _row(participants: Participants, stage: str, name: str) -> ModelCard | Score
 
 def _evaluations(card: ModelCard, settings: Mapping[str, object]) -> int:
     """Of the denoiser for a picture: twice the steps where a second branch guides."""
-    guidance = settings.get(ADAPTERS[card.adapter].second_branch) or 0.0
+    guidance = settings.get(GENERATORS[card.adapter].second_branch) or 0.0
     return int(str(settings["steps"])) * (2 if float(str(guidance)) > 1 else 1)
 
 

@@ -6,16 +6,16 @@ card and is named in its `unknown` list; nothing is guessed. torch is not needed
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from evidence.cards import base
-from evidence.registry import ADAPTERS, REQUIRED, PictureKind, Setting
+from evidence.registry import GENERATORS, PictureKind, Setting
 from evidence.weights import UNPINNED, address, pinned
 from ledger.problems import InputError, Problem, did_you_mean, relative, toml_line
-from ledger.schema import Strict
 
 CARDS = Path(__file__).resolve().with_name("models.toml")
 CONTROLLED, AS_PUBLISHED = "controlled", "as-published"
@@ -24,49 +24,17 @@ Alignment = Literal["base", "aligned", "prompt-aligned", "narrowly-aligned", "un
 Import = Annotated[str, StringConstraints(pattern=r"^[\w.]+:\w+$")]
 
 
-class Settings(Strict):
-    """What a sampler may be told. Which of them a card may use depends on its adapter (`evidence.registry`)."""
+class Said(BaseModel):
+    """Settings as a card says them; which there are is for its adapter to say (`evidence.registry.Settings`)."""
 
-    dtype: Literal["float32", "float16", "bfloat16"] | None = None
-    steps: int | None = Field(default=None, ge=1)
-    guidance: float | None = Field(default=None, ge=0)
-    true_cfg_scale: float | None = Field(default=None, ge=1)
-    negative_prompt: str | None = None
-    width: int | None = Field(default=None, ge=16)
-    height: int | None = Field(default=None, ge=16)
-    size: int | None = Field(default=None, ge=16)  # of a square picture: stands for width and height
-    max_sequence_length: int | None = Field(default=None, ge=1)
-    strength: float | None = Field(default=None, gt=0, le=1)  # of image-to-image
-    batch: int | None = Field(default=None, ge=1)  # pictures sampled together
-    compile: bool | None = None  # moves pictures by some grey levels: the same for both kinds, and recorded
-    variant: str | None = None  # "fp16": which files of a hub repository
-    long_prompts: Literal["chunked", "truncated"] | None = None
-    cfg_renorm: bool | None = None
-    method: Literal["none", "vsf", "nag"] | None = None
-    vsf_scale: float | None = Field(default=None, ge=0)
-    vsf_offset: float | None = Field(default=None, ge=0)
-    pooled_scale: float | None = Field(default=None, ge=1)
-    nag_scale: float | None = Field(default=None, ge=1)
-    nag_tau: float | None = Field(default=None, ge=1)
-    nag_alpha: float | None = Field(default=None, ge=0, le=1)
-    instruction: str | None = None
-    quality: Literal["low", "medium", "high"] | None = None
-    timeout: float | None = Field(default=None, gt=0)  # seconds for the whole of one picture
-    aspect_ratio: str | None = None
-    image_size: str | None = None
-    fast: bool | None = None
-    enhance_prompt: bool | None = None
-    sequential: str | None = None
-    pictures: int | None = Field(default=None, ge=1)
-    format: str | None = None
-    seeded: bool | None = None
+    model_config = ConfigDict(extra="allow", frozen=True)
 
 
-class Profile(Settings):
+class Profile(Said):
     """`plain` and `wide` differ from the rest only where the publication sampled its two pictures differently."""
 
-    plain: Settings = Settings()
-    wide: Settings = Settings()
+    plain: Said = Said()
+    wide: Said = Said()
     note: str = ""
 
 
@@ -100,13 +68,13 @@ class ModelCard(base.Card):
     @field_validator("adapter")
     @classmethod
     def _adapter_exists(cls, name: str) -> str:
-        if name not in ADAPTERS:
-            raise ValueError(f"no adapter of this name{did_you_mean(name, ADAPTERS)}")
+        if name not in GENERATORS:
+            raise ValueError(f"no adapter of this name{did_you_mean(name, GENERATORS)}; known: {', '.join(GENERATORS)}")
         return name
 
     @property
     def remote(self) -> bool:
-        return ADAPTERS[self.adapter].remote
+        return GENERATORS[self.adapter].remote
 
     @property
     def addresses(self) -> list[str]:
@@ -130,15 +98,13 @@ class ModelCard(base.Card):
         """Everything the sampler is told for one kind, defaults resolved. KeyError names the profiles there are."""
         if profile not in self.profiles:
             raise KeyError(f"{self.id} has no profile '{profile}', only {', '.join(self.profiles)}")
-        said = self._said(profile, kind)
-        return {name: said.get(name, default) for name, default in ADAPTERS[self.adapter].settings.items()}
+        return GENERATORS[self.adapter].settings.model_validate(self.said(profile, kind)).model_dump()
 
-    def _said(self, profile: str, kind: PictureKind) -> dict[str, Any]:
+    def said(self, profile: str, kind: PictureKind) -> dict[str, Setting]:
+        """What the card says for one kind: what the kind says itself before the rest, width and height before size."""
         chosen = self.profiles[profile]
-        own: Settings = getattr(chosen, kind)
-        said = chosen.model_dump(exclude_none=True, exclude={"plain", "wide", "note"}) | own.model_dump(
-            exclude_none=True
-        )
+        own: Said = getattr(chosen, kind)
+        said = {**(chosen.model_extra or {}), **(own.model_extra or {})}
         if "size" in said:
             side = said.pop("size")
             said = {"width": side, "height": side} | said
@@ -182,28 +148,25 @@ def _defects(card: ModelCard, known: dict[str, ModelCard]) -> list[tuple[tuple[s
 
 
 def profile_defects(card: ModelCard, profile: str) -> list[tuple[tuple[str, ...], str]]:
-    reads = ADAPTERS[card.adapter].settings
+    """Settings that the adapter does not read, must have, or would ignore; each once."""
     kinds: tuple[PictureKind, ...] = ("plain", "wide")
-    said = card._said(profile, kinds[0]) | card._said(profile, kinds[1])
-    found: list[tuple[tuple[str, ...], str]] = [
-        ((key,), f"adapter '{card.adapter}' does not read it{did_you_mean(key, reads)}")
-        for key in said
-        if key not in reads
-    ]
-    for kind in kinds:
-        lacking = [
-            key for key, default in reads.items() if default is REQUIRED and key not in card._said(profile, kind)
-        ]
-        found += [(tuple[str, ...](), f"adapter '{card.adapter}' needs '{key}'") for key in lacking]
-    steered = said.get("method", "none") != "none" or said.get("true_cfg_scale", 1.0) > 1
-    if said.get("negative_prompt", "").strip() and "true_cfg_scale" in reads and not steered:
-        found.append((("negative_prompt",), "is ignored unless true_cfg_scale is above 1"))
-    if said.get("method", "none") != "none":
-        guidance = ADAPTERS[card.adapter].second_branch
-        if said.get(guidance, 0.0) > 1:
-            found.append(
-                (("method",), f"'{said['method']}' replaces classifier-free guidance: {guidance} must be at most 1")
-            )
-    if card.distilled and profile == CONTROLLED and said.get("guidance", 0.0) > 0 and card.adapter == "z-image":
-        found.append((("guidance",), "a distilled Z-Image is sampled with guidance 0.0: anything above turns CFG on"))
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(defect for kind in kinds for defect in _kind_defects(card, profile, kind)))
+
+
+def _kind_defects(card: ModelCard, profile: str, kind: PictureKind) -> Iterator[tuple[tuple[str, ...], str]]:
+    reads = GENERATORS[card.adapter].settings
+    own = getattr(card.profiles[profile], kind).model_extra or {}
+    try:
+        settings = reads.model_validate(card.said(profile, kind))
+    except ValidationError as errors:
+        for detail in errors.errors():
+            key = str(detail["loc"][0])
+            if detail["type"] == "missing":
+                yield (), f"adapter '{card.adapter}' needs '{key}'"
+            else:
+                unread = f"adapter '{card.adapter}' does not read it{did_you_mean(key, reads.model_fields)}"
+                message = unread if detail["type"] == "extra_forbidden" else detail["msg"]
+                yield ((kind, key) if key in own else (key,)), message
+    else:
+        distilled = card.distilled and profile == CONTROLLED
+        yield from (((key,), message) for key, message in settings.misuse(distilled))

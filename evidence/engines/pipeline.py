@@ -23,7 +23,7 @@ from evidence.interfaces import Generator, Staged
 from evidence.jobs.pictures import batched, draw, keep, request_of, requests_of
 from evidence.jobs.plan import Participants, PictureJob
 from evidence.jobs.scoring import LOADING
-from evidence.registry import ADAPTERS, PictureKind
+from evidence.registry import GENERATORS, PictureKind
 from evidence.samples.claims import Claims
 from evidence.samples.provenance import made_here
 from evidence.samples.store import Store
@@ -188,7 +188,7 @@ def make_pictures(
     # alone, so that one that kills its worker takes no other with it
     batches: list[Sequence[PictureJob]] = [[job] for job in suspects]
     batches += batched([job for job in jobs if job not in suspects], jobs[0].batch)
-    remote = ADAPTERS[jobs[0].identity["adapter"]].remote
+    remote = GENERATORS[jobs[0].identity["adapter"]].remote
     made = made_here("remote" if remote else options.device)
     prompts = [] if remote else list(dict.fromkeys(job.spec.prompt for job in jobs))
     cut = dict(zip(prompts, generator.truncated(prompts), strict=True)) if prompts else {}

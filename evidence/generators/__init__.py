@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
-from evidence.registry import ADAPTERS, PictureKind
+from evidence.registry import GENERATORS, PictureKind
 
 if TYPE_CHECKING:
     from evidence.cards.models import ModelCard
@@ -27,8 +26,7 @@ def load(
     this card, also for another strength of its LoRA.
     Raises Unavailable, weights.WeightsChanged, or KeyError for an unknown profile.
     """
-    adapter = ADAPTERS[card.adapter]
-    made = getattr(importlib.import_module(f"evidence.generators.{adapter.module}"), adapter.name)
+    made = GENERATORS[card.adapter].load()
     settings = card.settings(profile, kind)
     if isinstance(sharing, made) and sharing.card.needs == card.needs:
         return sharing.under(settings, card)  # type: ignore[no-any-return]

@@ -27,7 +27,7 @@ from PIL import Image, UnidentifiedImageError
 from evidence.cards.models import ModelCard
 from evidence.generators.refuse import reason_to_refuse
 from evidence.interfaces import GenerationFailed, Request
-from evidence.registry import ADAPTERS, Setting
+from evidence.registry import GENERATORS, Setting
 from evidence.weights import UNPINNED, Unavailable
 from ledger.schema import Recipe
 
@@ -84,7 +84,7 @@ class Remote(ABC):
         )
 
     def _key(self) -> str:
-        variable = ADAPTERS[self.card.adapter].key
+        variable = GENERATORS[self.card.adapter].key
         if key := os.environ.get(variable, "").strip():
             return key
         raise Unavailable(f"{self.card.label} needs a key in {variable}", f"export {variable}=…")

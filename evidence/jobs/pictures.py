@@ -12,7 +12,7 @@ from evidence.generators.refuse import reason_to_refuse
 from evidence.interfaces import GenerationFailed, Generator, Request
 from evidence.jobs.plan import PictureFile, PictureJob, Plan, Source
 from evidence.jobs.retry import RetryPolicy, with_retries
-from evidence.registry import ADAPTERS
+from evidence.registry import GENERATORS
 from evidence.samples.identity import pixel_digest
 from evidence.samples.store import Record, Store, png_bytes
 
@@ -90,7 +90,7 @@ def draw(
     def once() -> list[Image]:
         images = generator.generate(requests_of(jobs, store))[: len(jobs)]
         if len(jobs) == 1 and (why := reason_to_refuse(images[0])):
-            raise GenerationFailed(f"the picture is {why}", retryable=ADAPTERS[jobs[0].identity["adapter"]].remote)
+            raise GenerationFailed(f"the picture is {why}", retryable=GENERATORS[jobs[0].identity["adapter"]].remote)
         return images
 
     images, attempts = with_retries(once, retries)

@@ -165,7 +165,7 @@ def names_labels(card: ScorerCard) -> bool:
 def configured(name: str, cards: Mapping[str, models.ModelCard]) -> ConfiguredModel:
     """The generator that `name` names, under its overrides."""
     card, negative = overridden(name, cards)
-    steered = any(profile.method in ("vsf", "nag") for profile in card.profiles.values())
+    steered = any(card.settings(profile).get("method", "none") != "none" for profile in card.profiles)
     return ConfiguredModel(name, card, steered if negative is None else negative)
 
 

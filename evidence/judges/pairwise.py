@@ -18,11 +18,11 @@ import openai
 from openai.types.shared_params import ResponseFormatJSONSchema
 from PIL.Image import Image
 
-from evidence.cards.scorers import PairwiseCard
 from evidence.generators.http_base import blotted, classified, within
 from evidence.generators.openai_client import told_inside
 from evidence.generators.transport import Limited
 from evidence.interfaces import GenerationFailed
+from evidence.judges.pairwise_card import PairwiseCard
 from evidence.weights import Unavailable
 
 FIRST, SECOND, TIE = 0, 1, -1

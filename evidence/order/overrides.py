@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from evidence.cards import models
-from evidence.registry import ADAPTERS
+from evidence.registry import GENERATORS
 from ledger.problems import InputError, Problem, did_you_mean
 
 
@@ -26,7 +26,7 @@ def overridden(name: str, cards: Mapping[str, models.ModelCard]) -> tuple[models
     said = dict(_setting(name, part) for part in text.split(",") if part)
     negative, scale = said.pop("negative", None), said.pop("lora_scale", None)
     card = cards[base]
-    known = ADAPTERS[card.adapter].settings
+    known = GENERATORS[card.adapter].settings.model_fields
     wrong = [
         f"adapter '{card.adapter}' reads no '{key}'{did_you_mean(key, [*known, 'lora_scale', 'negative'])}"
         for key in said

@@ -9,7 +9,7 @@ from evidence.cards import Cards
 from evidence.cards.models import ModelCard
 from evidence.jobs.plan import configured
 from evidence.order.families import expand
-from evidence.registry import ADAPTERS
+from evidence.registry import GENERATORS
 from ledger.problems import InputError, Problem
 
 ACTIVATIONS_GIB = 3.0  # of one more picture of a megapixel in a batch
@@ -28,7 +28,7 @@ def tuned(
     found = []
     for name in expand(names, cards):
         one = configured(name, cards.models)
-        reads = ADAPTERS[one.card.adapter].settings
+        reads = GENERATORS[one.card.adapter].settings.model_fields
         if profile not in one.card.profiles:
             raise InputError([Problem("--profile", 0, name, f"has no profile '{profile}'")])
         settings = one.card.settings(profile)

@@ -16,12 +16,11 @@ from pathlib import Path
 
 from evidence.cards import Cards
 from evidence.cards.models import ModelCard
-from evidence.registry import ADAPTERS
+from evidence.registry import GENERATORS, SCORERS
 from evidence.scorers import ScorerCard
 from evidence.weights import LOCK
 
 ROOT = Path(__file__).resolve().parents[2]
-SCORER_PACKAGES = ("torch", "transformers")
 
 
 @dataclass(frozen=True)
@@ -36,15 +35,16 @@ def examine(cards: Cards, device_gib: float | None = None) -> Iterator[tuple[str
     """Every generator and scorer with what it lacks; an empty list means that it can run."""
     memory = memory_gib() if device_gib is None else device_gib
     for name, card in cards.models.items():
-        adapter = ADAPTERS[card.adapter]
+        adapter = GENERATORS[card.adapter]
         found = list(_packages(adapter.packages))
         found += _key(adapter.key) if adapter.remote else _weights(card, card.files, card.gated)
         yield name, found + ([] if adapter.remote else list(_memory(card.memory_gib, memory)))
     for name, scorer in cards.scorers.items():
+        packages = _packages(SCORERS[scorer.adapter].packages)
         if scorer.remote:
-            yield name, [*_packages(("openai",)), *_key(str(getattr(scorer, "key_env", "")))]
+            yield name, [*packages, *_key(str(getattr(scorer, "key_env", "")))]
         else:
-            found = [*_packages(SCORER_PACKAGES), *_weights(scorer, scorer.files, scorer.gated)]
+            found = [*packages, *_weights(scorer, scorer.files, scorer.gated)]
             found += [Lack(f"file: {f}", mend) for f, mend in scorer.beside.items() if not (ROOT / f).exists()]
             yield name, found + list(_memory(scorer.memory_gib, memory))
 

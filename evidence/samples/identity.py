@@ -16,10 +16,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from evidence import scorers
 from evidence.cards.models import ModelCard
 from evidence.cards.scorers import ScorerCard
-from evidence.registry import ADAPTERS
+from evidence.registry import GENERATORS, SCORERS
 from evidence.samples.source_digest import source_digest
 
 if TYPE_CHECKING:
@@ -49,7 +48,6 @@ def key_of(stage: Stage, identity: Mapping[str, object]) -> str:
 
 def of_generator(card: ModelCard) -> dict[str, Any]:
     """What of a card determines its pictures, the settings left aside."""
-    adapter = ADAPTERS[card.adapter]
     return {
         "adapter": card.adapter,
         "weights": card.weights,
@@ -57,17 +55,17 @@ def of_generator(card: ModelCard) -> dict[str, Any]:
         "lora": card.lora,
         "lora_scale": card.lora_scale,
         "revision": card.revision,
-        "code": source_digest(f"evidence.generators.{adapter.module}"),
+        "code": source_digest(GENERATORS[card.adapter].module),
         "libraries": {} if card.remote else releases("diffusers", "transformers"),
     }
 
 
 def of_scorer(card: ScorerCard) -> dict[str, Any]:
     """What of a card determines its scores."""
-    module = scorers.ADAPTERS[card.adapter].partition(":")[0]
     told = card.model_dump(mode="json", exclude=_ABOUT)
+    code = source_digest(SCORERS[card.adapter].module)
     libraries = {} if card.remote else releases("transformers")
-    return {**told, "revision": card.revision, "code": source_digest(module), "libraries": libraries}
+    return {**told, "revision": card.revision, "code": code, "libraries": libraries}
 
 
 @lru_cache(maxsize=8)

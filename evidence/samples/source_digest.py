@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import importlib.util
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,7 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 @lru_cache(maxsize=256)
 def source_digest(module: str) -> str:
     """Twelve hex digits for `evidence.generators.flux` and every module below `evidence/` that it imports, directly or
-    not. Raises FileNotFoundError for a module that is not ours."""
+    not; for an adapter of an installed package also what it imports of that package. Raises FileNotFoundError for a
+    module that has no source."""
     digest = hashlib.sha256()
     for name, tree in sorted(_closure(module).items()):
         digest.update(f"{name}\0{ast.dump(tree)}\0".encode())
@@ -38,6 +40,7 @@ _NEUTRAL = {
     "evidence.generators.transport",
     "evidence.interfaces",
     "evidence.registry",
+    "evidence.generators.sampling",
     "evidence.scorers",
     "evidence.weights",
 }
@@ -45,27 +48,42 @@ _NEUTRAL = {
 
 def _closure(module: str) -> dict[str, ast.Module]:
     found: dict[str, ast.Module] = {}
-    waiting = [module]
+    waiting, owners = [module], ("evidence", module.partition(".")[0])
     while waiting:
         name = waiting.pop()
-        if name in found or (name in _NEUTRAL and name != module):
+        if name in found or (_neutral(name) and name != module):
             continue
         path = _file(name)
         if path is None:
             if name == module:
-                raise FileNotFoundError(f"{module} is no module of this project")
+                raise FileNotFoundError(f"{module} has no source that could be read")
             continue
         found[name] = _bare(ast.parse(path.read_text("utf-8")))
-        waiting += [other for other in _imports(found[name]) if other.startswith("evidence")]
+        waiting += [other for other in _imports(found[name]) if other.partition(".")[0] in owners]
     return found
 
 
+def _neutral(name: str) -> bool:
+    return name in _NEUTRAL or name.endswith(("_settings", "_card"))
+
+
 def _file(name: str) -> Path | None:
+    """Of our tree; elsewhere as Python finds it."""
+    if name.partition(".")[0] != "evidence":
+        return _elsewhere(name)
     stem = ROOT.joinpath(*name.split("."))
     for path in (stem.with_suffix(".py"), stem / "__init__.py"):
         if path.is_file():
             return path
     return None
+
+
+def _elsewhere(name: str) -> Path | None:
+    try:
+        found = importlib.util.find_spec(name)
+    except ModuleNotFoundError:  # a name below a module, not a module
+        return None
+    return Path(found.origin) if found and found.origin and found.origin.endswith(".py") else None
 
 
 def _imports(tree: ast.Module) -> list[str]:

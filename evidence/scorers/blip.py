@@ -26,7 +26,6 @@ from transformers import (
 )
 from transformers.models.blip.modeling_blip_text import BlipTextModel
 
-from evidence.cards.scorers import ImageRewardCard, ItmCard
 from evidence.interfaces import Score
 from evidence.scorers.base import (
     LocalScorer,
@@ -41,6 +40,7 @@ from evidence.scorers.base import (
     rename,
     weights_of,
 )
+from evidence.scorers.blip_card import ImageRewardCard, ItmCard
 from evidence.scorers.framing import cropped
 
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from PIL.Image import Image
 from transformers import AutoImageProcessor, AutoModelForImageClassification
 
-from evidence.cards.scorers import ClassifierCard
 from evidence.interfaces import Score
 from evidence.scorers.base import LocalScorer, base_of, open_model, weights_of
+from evidence.scorers.classifier_card import ClassifierCard
 
 
 class ClassifierScorer(LocalScorer):

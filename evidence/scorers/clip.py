@@ -17,7 +17,6 @@ from PIL.Image import Image
 from torch import Tensor
 from transformers import AutoTokenizer, CLIPConfig, CLIPImageProcessorPil, CLIPModel
 
-from evidence.cards.scorers import ClipCard, ClipCheckpointCard
 from evidence.interfaces import Score
 from evidence.scorers.base import (
     LocalScorer,
@@ -31,6 +30,7 @@ from evidence.scorers.base import (
     read_state,
     weights_of,
 )
+from evidence.scorers.clip_card import ClipCard, ClipCheckpointCard
 from evidence.scorers.framing import cropped, padded
 
 

@@ -21,11 +21,11 @@ from torch import Tensor
 from transformers import Qwen3VLForConditionalGeneration
 
 from evidence.cards.base import ROOT
-from evidence.cards.scorers import AnnotatorCard
 from evidence.dimensions import DIMENSIONS
 from evidence.interfaces import Score
 from evidence.scorers.base import LocalScorer, base_of, open_model, weights_of
 from evidence.scorers.chat import PICTURE, ChatInput, Turn
+from evidence.scorers.digits_card import AnnotatorCard
 from ledger.problems import InputError, Problem, relative
 
 DIGITS = ("0", "1", "2")

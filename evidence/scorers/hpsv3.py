@@ -21,10 +21,10 @@ from torch import Tensor, nn
 from transformers import Qwen2VLConfig, Qwen2VLModel
 
 from evidence.cards.base import ROOT
-from evidence.cards.scorers import Hpsv3Card
 from evidence.interfaces import Score
 from evidence.scorers.base import LocalScorer, State, base_of, build, file_of, fit, read_state
 from evidence.scorers.chat import PICTURE, PLACEHOLDER, ChatInput
+from evidence.scorers.hpsv3_card import Hpsv3Card
 from evidence.weights import Unavailable
 
 _KEYS = (

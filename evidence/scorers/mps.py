@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel
 
-from evidence.cards.scorers import MpsCard
 from evidence.interfaces import Score
 from evidence.scorers.base import LocalScorer, State, base_of, build, file_of, fit
 from evidence.scorers.clip import TextWindow
+from evidence.scorers.mps_card import MpsCard
 from evidence.scorers.pickles import module_state
 
 HEAD = 64  # width of an attention head, as published

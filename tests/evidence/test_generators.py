@@ -23,32 +23,49 @@ from evidence import generators, weights
 from evidence.cards import models
 from evidence.generators.diffusers_base import add_lora
 from evidence.interfaces import GenerationFailed, Request, Staged
+from evidence.registry import GENERATORS
 from evidence.weights import Unavailable
 from tests.evidence.tiny import repositories
 from tests.evidence.tiny.cards import card
 from tests.evidence.tiny.hub import Hub, commit_of
 from tests.evidence.tiny.repositories import SIDE
 
-LAYOUTS: dict[str, Callable[[Path], Path]] = {
-    "black-forest-labs/FLUX.1-dev": repositories.flux,
-    "black-forest-labs/FLUX.1-Krea-dev": repositories.flux,
-    "CodeGoat24/FLUX.1-dev-PrefGRPO": repositories.flux,
-    "xzyhku/flux_hpsv2.1_dancegrpo": lambda folder: repositories.flux_transformer(
-        folder / "checkpoint-ema-300-0" / "diffusion_pytorch_model.safetensors"
-    ),
-    "stabilityai/stable-diffusion-xl-base-1.0": repositories.sdxl,
-    "playgroundai/playground-v2.5-1024px-aesthetic": repositories.playground,
-    "stabilityai/stable-diffusion-3.5-medium": repositories.sd3,
-    "yandex/stable-diffusion-3.5-large-alchemist": repositories.sd3,
-    "jieliu/SD3.5M-FlowGRPO-GenEval": repositories.peft_lora,
-    "jieliu/SD3.5M-FlowGRPO-PickScore": repositories.peft_lora,
-    "black-forest-labs/FLUX.2-klein-9B": repositories.flux2_klein,
-    "Tongyi-MAI/Z-Image": repositories.z_image,
-    "Tongyi-MAI/Z-Image-Turbo": repositories.z_image,
-    "zai-org/GLM-Image": repositories.glm_image,
-    "meituan-longcat/LongCat-Image": repositories.longcat,
-    "Qwen/Qwen-Image": repositories.qwen_image,
+Maker = Callable[[Path], Path]
+
+# A tiny repository for each adapter, so that another row of models.toml needs nothing here.
+PIPELINES: dict[str, Maker] = {
+    "flux": repositories.flux,
+    "flux2-klein": repositories.flux2_klein,
+    "glm-image": repositories.glm_image,
+    "longcat": repositories.longcat,
+    "qwen-image": repositories.qwen_image,
+    "sd3": repositories.sd3,
+    "sdxl": repositories.sdxl,
+    "z-image": repositories.z_image,
 }
+LORAS: dict[str, Maker] = {"flux": repositories.flux_lora, "sd3": repositories.peft_lora}
+PECULIAR: dict[str, Maker] = {"playgroundai/playground-v2.5-1024px-aesthetic": repositories.playground}
+
+
+def layouts() -> dict[str, Maker]:
+    """What makes each repository that the rows name."""
+    made: dict[str, Maker] = {}
+    for known in models.load().values():
+        for text in known.addresses:
+            if text.startswith("hf-hub:"):
+                made[weights.address(text).place] = maker(known, text)
+    return made | PECULIAR
+
+
+def maker(known: models.ModelCard, text: str) -> Maker:
+    if text == known.weights:
+        return PIPELINES[known.adapter]
+    if text == known.lora:
+        return LORAS[known.adapter]
+    return lambda folder: repositories.flux_transformer(folder / weights.address(text).file)
+
+
+LAYOUTS = layouts()
 LOCAL = [name for name, known in models.load().items() if known.weights.startswith("hf-hub:")]
 PLAIN, OTHER = Request("a murky pond, badly lit", 7), Request("a sharp and vivid street", 8)
 
@@ -57,10 +74,10 @@ PLAIN, OTHER = Request("a murky pond, badly lit", 7), Request("a sharp and vivid
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     """Our hub, an empty cache and an empty lock; each tiny repository is made once."""
     root = tmp_path_factory.mktemp("hub")
-    made = {maker: maker(root / str(number)) for number, maker in enumerate(dict.fromkeys(LAYOUTS.values()))}
+    made = {make: make(root / str(number)) for number, make in enumerate(dict.fromkeys(LAYOUTS.values()))}
     for swapped in (root / str(n) for n in range(len(made))):
         assert swapped.is_dir()
-    folders = {name: root / str(list(made).index(maker)) for name, maker in LAYOUTS.items()}
+    folders = {name: root / str(list(made).index(make)) for name, make in LAYOUTS.items()}
     with Hub(folders) as served, pytest.MonkeyPatch.context() as patch:
         patch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(root / "cache"))
         patch.setattr(weights, "LOCK", root / "models.lock.json")
@@ -72,17 +89,17 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
 def shrunk(name: str) -> models.ModelCard:
     """The real card with profiles small enough for the test."""
     real = models.load()[name]
-    reads = generators.ADAPTERS[real.adapter].settings
+    reads = GENERATORS[real.adapter].settings.model_fields
     few: dict[str, Any] = {"size": 2 * SIDE if real.adapter == "glm-image" else SIDE}
     if "max_sequence_length" in reads and real.adapter != "qwen-image":  # whose template fills a short window
         few["max_sequence_length"] = 48
     profiles = {}
     for key, profile in real.profiles.items():
-        kinds = {
-            kind: own.model_copy(update={"steps": own.steps // 12}) if own.steps else own
-            for kind, own in (("plain", profile.plain), ("wide", profile.wide))
-        }
-        profiles[key] = profile.model_copy(update=few | ({"steps": 2} if profile.steps else {}) | kinds)
+        said, kinds = profile.model_dump(), dict[str, Any]()
+        for kind, own in (("plain", profile.plain), ("wide", profile.wide)):
+            steps = own.model_dump().get("steps")
+            kinds[kind] = own.model_copy(update={"steps": steps // 12}) if steps else own
+        profiles[key] = profile.model_copy(update=few | ({"steps": 2} if "steps" in said else {}) | kinds)
     return real.model_copy(update={"profiles": profiles})
 
 
@@ -299,7 +316,7 @@ def test_longcat_never_rewrites_a_prompt(loaded: Callable[[str], Any]) -> None:
     assert generator.pipe.text_processor is None, "the rewriter could be brought back"
     with pytest.raises(AttributeError):  # the default would rewrite, had we not said no
         generator.pipe(PLAIN.prompt, num_inference_steps=1, width=32, height=32)
-    assert "prompt_rewrite" not in generators.ADAPTERS["longcat"].settings, "no card may turn it on"
+    assert "prompt_rewrite" not in GENERATORS["longcat"].settings.model_fields, "no card may turn it on"
 
 
 def test_flux_ignores_a_negative_prompt_without_true_cfg_and_says_so(folder: Callable[[str], Path]) -> None:
@@ -344,7 +361,7 @@ def test_the_first_argument_of_klein_is_a_picture(loaded: Callable[[str], Any]) 
 def test_glm_samples_one_at_a_time_and_leaves_the_global_generator_alone(loaded: Callable[[str], Any]) -> None:
     generator = loaded("glm-image")
     assert generator.recipe.settings["batch"] == 1
-    assert "batch" not in generators.ADAPTERS["glm-image"].settings, "no card may spec for more"
+    assert "batch" not in GENERATORS["glm-image"].settings.model_fields, "no card may spec for more"
     before = torch.get_rng_state()
     together = generator.generate([PLAIN, OTHER])
     assert torch.equal(before, torch.get_rng_state())

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from evidence.cards import models
-from evidence.registry import ADAPTERS
+from evidence.registry import GENERATORS
 from ledger.problems import InputError
 
 TABLE = [
@@ -72,7 +72,10 @@ def test_every_row_can_be_sampled_under_both_profiles(cards: dict[str, models.Mo
     for name in TABLE:
         assert {"controlled", "as-published"} <= set(cards[name].profiles)
         for profile in cards[name].profiles:
-            assert cards[name].settings(profile, "plain").keys() == ADAPTERS[cards[name].adapter].settings.keys()
+            assert (
+                cards[name].settings(profile, "plain").keys()
+                == GENERATORS[cards[name].adapter].settings.model_fields.keys()
+            )
 
 
 def test_the_controlled_profile_treats_both_pictures_alike(cards: dict[str, models.ModelCard]) -> None:
@@ -145,7 +148,8 @@ def test_an_unknown_key_is_named_with_line_and_nearest_name(tmp_path: Path) -> N
         "models.toml:3 a.lable: unknown key 'lable', did you mean 'label'?",
     ]
     assert problems(GOOD.replace("steps", "stepz"), tmp_path) == [
-        "models.toml:10 a.profiles.controlled.stepz: unknown key 'stepz', did you mean 'steps'?"
+        "models.toml:8 a.profiles.controlled: adapter 'flux' needs 'steps'",
+        "models.toml:10 a.profiles.controlled.stepz: adapter 'flux' does not read it, did you mean 'steps'?",
     ]
 
 

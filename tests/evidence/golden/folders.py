@@ -28,7 +28,8 @@ from transformers import (
 )
 
 from evidence import scorers
-from evidence.cards.scorers import ClassifierCard, ScorerCard
+from evidence.cards.scorers import ScorerCard
+from evidence.scorers.classifier_card import ClassifierCard
 from tests.evidence.golden import layouts
 
 GOLDEN = Path(layouts.__file__).parent

@@ -132,6 +132,13 @@ def diffusers_lora(folder: Path, transformer: Any, *, metadata: bool = True) -> 
     return folder
 
 
+def flux_lora(folder: Path) -> Path:
+    """A LoRA for FLUX in diffusers' form."""
+    transformer = flux_pipe().transformer
+    lora(transformer)
+    return diffusers_lora(folder, transformer)
+
+
 def write_json(file: Path, content: Any) -> None:
     file.write_text(json.dumps(content, indent=1), "utf-8")
 

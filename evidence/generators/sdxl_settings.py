@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+from typing import Literal
+
+from evidence.generators.sampling import Diffusion
+from evidence.registry import generator
+
+
+@generator("sdxl", "evidence.generators.sdxl:Sdxl", second_branch="guidance")
+class SdxlSettings(Diffusion):
+    negative_prompt: str = ""
+    long_prompts: Literal["chunked", "truncated"] = "chunked"
+    variant: str = ""  # "fp16": which files of a hub repository
