@@ -39,6 +39,7 @@ PIPELINES: dict[str, Maker] = {
     "glm-image": repositories.glm_image,
     "longcat": repositories.longcat,
     "qwen-image": repositories.qwen_image,
+    "sana": repositories.sana,
     "sd3": repositories.sd3,
     "sdxl": repositories.sdxl,
     "z-image": repositories.z_image,
@@ -252,6 +253,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
             {"guidance_scale": 3.5, "dtype": torch.float16},
         ),
         ("sd3", "sd3", "StableDiffusion3Pipeline", {}, {"guidance_scale": 3.5}),
+        (
+            "sana",
+            "sana",
+            "SanaPipeline",
+            {"variant": "bf16"},
+            {"guidance_scale": 3.5, "complex_human_instruction": None, "use_resolution_binning": False},
+        ),
+        (
+            "sana",
+            "sana",
+            "SanaPipeline",
+            {"variant": "bf16", "guidance": 1.0},
+            {"guidance_scale": 1.0, "complex_human_instruction": None, "use_resolution_binning": False},
+        ),
         ("z-image", "z_image", "ZImagePipeline", {}, {"guidance_scale": 3.5}),
         ("flux2-klein", "flux2_klein", "Flux2KleinPipeline", {}, {"guidance_scale": 1.0}),
         (
@@ -268,7 +283,7 @@ def test_an_adapter_gives_the_bytes_of_the_stock_pipeline(
 ) -> None:
     generator = generators.load(card(adapter, folder(kind), **ours))
     given = dict(theirs) | ({"max_sequence_length": 512} if adapter in ("z-image", "flux2-klein") else {})
-    source = {"variant": "fp16"} if adapter == "sdxl" else {}
+    source = {"variant": ours["variant"]} if "variant" in ours else {}
     dtype = given.pop("dtype", torch.float32)
     pipe = getattr(diffusers, pipeline).from_pretrained(folder(kind), dtype=dtype, **source)
     pipe.set_progress_bar_config(disable=True)
@@ -278,7 +293,7 @@ def test_an_adapter_gives_the_bytes_of_the_stock_pipeline(
 
 
 @pytest.mark.parametrize(
-    "name", ["flux-dev", "sdxl", "sd35m", "z-image", "z-image-turbo", "flux2-klein-9b", "qwen-image-local"]
+    "name", ["flux-dev", "sdxl", "sd35m", "z-image", "z-image-turbo", "flux2-klein-9b", "qwen-image-local", "sana"]
 )
 def test_stages_apart_give_the_same_bytes_and_free_the_text_encoders(name: str, loaded: Callable[[str], Any]) -> None:
     generator = loaded(name)
@@ -317,6 +332,17 @@ def test_longcat_never_rewrites_a_prompt(loaded: Callable[[str], Any]) -> None:
     with pytest.raises(AttributeError):  # the default would rewrite, had we not said no
         generator.pipe(PLAIN.prompt, num_inference_steps=1, width=32, height=32)
     assert "prompt_rewrite" not in GENERATORS["longcat"].settings.model_fields, "no card may turn it on"
+
+
+def test_sana_never_has_its_encoder_enhance_a_prompt(loaded: Callable[[str], Any]) -> None:
+    """By default an instruction to write an enhanced prompt stands before it: other pictures, without a word."""
+    generator = loaded("sana")
+    assert generator.recipe.settings["complex_human_instruction"] is False
+    assert generator.recipe.settings["resolution_binning"] is False
+    assert "complex_human_instruction" not in GENERATORS["sana"].settings.model_fields, "no card may turn it on"
+    told = {"width": SIDE, "height": SIDE, "num_inference_steps": 2, "use_resolution_binning": False}
+    by_default = generator.pipe(PLAIN.prompt, generator=torch.Generator().manual_seed(7), **told).images[0]
+    assert not same(by_default, generator.generate([PLAIN])[0])
 
 
 def test_flux_ignores_a_negative_prompt_without_true_cfg_and_says_so(folder: Callable[[str], Path]) -> None:

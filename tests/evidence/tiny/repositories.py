@@ -391,6 +391,60 @@ def qwen_image(folder: Path) -> Path:
     return folder
 
 
+def sana(folder: Path) -> Path:
+    """Sana in its bf16 variant: a linear transformer, Gemma 2, a decoder that compresses more."""
+    transformer = diffusers.SanaTransformer2DModel(
+        in_channels=4,
+        out_channels=4,
+        num_attention_heads=2,
+        attention_head_dim=16,
+        num_layers=2,
+        num_cross_attention_heads=2,
+        cross_attention_head_dim=16,
+        cross_attention_dim=32,
+        caption_channels=32,
+        sample_size=32,
+    )
+    decoder = diffusers.AutoencoderDC(
+        latent_channels=4,
+        attention_head_dim=4,
+        encoder_block_types="ResBlock",
+        decoder_block_types="ResBlock",
+        encoder_block_out_channels=(8, 16),
+        decoder_block_out_channels=(8, 16),
+        encoder_layers_per_block=(1, 1),
+        decoder_layers_per_block=(1, 1),
+        encoder_qkv_multiscales=((), ()),
+        decoder_qkv_multiscales=((), ()),
+        upsample_block_type="interpolate",
+        downsample_block_type="stride_conv",
+        scaling_factor=0.41407,
+    )
+    text = transformers.Gemma2Config(
+        vocab_size=262,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=16,
+        pad_token_id=0,
+        eos_token_id=1,
+        bos_token_id=2,
+    )
+    made = diffusers.SanaPipeline(
+        scheduler=diffusers.DPMSolverMultistepScheduler(
+            prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0
+        ),
+        vae=drawn(decoder, seed=3, gain=1.5),
+        text_encoder=drawn(transformers.Gemma2Model(text), seed=14),
+        tokenizer=tokenizers.gemma(),
+        transformer=drawn(transformer, seed=15, gain=2.0),
+    )
+    made.save_pretrained(folder, variant="bf16")
+    return folder
+
+
 def glm_image(folder: Path) -> Path:
     """GLM-Image: an autoregressive stage that draws picture tokens, a glyph encoder, a diffusion transformer."""
     from transformers.models.glm_image.image_processing_pil_glm_image import GlmImageImageProcessorPil

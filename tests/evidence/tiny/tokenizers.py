@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from transformers import CLIPTokenizer, Qwen2Tokenizer, T5TokenizerFast
+from transformers import CLIPTokenizer, GemmaTokenizer, Qwen2Tokenizer, T5TokenizerFast
 
 CHAT = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
@@ -38,6 +38,12 @@ def qwen(special: tuple[str, ...] = ()) -> Any:
     made = Qwen2Tokenizer(vocab=vocabulary, merges=[], extra_special_tokens=["<|im_start|>", "<|im_end|>", *special])
     made.chat_template = CHAT
     return made
+
+
+def gemma() -> Any:
+    special = ("<pad>", "<eos>", "<bos>", "<unk>", "<mask>", "▁")
+    words = [*special, *(f"<0x{byte:02X}>" for byte in range(256))]
+    return GemmaTokenizer(vocab={word: number for number, word in enumerate(words)}, merges=[])
 
 
 def glm() -> Any:
