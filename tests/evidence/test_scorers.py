@@ -218,6 +218,7 @@ FILES = {
     "clip-l": "model.safetensors",
     "blip-l": "model.safetensors",
     "j-judge": "model.safetensors",
+    "aesthetic-v25": "aesthetic_predictor_v2_5.pth",
     "image-classifier": "model.safetensors",
 }
 DROPPED = {
@@ -229,6 +230,7 @@ DROPPED = {
     "clip-l": "visual_projection.weight",
     "blip-l": "itm_head.weight",
     "j-judge": "model.visual.merger.norm.weight",
+    "aesthetic-v25": "scoring_head.6.bias",
     "image-classifier": "classifier.1.weight",
 }
 
@@ -471,3 +473,20 @@ def test_counting_buffers_of_old_releases_are_no_surplus(name: str, key: str, tm
     state = load_file(tmp_path / "model.safetensors") | {key: torch.arange(77)[None]}
     save_file(state, tmp_path / "model.safetensors", {"format": "pt"})
     assert scorers.load(card).score(PICTURES, PROMPTS) == before
+
+
+def test_the_aesthetic_score_is_that_of_the_published_layers(tmp_path: Path) -> None:
+    """Stock SigLIP's picture embedding, divided by its length, through the five layers of the file. No words."""
+    from transformers import AutoImageProcessor, SiglipModel
+
+    card = MAKERS["aesthetic-v25"](tmp_path)
+    head = torch.load(tmp_path / "aesthetic_predictor_v2_5.pth", weights_only=True)
+    pixels = AutoImageProcessor.from_pretrained(tmp_path, backend="pil")(images=PICTURES, return_tensors="pt")
+    with torch.inference_mode():
+        found = SiglipModel.from_pretrained(tmp_path).vision_model(**pixels).pooler_output
+        found = found / found.norm(dim=-1, keepdim=True)
+        for layer in (0, 2, 4, 6, 8):
+            found = found @ head[f"scoring_head.{layer}.weight"].T + head[f"scoring_head.{layer}.bias"]
+    scorer = scorers.load(card)
+    assert np.allclose(flat(scorer.score(PICTURES, PROMPTS)), found, rtol=1e-5, atol=1e-6)
+    assert scorer.score(PICTURES, ["x"] * 3) == scorer.score(PICTURES, PROMPTS)

@@ -7,6 +7,7 @@ published key names are those of the official modules (golden/*.npz), repeated f
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,12 @@ from transformers import (
     Qwen2VLConfig,
     Qwen3VLConfig,
     Qwen3VLForConditionalGeneration,
+    SiglipVisionConfig,
+    SiglipVisionModel,
 )
 
 from evidence import scorers
-from evidence.scorers import clip, hpsv3, mps
+from evidence.scorers import aesthetic, clip, hpsv3, mps
 from evidence.scorers.base import rename
 from evidence.scorers.blip import _RULES, _UNUSED, ImageReward, towers
 from tests.evidence.golden.folders import golden
@@ -51,6 +54,7 @@ VIT_L_14 = CLIPConfig(
 VIT_H_14 = CLIPConfig(
     text_config=tower(1024, 24, 16), vision_config=tower(1280, 32, 16) | {"patch_size": 14}, projection_dim=1024
 )
+SO400M_14 = SiglipVisionConfig(**tower(1152, 27, 16) | {"intermediate_size": 4304, "image_size": 384, "patch_size": 14})
 BLIP_L = BlipVisionConfig(**tower(1024, 24, 16), image_size=224, patch_size=16)
 BERT = BlipTextConfig(**tower(768, 12, 12), vocab_size=30524, encoder_hidden_size=1024, max_position_embeddings=512)
 QWEN2_VL_7B = Qwen2VLConfig(
@@ -112,6 +116,9 @@ ARCHITECTURES = {
     "blip-l": image_text_retrieval,
     "hpsv3": lambda: hpsv3.Hpsv3(QWEN2_VL_7B),
     "j-judge": lambda: Qwen3VLForConditionalGeneration(QWEN3_VL_4B),
+    "aesthetic-v25": lambda: nn.ModuleList(
+        [SiglipVisionModel(SO400M_14), *(nn.Linear(*pair) for pair in pairwise((1152, *aesthetic.WIDTHS)))]
+    ),
 }
 TIED = {"j-judge": 151936 * 2560}  # the output head of the judge is its embedding: counted once
 

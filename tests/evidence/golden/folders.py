@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+import itertools
 import sys
 import types
 from collections.abc import Callable, Mapping
@@ -24,6 +26,9 @@ from transformers import (
     Qwen3VLForConditionalGeneration,
     ResNetConfig,
     ResNetForImageClassification,
+    SiglipConfig,
+    SiglipImageProcessorPil,
+    SiglipModel,
     ViTImageProcessorPil,
 )
 
@@ -167,6 +172,21 @@ def blip(row_id: str) -> Callable[[Path], ScorerCard]:
     return make
 
 
+def aesthetic(folder: Path) -> ScorerCard:
+    """The whole of SigLIP, of which half is read, and the head's file with dropout counted among its layers."""
+    half = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    config = SiglipConfig(text_config=half, vision_config=half | {"image_size": 28, "patch_size": 14})
+    fill(SiglipModel(config)).save_pretrained(folder)
+    SiglipImageProcessorPil(size={"height": 28, "width": 28}).save_pretrained(folder)
+    widths = (32, 1024, 128, 64, 16, 1)
+    shapes = {f"scoring_head.{2 * i}": pair for i, pair in enumerate(itertools.pairwise(widths))}
+    state = {f"{key}.weight": (out, into) for key, (into, out) in shapes.items()}
+    state |= {f"{key}.bias": (out,) for key, (_, out) in shapes.items()}
+    head = collections.OrderedDict((key, torch.from_numpy(layouts.weight(key, shape))) for key, shape in state.items())
+    torch.save(head, folder / "aesthetic_predictor_v2_5.pth")
+    return at(CARDS["aesthetic-v25"], folder)
+
+
 def j_judge(folder: Path) -> ScorerCard:
     size = layouts.qwen_tokenizer(folder)
     text = {"vocab_size": size, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "head_dim": 8}
@@ -218,5 +238,6 @@ MAKERS: dict[str, Callable[[Path], ScorerCard]] = {
     "blip-l": blip("blip-l"),
     "blip-l-logits": blip("blip-l-logits"),
     "j-judge": j_judge,
+    "aesthetic-v25": aesthetic,
     "image-classifier": classifier,
 }
