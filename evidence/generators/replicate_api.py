@@ -27,6 +27,7 @@ NAMES = {
     "height": "height",
     "aspect_ratio": "aspect_ratio",
     "image_size": "image_size",
+    "resolution": "size",
     "fast": "go_fast",
     "enhance_prompt": "enhance_prompt",
     "sequential": "sequential_image_generation",

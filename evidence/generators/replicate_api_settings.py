@@ -21,6 +21,7 @@ class ReplicateSettings(Settings):
     guidance: float | None = Field(default=None, ge=0)
     aspect_ratio: str | None = None
     image_size: str | None = None
+    resolution: str | None = None  # "1K": what the service calls size
     fast: bool | None = None
     enhance_prompt: bool | None = None
     sequential: str | None = None

@@ -1,8 +1,9 @@
 """Stable Diffusion XL and Playground v2.5 (whose EDM scheduler and latent statistics come with its repository).
 
 CLIP reads 77 tokens and cuts the rest. `long_prompts = "chunked"` embeds a longer prompt in chunks of 75 tokens, each
-between its own start and end marks, and joins them; a prompt that fits gives the stock embedding. An empty negative
-prompt stands for the zeros that the repository asks for, as in the stock pipeline without one.
+between its own start and end marks, and joins them; a prompt that fits gives the stock embedding. Without a
+negative prompt there stand the zeros that the repository asks for, as in the stock pipeline; `empty_negative =
+"encoded"` is the stock pipeline that is passed an empty one.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ class Sdxl(StagedLocal):
     def _embed(self, prompt: str, negative: str) -> dict[str, Tensor]:
         count = max(self._chunks(prompt), self._chunks(negative))
         embeds, pooled = self._clip(prompt, count)
-        if negative or not self.pipe.config.force_zeros_for_empty_prompt:
+        encoded = self.settings["empty_negative"] == "encoded" or not self.pipe.config.force_zeros_for_empty_prompt
+        if negative or encoded:
             against, away = self._clip(negative, count)
         else:
             against, away = torch.zeros_like(embeds), torch.zeros_like(pooled)

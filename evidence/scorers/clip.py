@@ -7,11 +7,13 @@ CLIPModel directories; single files are the layouts of OpenAI's clip package (al
 
 from __future__ import annotations
 
+import html
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import ftfy
 import torch
 from PIL.Image import Image
 from torch import Tensor
@@ -34,23 +36,37 @@ from evidence.scorers.clip_card import ClipCard, ClipCheckpointCard
 from evidence.scorers.framing import cropped, padded
 
 
+def unchanged(text: str) -> str:
+    return text
+
+
+def cleaned(text: str) -> str:
+    """As the tokenizers of OpenAI's clip and of open_clip clean a prompt, which the stock tokenizer does not: mojibake,
+    curly quotes and full-width letters mended, entities of HTML read, also those that were escaped twice."""
+    return html.unescape(html.unescape(ftfy.fix_text(text))).strip()
+
+
 class TextWindow:
     """Token ids of prompts in a fixed window, padded and cut as CLIP does it (the end token survives a cut)."""
 
-    def __init__(self, folder: Path, length: int) -> None:
+    def __init__(self, folder: Path, length: int, clean: Callable[[str], str] = unchanged) -> None:
         self.tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        self.length = length
+        self.length, self.clean = length, clean
 
     def ids(self, prompts: Sequence[str]) -> Tensor:
         """(prompts, length) int64."""
         tokens = self.tokenizer(
-            list(prompts), padding="max_length", max_length=self.length, truncation=True, return_tensors="pt"
+            [self.clean(prompt) for prompt in prompts],
+            padding="max_length",
+            max_length=self.length,
+            truncation=True,
+            return_tensors="pt",
         )
         found: Tensor = tokens.input_ids
         return found
 
     def count(self, prompt: str) -> int:
-        return len(self.tokenizer(prompt, verbose=False).input_ids)
+        return len(self.tokenizer(self.clean(prompt), verbose=False).input_ids)
 
 
 def alike(model: CLIPModel, ids: Tensor, pixels: Tensor) -> Tensor:
@@ -67,6 +83,7 @@ class _Cosine(LocalScorer):
     model: CLIPModel
     text: TextWindow
     scale: float = 1.0
+    clean: Callable[[str], str] = staticmethod(unchanged)
 
     def pixels(self, images: Sequence[Image]) -> Tensor:
         raise NotImplementedError
@@ -74,7 +91,7 @@ class _Cosine(LocalScorer):
     def _place(self, model: CLIPModel, tokens: Path) -> None:
         self.model = self.place(model)
         limit = model.config.text_config.max_position_embeddings
-        self.text = TextWindow(tokens, limit)
+        self.text = TextWindow(tokens, limit, self.clean)
         self.text_window = limit
 
     def values(self, images: Sequence[Image], prompts: Sequence[str]) -> list[Score]:
@@ -103,6 +120,8 @@ class ClipScorer(_Cosine):
 
 class CheckpointScorer(_Cosine):
     """One file in the layout of OpenAI's clip or of open_clip: cosine in -1..1; the learned scale is not applied."""
+
+    clean = staticmethod(cleaned)
 
     def __init__(self, card: ClipCheckpointCard, device: str = "cpu") -> None:
         super().__init__(card, device)

@@ -31,10 +31,12 @@ class NormalizedAttentionGuidance:
         return self.guide(wanted, unwanted)
 
     def guide(self, wanted: Tensor, unwanted: Tensor) -> Tensor:
-        """Both (..., width); no element of the result's L1 norm exceeds tau times that of `wanted` when alpha is 1."""
+        """Both (..., width); no element of the result's L1 norm exceeds tau times that of `wanted` when alpha is 1.
+        Computed in float32: the sum of a token's 3,072 magnitudes overflows half precision."""
+        dtype, wanted, unwanted = wanted.dtype, wanted.float(), unwanted.float()
         pushed = self.scale * wanted - (self.scale - 1) * unwanted
         norm = torch.linalg.vector_norm(wanted, ord=1, dim=-1, keepdim=True)
         growth = torch.linalg.vector_norm(pushed, ord=1, dim=-1, keepdim=True) / norm.clamp_min(1e-12)
         held = pushed * (growth.clamp_max(self.tau) / growth.clamp_min(1e-12))
         blended: Tensor = self.alpha * held + (1 - self.alpha) * wanted
-        return blended
+        return blended.to(dtype)

@@ -244,6 +244,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
             {"variant": "fp16", "negative_prompt": "sharp"},
             {"guidance_scale": 3.5, "negative_prompt": "sharp"},
         ),
+        (
+            "sdxl",
+            "sdxl",
+            "StableDiffusionXLPipeline",
+            {"variant": "fp16", "empty_negative": "encoded"},
+            {"guidance_scale": 3.5, "negative_prompt": ""},
+        ),
         ("sdxl", "playground", "StableDiffusionXLPipeline", {"variant": "fp16"}, {"guidance_scale": 3.5}),
         (
             "sdxl",
@@ -371,6 +378,8 @@ def test_the_turbo_runs_without_guidance(loaded: Callable[[str], Any]) -> None:
     assert turbo.recipe.guidance == 0.0
     assert set(seen_by(turbo, PLAIN)) == {1}
     assert set(seen_by(turbo.under(turbo.settings | {"guidance": 1.0}), PLAIN)) == {2}
+    assert len(seen_by(turbo.under(turbo.settings | {"steps": 8}), PLAIN)) == 8, "nine steps would be nine evaluations"
+    assert models.load()["z-image-turbo"].settings()["steps"] == 8
     with pytest.raises(GenerationFailed, match="ignore the negative prompt"):
         turbo.generate([Request(PLAIN.prompt, 7, "sharp")])
 

@@ -102,7 +102,13 @@ def test_what_is_sent_is_what_the_row_says(connected: Any) -> None:
         "aspect_ratio": "1:1",
     }
     assert asked.items() <= sent["qwen-image"].body["input"].items()
-    assert sent["seeddream4"].body["input"]["sequential_image_generation"] == "disabled"
+    assert sent["seeddream4"].body["input"] == {
+        "prompt": WANTED.prompt,
+        "size": "1K",  # width and height would count for size "custom" alone
+        "aspect_ratio": "1:1",
+        "max_images": 1,
+        "sequential_image_generation": "disabled",
+    }
 
 
 def test_a_seed_is_sent_only_where_the_profile_says_so(connected: Any) -> None:

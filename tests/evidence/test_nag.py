@@ -75,6 +75,14 @@ def test_text_streams_do_not_notice_the_guidance() -> None:
     assert not torch.allclose(weak[0], strong[0])
 
 
+def test_half_precision_does_not_overflow_in_the_norm() -> None:
+    """A token of FLUX has 3,072 numbers: at 40 each their magnitudes sum to more than float16 holds."""
+    wanted, unwanted = torch.full((1, 2, 3072), 40.0).half(), torch.full((1, 2, 3072), -10.0).half()
+    guided = NormalizedAttentionGuidance(4.0, tau=2.5, alpha=0.25).guide(wanted, unwanted)
+    assert guided.dtype == torch.float16
+    assert torch.allclose(guided.float(), torch.full((1, 2, 3072), 0.25 * 2.5 * 40 + 0.75 * 40), rtol=1e-3)
+
+
 def test_dead_tokens_stay_finite() -> None:
     nothing = torch.zeros(1, 3, 8)
     assert torch.isfinite(NormalizedAttentionGuidance(10.0).guide(nothing, nothing)).all()

@@ -490,3 +490,27 @@ def test_the_aesthetic_score_is_that_of_the_published_layers(tmp_path: Path) -> 
     scorer = scorers.load(card)
     assert np.allclose(flat(scorer.score(PICTURES, PROMPTS)), found, rtol=1e-5, atol=1e-6)
     assert scorer.score(PICTURES, ["x"] * 3) == scorer.score(PICTURES, PROMPTS)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("a cat\u2019s \u201cpond\u201d", 'a cat\'s "pond"'),
+        ("salt &amp; pepper", "salt & pepper"),
+        ("salt &amp;amp; pepper", "salt & pepper"),
+        ("a caf\u00c3\u00a9 at night", "a caf\u00e9 at night"),
+        ("\uff46\uff4f\uff47", "fog"),
+    ],
+)
+def test_hps_reads_a_prompt_as_its_own_tokenizer_cleans_it(written: str, read: str, tmp_path: Path) -> None:
+    """Uncleaned, a published prompt with a curly apostrophe took 42 tokens for 38 and moved its score."""
+    hps: Any = scorers.load(MAKERS["hpsv21"](tmp_path))
+    assert torch.equal(hps.text.ids([written]), hps.text.ids([read]))
+    assert hps.score(PICTURES[:1], [written]) == hps.score(PICTURES[:1], [read])
+    assert hps.token_count(written) == hps.token_count(read)
+
+
+def test_pickscore_reads_a_prompt_as_it_is_written(tmp_path: Path) -> None:
+    """Its published formula uses the stock tokenizer, which cleans nothing."""
+    stock: Any = scorers.load(MAKERS["pickscore"](tmp_path))
+    assert not torch.equal(stock.text.ids(["salt &amp; pepper"]), stock.text.ids(["salt & pepper"]))
