@@ -14,6 +14,7 @@ Every page sees these names (everything from the ledger is escaped where it is p
   absolute(path)      address with page.address before it, for canonical links and cards
   text | typeset      quotes, dashes and spaces of print, for captions; texts of sections have them already
   marked(text)        a claim's sentence_marked, because_marked or second.because_marked, numbers as value(id)
+  is_first(exhibit)   whether this page has not shown it yet: then its place is `#exhibit-ID`
   has(id), show(value)         whether the ledger has the value `id`; a Value as it is printed
   drawing             pages.source.drawing.Drawing, the model for readers' browsers, or None
   label(id)           label of a taxonomy sub-category
@@ -24,7 +25,8 @@ Every page sees these names (everything from the ledger is escaped where it is p
   card(exhibit=None)  absolute address of the social card of the page, or of an exhibit's own picture
   meta(), social(exhibit=None), json_ld(exhibit=None)      [(name, content)] of Highwire and OpenGraph tags; JSON-LD
 
-and, on their pages: `exhibit_id`, `exhibit`, `previous`, `next`, `home` (exhibits); `groups` [Group] (the list of all
+and, on their pages: `exhibit_id`, `exhibit`, `previous`, `next`, `home`, `titles` {id: a title that no
+other exhibit has} of these three, `contrast` (series.py) (exhibits); `groups` [Group] (the list of all
 numbers, data/values.html) and `group`, `entries` [(id, value)] (the pages of that list, data/values/GROUP.html).
 
 Authors' functions - each renders templates/parts/NAME.html, or templates/VARIANT/parts/NAME.html where that exists -
@@ -101,6 +103,7 @@ class TemplateContext:
         self.at = Addresses(variant, here, self.site.page.address)
         self.ledger: Any = RecordingLedger(self.site.ledger, lambda read: self.record.read(read))
         self.kept: list[str] = []
+        self.anchored: set[str] = set()
         self.in_text = False
         self.texts = TextFunctions(self)
 
@@ -301,6 +304,7 @@ class TemplateContext:
 
     def exhibit(self, name: str, **how: Any) -> Markup:
         """`how` reaches the part: what the place where it hangs adds."""
+        how["anchored"] = self.is_first(name)
 
         def make() -> str:
             exhibit = self._one("exhibit", name, self.ledger.exhibits)
@@ -310,6 +314,12 @@ class TemplateContext:
             return self.part("exhibit", exhibit_id=name, exhibit=exhibit, **how)
 
         return self._piece("exhibit", (name, how), make)
+
+    def is_first(self, exhibit: str) -> bool:
+        """Whether this page shows the exhibit for the first time: that place is the one that `#exhibit-ID` names."""
+        first = exhibit not in self.anchored
+        self.anchored.add(exhibit)
+        return first
 
     def exhibits(self, name: str) -> Markup:
         members = self._members(name)
@@ -469,7 +479,7 @@ class TemplateContext:
         at = self.at
         functions: tuple[Callable[..., Any], ...] = (
             at.url, at.absolute, at.exhibit_url, at.value_url, at.claim_url, self.asset, self.link,
-            self.card, self.meta, self.social, self.json_ld, self.label, self.has, self.marked,
+            self.card, self.meta, self.social, self.json_ld, self.label, self.has, self.marked, self.is_first,
             self.picture, self.treated, self.plate,
             self.value, self.percent, self.table, self.chart, self.exhibit, self.exhibits,
             self.claim, self.claims, self.verdicts, self.audit, self.knob, self.wall, self.catalogue,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html as entities
 import re
 from collections.abc import Sequence
 
@@ -10,6 +11,9 @@ from pages.rendering.typography import typeset_html
 TOKEN = re.compile("\ue000([0-9]+)\ue001")
 ALONE = re.compile("<p>\\s*\ue000([0-9]+)\ue001\\s*</p>")
 INLINE = re.compile(r"<(?:a|code|math|span)\b")  # a part that may be all there is of a paragraph
+HEADING = re.compile(r"<(h[3-6])([^>]*)>(.*?)</\1>", re.DOTALL)
+TAG_OR_TOKEN = re.compile("<[^>]*>|\ue000[0-9]+\ue001")
+LINKED = re.compile("<a\\b|\ue000")  # a link inside, or a part that may be one
 FOOTNOTE = re.compile(r'(id="|href="#)(fn|fnref)(\d*):')
 EXTENSIONS = ["tables", "attr_list", "md_in_html", "sane_lists", "def_list", "footnotes"]
 
@@ -20,14 +24,35 @@ def token(number: int) -> str:
 
 
 def to_html(text: str, prefix: str = "") -> str:
-    """Markdown -> HTML, with the quotes and dashes of print. Footnotes of the text get ids that begin with `prefix`."""
+    """Markdown -> HTML, with the quotes and dashes of print. Ids of headings and footnotes begin with `prefix`."""
     import markdown
 
     html = markdown.markdown(text, extensions=EXTENSIONS, output_format="html")
     html = FOOTNOTE.sub(rf"\1{prefix}-\2\3-", html).replace(
         '<a class="footnote-', '<a data-part="note" class="footnote-'
     )
-    return typeset_html(html)
+    return _anchored(typeset_html(html), prefix)
+
+
+def _anchored(html: str, prefix: str) -> str:
+    """Every heading with an id - its words, if the author chose none - and a link to itself."""
+    taken: dict[str, int] = {}
+
+    def anchored(match: re.Match[str]) -> str:
+        name, attributes, inner = match.groups()
+        chosen = re.search(r'\bid="([^"]*)"', attributes)
+        words = re.findall(r"\w+", entities.unescape(TAG_OR_TOKEN.sub("", inner)).casefold())
+        identity = chosen[1] if chosen else "-".join([prefix, *words] if prefix else words) or name
+        taken[identity] = taken.get(identity, 0) + 1
+        if not chosen:
+            identity += f"-{taken[identity]}" if taken[identity] > 1 else ""
+            attributes += f' id="{identity}"'
+        if LINKED.search(inner):
+            inner += f' <a class="self" href="#{identity}" aria-label="Link to this"></a>'
+            return f"<{name}{attributes}>{inner}</{name}>"
+        return f'<{name}{attributes}><a class="self" href="#{identity}">{inner}</a></{name}>'
+
+    return HEADING.sub(anchored, html)
 
 
 def with_parts(html: str, parts: Sequence[str]) -> str:

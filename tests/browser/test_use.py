@@ -160,8 +160,9 @@ def test_a_severity_of_the_catalogue_becomes_the_compared_picture(visit: Any, va
     first = specimen.locator(".strip a").first
     first.focus()
     page.keyboard.press("Enter")
-    shown = specimen.locator("[data-treated] img").get_attribute("src")
-    assert shown == first.locator("img").get_attribute("src")
+    image = specimen.locator("[data-treated] img")
+    assert image.get_attribute("src") == first.get_attribute("data-src")
+    page.wait_for_function("one => one.complete && one.naturalWidth > 0", arg=image.element_handle())
     assert first.get_attribute("aria-current") == "true"
 
 
@@ -232,7 +233,7 @@ def test_the_first_screen_shows_the_claim_and_on_the_clean_page_the_slider(visit
 @BOTH
 def test_the_wall_filters_by_what_was_asked(visit: Any, variant: str) -> None:
     page = visit(f"{variant}/exhibits/wall.html")
-    select = page.locator(".wall select").first
+    select = page.locator("#wall-tags")
     select.focus()
     page.keyboard.press("ArrowDown")
     shown = page.locator(".wall .hangs > *:visible").count()
@@ -381,3 +382,16 @@ def test_a_folded_table_opens_in_place_and_sorts(visit: Any, variant: str) -> No
     name = folds.first.get_attribute("data-folded")
     again = visit(f"{variant}/index.html#table-{name}")
     again.locator(f"[id='table-{name}'] table").wait_for()
+
+
+def test_the_page_of_a_picture_of_the_wall_lays_it_over_the_base_model(visit: Any, site: Path) -> None:
+    exhibits = json.loads((site / "data/ledger.json").read_text())["exhibits"]
+    name = next(name for name, one in exhibits.items() if "wall" in one["sets"])
+    page = visit(f"clean/exhibit/{name}.html")
+    pair = page.locator(".contrast .comparing")
+    assert pair.locator("img").count() == 2
+    sources = pair.locator("img").evaluate_all("all => all.map(one => one.currentSrc || one.src)")
+    assert sources[0] != sources[1]
+    pair.locator("input[type=range]").focus()
+    page.keyboard.press("Home")
+    assert pair.evaluate("one => one.style.getPropertyValue('--cut')") == "0%"

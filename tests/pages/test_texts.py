@@ -186,7 +186,18 @@ def test_files_are_published_as_they_are(small):
 
 
 def test_braces_name_a_heading(small):
-    assert '<h3 id="here">Heading</h3>' in _built(small, "### Heading {#here}")
+    assert '<h3 id="here"><a class="self" href="#here">Heading</a></h3>' in _built(small, "### Heading {#here}")
+
+
+def test_every_heading_can_be_linked_to(small):
+    """By its words under its section's name; a heading that holds a link already gets one beside it."""
+    page = _built(small, "### Für *alle*\n\n### Für alle\n\n### See [this](https://example.org)")
+    identity = re.search(r'<section id="([^"]*)" data-section>(?:(?!<section).)*<h3', page, re.DOTALL)[1]
+    assert (
+        f'<h3 id="{identity}-für-alle"><a class="self" href="#{identity}-für-alle">Für <em>alle</em></a></h3>' in page
+    )
+    assert f'<h3 id="{identity}-für-alle-2">' in page
+    assert f'</a> <a class="self" href="#{identity}-see-this" aria-label="Link to this"></a></h3>' in page
 
 
 def test_a_byte_order_mark_is_no_text(small):
@@ -195,7 +206,7 @@ def test_a_byte_order_mark_is_no_text(small):
     small.build()
     for variant in ("clean", "distorted"):
         page = small.read(f"{variant}/index.html")
-        assert "<h3>A heading</h3>" in page and "\ufeff" not in page
+        assert ">A heading</a></h3>" in page and "\ufeff" not in page
 
 
 def test_without_a_distorted_text_both_variants_show_the_clean_one(small):

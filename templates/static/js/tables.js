@@ -101,12 +101,5 @@
     place.replaceWith(details);
   }
 
-  // A link to a table that is folded opens it.
-  function arrive() {
-    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    if (target?.matches("details.folded")) target.open = true;
-  }
-  addEventListener("hashchange", arrive);
-  arrive();
   enhance(document);
 })();
