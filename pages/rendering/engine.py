@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 from markupsafe import Markup
@@ -21,6 +21,7 @@ from pages.images.resolve import ImageResolver, ResolvedImage
 from pages.rendering import downloads, drawing_page, errors, exhibits_index, metadata, notation, series
 from pages.rendering.assets import assets
 from pages.rendering.context import TemplateContext
+from pages.rendering.exhibit_titles import titles
 from pages.rendering.sections import View, view_of
 from pages.rendering.typography import typeset
 from pages.rendering.values_index import Group, groups
@@ -28,6 +29,9 @@ from pages.source.drawing import Drawing
 from pages.source.load import Site
 from pages.source.settings import VARIANTS, Variant
 from pages.source.theme import theme
+
+if TYPE_CHECKING:
+    from ledger.schema import Exhibit
 
 LARGE_SETS = ("knob", "wall")
 
@@ -160,10 +164,16 @@ class Renderer:
     ) -> Iterator[tuple[str, object, Callable[[Record], bytes]]]:
         """The permalink pages of a variant."""
         views = {section.id: view_of(section, variant) for section in self.site.sections}
-        names = list(self.site.ledger.exhibits)
+        titled = titles(self.site.ledger.exhibits)
+        contrast: dict[str, tuple[series.Side, series.Side]] = {}
+        for kind in self._large_sets():
+            contrast |= series.contrasts(self.site.page, [*self._members(kind)])
+        names = list(titled)
         for name, before, after in zip(names, [None, *names], [*names[1:], None], strict=False):
             home = views.get(homes.get(name, ""))
-            beside = {"exhibit_id": name, "home": home, "previous": before, "next": after}
+            beside: dict[str, Any] = {"exhibit_id": name, "home": home, "previous": before, "next": after}
+            beside["contrast"] = contrast.get(name)
+            beside["titles"] = {one: titled[one] for one in (before, name, after) if one}
             write = partial(self._exhibit, variant, name, home, beside)
             yield f"{variant}/exhibit/{name}.html", beside, write
 
@@ -188,9 +198,12 @@ class Renderer:
         known = {one for exhibit in self.site.ledger.exhibits.values() for one in exhibit.sets}
         return [name for name in LARGE_SETS if name in known]
 
+    def _members(self, kind: str) -> Iterator[tuple[str, Exhibit]]:
+        return ((name, exhibit) for name, exhibit in self.site.ledger.exhibits.items() if kind in exhibit.sets)
+
     def _set(self, variant: Variant, name: str, record: Record) -> bytes:
         context = TemplateContext(self, record, variant, f"{variant}/exhibits/{name}.html")
-        members = [(one, exhibit) for one, exhibit in context.ledger.exhibits.items() if name in exhibit.sets]
+        members = [(one, context.ledger.exhibits[one]) for one, _ in self._members(name)]
         return self._page(
             "exhibits-set.html", context, set=name, members=members, **series.axes(self.site.page, members)
         )

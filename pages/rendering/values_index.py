@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pages.rendering.exhibit_titles import titles
+
 if TYPE_CHECKING:
     from ledger import Ledger
 
@@ -30,10 +32,10 @@ def groups(known: Ledger) -> list[Group]:
     members: dict[str, list[str]] = {}
     for name in sorted(known.ids()):
         members.setdefault(group_of(name), []).append(name)
-    found = []
+    found, titled = [], titles(known.exhibits)
     for group, names in members.items():
-        exhibit = known.exhibits.get(group.removeprefix("exhibits.")) if group.startswith("exhibits.") else None
+        exhibit = titled.get(group.removeprefix("exhibits.")) if group.startswith("exhibits.") else None
         table = known.tables.get(group)
-        title = exhibit.title if exhibit else table.title if table else group.replace("_", " ").capitalize()
+        title = exhibit or (table.title if table else group.replace("_", " ").capitalize())
         found.append(Group(group, title, tuple(names), exhibit is not None))
     return sorted(found, key=lambda group: group.of_exhibit)
