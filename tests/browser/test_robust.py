@@ -182,7 +182,7 @@ def test_every_named_treatment_of_a_badge_is_really_worn_by_its_section(read: An
     assert sections.count()
     for index in range(sections.count()):
         section = sections.nth(index)
-        said = " ".join(section.locator(".inventory-what").all_inner_texts())
+        said = " ".join(section.locator(".inventory:not(.inventory-note)").all_inner_texts())
         for name in section.get_attribute("data-badge").split():
             assert name in said
         plate = section.locator("[data-treated-plate]").first
@@ -263,3 +263,19 @@ def test_a_copy_opened_from_a_folder_works_without_a_server(browser: Any, site: 
     card = page.locator(f"dialog.provenance[open]:has-text('{name}'), [id='{name}']:target").first
     card.wait_for()
     page.context.close()
+
+
+@BOTH
+@pytest.mark.parametrize("width", [1120, 1280])
+def test_text_keeps_its_measure_beside_charts_and_tables(visit: Any, variant: str, width: int) -> None:
+    """Beside two floats text once ran in a column of 60 pixels."""
+    page = visit(f"{variant}/index.html", viewport={"width": width, "height": 800})
+    narrow = page.evaluate(
+        """() => [...document.querySelectorAll('.prose > p, .prose > ul > li')].filter(one => {
+          const words = document.createRange();
+          words.selectNodeContents(one);
+          const box = words.getBoundingClientRect();
+          return one.checkVisibility() && box.height > 70 && box.width < 240;
+        }).map(one => one.textContent.slice(0, 60))"""
+    )
+    assert narrow == []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import re
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -42,3 +44,26 @@ def test_the_abstract_lists_each_claim_of_the_argument_once_and_no_bookkeeping(r
     argument = [name for name, claim in load(PROJECT).claims.items() if claim.weight == "argument"]
     assert sorted(listed) == sorted(argument)
     assert [name for name in listed if f'id="claim-{name}"' not in page] == []
+
+
+@pytest.mark.parametrize("what", ["<title>(.*?)</title>", '<meta name="description" content="(.*?)">'])
+def test_no_two_pages_share_a_title_or_a_description(real, what):
+    """Ten pages of one title cannot be told apart among tabs, bookmarks and results of a search."""
+    found = defaultdict(list)
+    for path in real[0].rglob("*.html"):
+        found[html.unescape(re.search(what, path.read_text(encoding="utf-8"), re.DOTALL)[1])].append(path.name)
+    assert {words: pages for words, pages in found.items() if len(pages) > 1 or not words} == {}
+
+
+def test_the_heading_of_a_picture_on_the_wall_says_which_model_drew_it_and_how_strongly_aligned(real):
+    page = (real[0] / "clean/exhibit/wall-00-draft-1.00.html").read_text(encoding="utf-8")
+    heading = re.search("<h1>(.*?)</h1>", page)[1]
+    assert heading.endswith(": reward back-propagation, alignment 1")
+
+
+@pytest.mark.parametrize("variant", ["clean", "distorted"])
+def test_the_page_stays_small_enough_for_a_phone(real, variant):
+    """20,000 elements blocked a phone for more than a second; what is too much moves to a page of its own."""
+    page = (real[0] / variant / "index.html").read_text(encoding="utf-8")
+    assert len(re.findall("<[a-z]", page)) < 8000
+    assert len(page.encode()) < 600_000

@@ -23,17 +23,17 @@
     show();
   }
 
-  // The catalogue: a severity of the strip becomes the treated picture of the slider above it.
+  // The catalogue: a severity of the strip fetches the treated picture of the slider above it.
   for (const strip of document.querySelectorAll(".specimen .strip")) {
     const treated = strip.closest(".specimen").querySelector("[data-treated]");
     const label = strip.closest(".specimen").querySelector("[data-severity-shown]");
     const links = [...strip.querySelectorAll("a[data-severity]")];
     const choose = (link) => {
-      const picture = link.querySelector("picture").cloneNode(true);
-      const image = picture.querySelector("img");
-      picture.querySelectorAll("source").forEach((source) => { source.sizes = "(min-width: 60rem) 11rem, 45vw"; });
+      const image = treated.querySelector("img").cloneNode();
+      image.src = link.dataset.src;
+      image.alt = link.getAttribute("aria-label");
       image.loading = "eager";
-      treated.querySelector(".frame").replaceChildren(picture);
+      treated.querySelector(".frame").replaceChildren(image);
       treated.querySelector(".frame").href = link.href;
       label.textContent = link.dataset.severity;
       links.forEach((one) => one.removeAttribute("aria-current"));
