@@ -40,8 +40,9 @@ class Generator(Protocol):
 
     def generate(self, requests: list[Request]) -> list[Image]: ...
 
-    def truncated(self, prompts: list[str]) -> list[bool]:
-        """Whether the end of each prompt reaches no text encoder. Not asked of services: nobody knows."""
+    def truncated(self, prompts: list[str], negatives: list[str] | None = None) -> list[bool]:
+        """Whether the end of each prompt reaches no text encoder, beside its negative prompt where they share a window.
+        Not asked of services: nobody knows."""
         ...
 
 

@@ -44,6 +44,7 @@ class ModelCard(base.Card):
     not_inherited: ClassVar[frozenset[str]] = base.Card.not_inherited | {"alternative_to", "licence", "gated"}
 
     family: str = ""  # of cards that are compared with one another; empty: none
+    base: str = ""  # the card it is tested against; empty: the base of its family
     alignment: Alignment = "unknown"
     adapter: str
     weights: str = Field(min_length=1)  # address, or the name of a service's model
@@ -134,10 +135,10 @@ def _defects(card: ModelCard, known: dict[str, ModelCard]) -> list[tuple[tuple[s
                 address(text)
             except ValueError as error:
                 found.append(((field,), str(error)))
-    if card.alternative_to and card.alternative_to not in known:
-        found.append(
-            (("alternative_to",), f"no card '{card.alternative_to}'{did_you_mean(card.alternative_to, known)}")
-        )
+    for field in ("alternative_to", "base"):
+        other = getattr(card, field)
+        if other and (other not in known or other == card.id):
+            found.append(((field,), f"no other card '{other}'{did_you_mean(other, known)}"))
     if CONTROLLED not in card.profiles:
         found.append((("profiles",), f"there is no profile '{CONTROLLED}', the default"))
     for name, profile in card.profiles.items():

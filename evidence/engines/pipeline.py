@@ -104,14 +104,14 @@ def side_stream(device: str) -> Callable[[], AbstractContextManager[None]]:
 class PictureWriter:
     """Threads that encode pictures and write them to the store. At most `room` pictures are between the sampler and the
     disk; `done` is called from a thread of the desk when a picture, or its failure, is in the store. `cut` says which
-    prompts the text window of the generator cuts, where that is known."""
+    prompts, each with its negative one, the text window of the generator cuts, where that is known."""
 
     def __init__(
         self,
         store: Store,
         done: Callable[[PictureJob], None],
         room: int,
-        cut: Mapping[str, bool] | None = None,
+        cut: Mapping[tuple[str, str], bool] | None = None,
         release: Callable[[str], None] | None = None,
     ) -> None:
         self.store, self.done, self.room, self.cut = store, done, threading.Semaphore(room), cut or {}
@@ -142,7 +142,8 @@ class PictureWriter:
         self.under_way.append(self.pool.submit(self._write, job, outcome, made, started, shared))
 
     def _write(self, job: PictureJob, outcome: Image | Exception, made: Made, started: float, shared: int) -> None:
-        known = {"truncated": self.cut[job.spec.prompt]} if job.spec.prompt in self.cut else {}
+        text = job.spec.prompt, job.spec.negative
+        known = {"truncated": self.cut[text]} if text in self.cut else {}
         try:
             keep(job, outcome, self.store, {**made, **known}, started, shared)
         finally:
@@ -190,8 +191,9 @@ def make_pictures(
     batches += batched([job for job in jobs if job not in suspects], jobs[0].batch)
     remote = GENERATORS[jobs[0].identity["adapter"]].remote
     made = made_here("remote" if remote else options.device)
-    prompts = [] if remote else list(dict.fromkeys(job.spec.prompt for job in jobs))
-    cut = dict(zip(prompts, generator.truncated(prompts), strict=True)) if prompts else {}
+    texts = [] if remote else list(dict.fromkeys((job.spec.prompt, job.spec.negative) for job in jobs))
+    prompts, negatives = [prompt for prompt, _ in texts], [negative for _, negative in texts]
+    cut = dict(zip(texts, generator.truncated(prompts, negatives), strict=True)) if texts else {}
     claimed: list[PictureJob] = []
 
     def ours(batch: Sequence[PictureJob]) -> Sequence[PictureJob]:

@@ -65,10 +65,14 @@ class Local(ABC):
                 made += self._kept(self._paint(batch))
         return made
 
-    def truncated(self, prompts: list[str]) -> list[bool]:
+    def truncated(self, prompts: list[str], negatives: list[str] | None = None) -> list[bool]:
         """Whether the end of each prompt reaches no text encoder at all."""
-        window = int(self.settings["max_sequence_length"] or 0)
-        return [len(self._tokens(prompt)) > window for prompt in prompts]
+        pairs = zip(prompts, negatives or [""] * len(prompts), strict=True)
+        return [len(self._tokens(prompt)) > self._window(negative) for prompt, negative in pairs]
+
+    def _window(self, negative: str) -> int:
+        """Tokens that are left to a prompt beside this negative prompt."""
+        return int(self.settings["max_sequence_length"] or 0)
 
     def _tokens(self, prompt: str) -> list[int]:
         """As the text encoder with the widest window reads it."""

@@ -49,10 +49,16 @@ class Flux(StagedLocal):
     def _reads_negative(self) -> bool:
         return self.settings["method"] != "none" or float(self.settings["true_cfg_scale"] or 1) > 1
 
+    def _window(self, negative: str) -> int:
+        """Under VSF the negative prompt takes its tokens from the prompt's window."""
+        whole, unwanted = super()._window(negative), negative or str(self.settings["negative_prompt"])
+        shared = self.settings["method"] == "vsf" and rule(self.settings) is not None and unwanted
+        return whole - len(self._tokens(unwanted)) if shared else whole
+
     def _embed(self, prompt: str, negative: str) -> dict[str, Tensor]:
-        window = int(self.settings["max_sequence_length"] or 0)
+        window = super()._window(negative)
         if rule(self.settings) and negative:
-            return self._steered(prompt, negative, window)
+            return self._steered(prompt, negative, self._window(negative))
         embeds, pooled = self._read(prompt, window)
         embedded = {"prompt_embeds": embeds, "pooled_prompt_embeds": pooled}
         if float(self.settings["true_cfg_scale"] or 1) > 1:
@@ -60,12 +66,12 @@ class Flux(StagedLocal):
             embedded |= {"negative_prompt_embeds": against, "negative_pooled_prompt_embeds": away}
         return embedded
 
-    def _steered(self, prompt: str, negative: str, window: int) -> dict[str, Tensor]:
+    def _steered(self, prompt: str, negative: str, room: int) -> dict[str, Tensor]:
         """Positive and negative tokens in one sequence; under VSF they fill the window together, as in the published
         sibling scripts."""
-        tokens = len(self.pipe.tokenizer_2(negative).input_ids)
-        room = window - tokens if self.settings["method"] == "vsf" else window
+        tokens = len(self._tokens(negative))
         if room < 1:
+            window = self.settings["max_sequence_length"]
             raise GenerationFailed(f"the negative prompt fills the text window of {window} tokens")
         (embeds, pooled), (against, away) = self._read(prompt, room), self._read(negative, tokens)
         return {

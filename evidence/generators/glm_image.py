@@ -20,7 +20,7 @@ class GlmImage(Local):
     pipeline: ClassVar[str] = "GlmImagePipeline"
     always: ClassVar[dict[str, Setting]] = {"batch": 1}
 
-    def truncated(self, prompts: list[str]) -> list[bool]:
+    def truncated(self, prompts: list[str], negatives: list[str] | None = None) -> list[bool]:
         return [False for _ in prompts]  # the first stage has no window of its own
 
     def _paint(self, requests: list[Request]) -> list[Image]:

@@ -57,7 +57,7 @@ class Remote(ABC):
         """One RGB picture for each request, in order. Raises GenerationFailed."""
         return [self._one(request) for request in requests]
 
-    def truncated(self, prompts: list[str]) -> list[bool]:
+    def truncated(self, prompts: list[str], negatives: list[str] | None = None) -> list[bool]:
         raise NotImplementedError(f"what {self.card.label} reads of a prompt is not known")
 
     @abstractmethod

@@ -21,7 +21,7 @@ class LongCat(Local):
     omitted: ClassVar[tuple[str, ...]] = ("text_processor",)
     always: ClassVar[dict[str, Setting]] = {"prompt_rewrite": False}
 
-    def truncated(self, prompts: list[str]) -> list[bool]:
+    def truncated(self, prompts: list[str], negatives: list[str] | None = None) -> list[bool]:
         return [len(self._tokens(prompt)) > self.pipe.tokenizer_max_length for prompt in prompts]
 
     def _paint(self, requests: list[Request]) -> list[Image]:

@@ -20,7 +20,7 @@ class Sd3(StagedLocal):
     pipeline: ClassVar[str] = "StableDiffusion3Pipeline"
     encoders: ClassVar[tuple[str, ...]] = ("text_encoder", "text_encoder_2", "text_encoder_3")
 
-    def truncated(self, prompts: list[str]) -> list[bool]:
+    def truncated(self, prompts: list[str], negatives: list[str] | None = None) -> list[bool]:
         window = max(77, int(self.settings["max_sequence_length"] or 0))
         return [len(self._tokens(prompt)) > window for prompt in prompts]
 

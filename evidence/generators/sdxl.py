@@ -32,7 +32,7 @@ class Sdxl(StagedLocal):
             placed.vae.to(torch.float32)  # the decoder overflows in half precision
         return placed
 
-    def truncated(self, prompts: list[str]) -> list[bool]:
+    def truncated(self, prompts: list[str], negatives: list[str] | None = None) -> list[bool]:
         cut = self.settings["long_prompts"] == "truncated"
         return [cut and len(self._words(self.pipe.tokenizer, prompt)) > CHUNK for prompt in prompts]
 

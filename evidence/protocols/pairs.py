@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from evidence.cards.models import ModelCard
 from evidence.jobs.plan import Comparison, ConfiguredModel, PictureSpec, Scoring, ledger_id, names_labels
 from evidence.prompts import Prompt
 from evidence.protocols import Experiment, Observation, seed_of
@@ -228,9 +229,17 @@ def _tests(measuring: Measuring) -> Iterator[tuple[str, Value]]:
 
 
 def base_of(model: ConfiguredModel, models: list[ConfiguredModel]) -> ConfiguredModel | None:
-    """The base model of the same family, without overrides; None for a base itself."""
-    card = model.card
-    if not card.family or (card.alignment == "base" and "@" not in model.name):
-        return None
-    fitting = [m for m in models if m.card.family == card.family and m.card.alignment == "base" and "@" not in m.name]
-    return next((m for m in sorted(fitting, key=lambda m: m.name) if m.name != model.name), None)
+    """What a generator is tested against, whatever the order they are named in: the card that its card names, else the
+    base of its family; its own card where it is a base under overrides. Overrides are never a base."""
+    named = model.card.base or _family_base(model.card, models)
+    return next((m for m in models if m.name == named != model.name), None)
+
+
+def _family_base(card: ModelCard, models: list[ConfiguredModel]) -> str:
+    """The family's base; empty where it has none in the run, or several, of which none is the card itself."""
+    bases = [m.name for m in models if _is_base(m.card, card.family) and "@" not in m.name]
+    return card.id if card.id in bases else bases[0] if len(bases) == 1 else ""
+
+
+def _is_base(card: ModelCard, family: str) -> bool:
+    return bool(family) and card.family == family and card.alignment == "base" and not card.base

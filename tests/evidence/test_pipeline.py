@@ -48,7 +48,7 @@ class Watched:
     def generate(self, requests: list[Request]) -> Any:
         return self._sample(self.inner.generate, requests)
 
-    def truncated(self, prompts: list[str]) -> list[bool]:
+    def truncated(self, prompts: list[str], negatives: list[str] | None = None) -> list[bool]:
         return [len(prompt) > 15 for prompt in prompts]
 
 

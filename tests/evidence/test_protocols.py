@@ -15,10 +15,11 @@ from PIL import Image
 from evidence import export, prompts, protocols
 from evidence.cards import Cards
 from evidence.jobs.pictures import open_rgb
-from evidence.jobs.plan import Participants, PictureFile, PictureSpec, Plan, Source, build
+from evidence.jobs.plan import Participants, PictureFile, PictureSpec, Plan, Source, build, configured
 from evidence.order import Order
 from evidence.order.resolve import participants_of
 from evidence.protocols import PROTOCOLS, Experiment
+from evidence.protocols.pairs import base_of
 from evidence.samples.identity import key_of, pixel_digest
 from evidence.samples.store import Store
 from evidence.samples.stored_results import StoredResults
@@ -361,3 +362,22 @@ def test_every_protocol_says_what_it_is_for() -> None:
         module = protocols.load(name)
         assert purpose and callable(module.tabulate)
         assert module.PROMPTS in ("", *prompts.names())
+
+
+def test_a_row_is_tested_against_its_named_base_whatever_the_order(small_cards: Cards) -> None:
+    """Reordering the arguments turned the sign of a test, and a steered row without `base` counted as one."""
+    base, aligned = small_cards.models["small"], small_cards.models["small-aligned"]
+    steered = base.model_copy(update={"id": "small-vsf", "base": "small"})
+    rival = base.model_copy(update={"id": "rival"})
+    cards = {card.id: card for card in (base, aligned, steered, rival)}
+
+    def bases(*names: str) -> dict[str, str | None]:
+        models = [configured(name, cards) for name in names]
+        found = {model.name: base_of(model, models) for model in models}
+        return {name: one.name if one else None for name, one in found.items()}
+
+    names = ("small-vsf", "small-aligned", "small@steps=3", "small")
+    expected = {"small-vsf": "small", "small-aligned": "small", "small@steps=3": "small", "small": None}
+    assert bases(*names) == bases(*names[::-1]) == expected
+    assert bases("small", "rival", "small-aligned")["small-aligned"] is None, "of two bases none is chosen silently"
+    assert bases("small-vsf", "small-aligned") == {"small-vsf": None, "small-aligned": None}

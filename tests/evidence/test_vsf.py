@@ -313,3 +313,15 @@ def test_a_negative_prompt_that_would_do_nothing_is_refused(flux: Path) -> None:
     plain = generators.load(card("flux", flux))
     with pytest.raises(GenerationFailed, match="ignore the negative prompt"):
         plain.generate([Request("a dim pond", 9, "sharp")])
+
+
+@pytest.mark.parametrize("method", ["vsf", "nag", "none"])
+def test_a_prompt_counts_as_cut_by_the_window_that_its_negative_prompt_leaves(method: str, flux: Path) -> None:
+    """Under VSF the two share the window: what did not fit beside the negative prompt was cut and counted as whole."""
+    scale = {"vsf": {"vsf_scale": 2.0}, "nag": {"nag_scale": 4.0}, "none": {}}[method]
+    generator: Any = generators.load(card("flux", flux, method=method, max_sequence_length=24, guidance=0.0, **scale))
+    marks = len(generator._tokens("a" * 20)) - 20
+    assert generator.truncated(["a" * (24 - marks), "a" * (25 - marks)]) == [False, True]
+    taken = len(generator._tokens("sharp")) if method == "vsf" else 0
+    fits, cut = "a" * (24 - taken - marks), "a" * (25 - taken - marks)
+    assert generator.truncated([fits, cut], ["sharp", "sharp"]) == [False, True]

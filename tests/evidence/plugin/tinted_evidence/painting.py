@@ -24,7 +24,7 @@ class Tint:
     def generate(self, requests: list[Request]) -> list[Image.Image]:
         return [self._painted(request) for request in requests]
 
-    def truncated(self, prompts: list[str]) -> list[bool]:
+    def truncated(self, prompts: list[str], negatives: list[str] | None = None) -> list[bool]:
         return [False for _ in prompts]
 
     def _painted(self, request: Request) -> Image.Image:
