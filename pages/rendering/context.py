@@ -38,7 +38,7 @@ also work in templates. Inside a part their arguments are variables, and `sectio
   table(id, columns=None)      id, table, columns, rows, pending, best (tables.py)
   chart(id)                    id, chart (title, description, svg, narrow), layout, tables     nothing without values
   exhibit(id)                  exhibit_id, exhibit
-  exhibits(set)                set, members [(id, exhibit)], layout
+  exhibits(set)                set, members [(id, exhibit)], count (of the whole set), layout
   claim(id) / claims(section)  claim_id, claim / section_id, members [(id, claim)]
   verdicts() / audit()         members [(id, claim)] of the argument, counts {verdict: number}, details, caveats
   knob() wall()                members [(id, exhibit)] of the sets "knob" and "wall", and their axes (series.py)
@@ -327,7 +327,9 @@ class TemplateContext:
             known = {one for exhibit in self.ledger.exhibits.values() for one in exhibit.sets}
             self.wrong(f"no exhibit is in the set '{name}'{did_you_mean(name, known)}")
         layout = self.section.look.layout.get(name, "") if self.section else ""
-        return self.placed("exhibits", lambda: self.part("exhibits", set=name, members=members, layout=layout))
+        shown = members[: self.section.look.first.get(name)] if self.section else members
+        names = {"set": name, "members": shown, "count": len(members), "layout": layout}
+        return self.placed("exhibits", lambda: self.part("exhibits", **names))
 
     def claim(self, name: str) -> Markup:
         def make() -> str:

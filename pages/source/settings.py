@@ -282,6 +282,7 @@ class SectionHeader(Treated):
     opening: bool = False  # part of the first screen
     columns: Literal[1, 2] = 1
     layout: dict[str, Layout] = {}  # set of exhibits -> how it hangs
+    first: dict[str, Annotated[int, Field(ge=1)]] = {}  # set of exhibits -> how many of them the section shows
     specimen: str = ""  # an exhibit that cards of treatments show treated
     stamp: str = ""  # a word on an undamaged sheet
     scene: Scene | None = None

@@ -109,6 +109,7 @@ def _sections(site: Site) -> Iterator[Problem]:
         named: list[Named] = [
             *((("badge", index), name, "treatment", site.taxonomy.treatments) for index, name in enumerate(look.badge)),
             *((("layout", name), name, "set of exhibits", sets) for name in look.layout),
+            *((("first", name), name, "set of exhibits", sets) for name in look.first),
             (("specimen",), look.specimen, "exhibit", ledger.exhibits),
         ]
         if look.scene:

@@ -25,7 +25,7 @@ def links(site: Built) -> Iterator[Problem]:
             written = _spellings(page, target)
             if file not in site.files:
                 yield site.problem(page, f"broken link to '{file}'{did_you_mean(file, site.files)}", *written)
-            elif file in site.pages:
+            elif file in site.pages and "=" not in anchor:  # `#set=gallery` is a state of the page, no place on it
                 near = did_you_mean(anchor, site.pages[file].ids)
                 yield site.problem(page, f"no anchor '#{anchor}' in {file}{near}", *written)
 
