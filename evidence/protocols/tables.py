@@ -11,6 +11,10 @@ from ledger.measures import measured
 from ledger.rows import Rows
 from ledger.schema import Column, Document, Measure, Row, Selection, Source, Table, Value
 
+UNLIKE_NAG = (
+    "not the released NAG: negative tokens are modulated by the positive pooled embedding and not padded, and the norm "
+    "is L1 as in its README, where its FLUX code has L2"
+)
 _INTERVALS = {"share": "wilson", "mean": "bootstrap", "contrast": "bootstrap"}
 
 
@@ -46,6 +50,7 @@ class Measuring:
     ) -> Value:
         """The value of a measure; `told` are the other fields of a Measure. Shares have Wilson's interval, means one by
         resampling prompts."""
+        caveat = "; ".join(filter(None, (caveat, self._unlike_published(of))))
         told.setdefault("interval", _INTERVALS.get(statistic, "none"))
         measure = Measure(
             rows=self.experiment.rows_file,
@@ -57,6 +62,12 @@ class Measuring:
         source = Source(kind="measured", where=self.experiment.run)
         made = measured(label, measure, self.rows, unit=unit, digits=digits, source=source, caveat=caveat or None)
         return made.model_copy(update={"rows": measure.rows})
+
+    def _unlike_published(self, of: Selection) -> str:
+        """What keeps a value of these rows from being compared with published ones."""
+        models, profile = self.experiment.participants.models, self.experiment.participants.profile
+        steered = (models[row].card.settings(profile).get("method") for row in of.where.get("row", ()) if row in models)
+        return UNLIKE_NAG if "nag" in steered else ""
 
 
 @dataclass

@@ -381,3 +381,11 @@ def test_a_row_is_tested_against_its_named_base_whatever_the_order(small_cards: 
     assert bases(*names) == bases(*names[::-1]) == expected
     assert bases("small", "rival", "small-aligned")["small-aligned"] is None, "of two bases none is chosen silently"
     assert bases("small-vsf", "small-aligned") == {"small-vsf": None, "small-aligned": None}
+
+
+def test_every_value_under_nag_says_what_keeps_it_from_published_ones(bench: Workbench) -> None:
+    experiment = bench.experiment("small", "small@method=nag,nag_scale=4", lines=PAIRS)
+    found = bench.measure("pairs", experiment, lambda scorer, source, prompt: None if scorer == "small-labels" else 0.5)
+    steered = {key: value for key, value in found.values.items() if "nag" in key}
+    assert steered and all("not the released NAG" in (value.caveat or "") for value in steered.values())
+    assert not any("released NAG" in (v.caveat or "") for key, v in found.values.items() if "nag" not in key)
