@@ -231,6 +231,8 @@ def test_a_wrong_word_in_page_toml_is_refused_with_the_nearest(fresh, old, new, 
             "no set of exhibits 'galery', did you mean 'gallery'?",
         ),
         ('layout = { galery = "wide" }', "no set of exhibits 'galery', did you mean"),
+        ("first = { galery = 1 }", "no set of exhibits 'galery', did you mean"),
+        ("first = { gallery = 0 }", "Input should be greater than or equal to 1"),
         ('layout = { gallery = "wyde" }', "Input should be 'level', 'small', 'wide' or 'narrow'"),
         ('specimen = "gardn"', "no exhibit 'gardn', did you mean 'garden'?"),
         ("openning = true", "unknown key 'openning', did you mean 'opening'?"),
@@ -243,3 +245,13 @@ def test_a_wrong_word_in_section_toml_is_refused_with_the_nearest(fresh, written
         fresh.build()
     (problem,) = [str(one) for one in caught.value.problems]
     assert problem.startswith("content/sections/02-second/section.toml:2 ") and said in problem
+
+
+def test_a_section_may_show_the_first_exhibits_of_a_set(small):
+    def shown():
+        return re.findall('<figure data-exhibit="([^"]*)"', small.read("clean/index.html").partition('id="second"')[0])
+
+    gallery = shown()
+    small.replace("content/sections/01-first/section.toml", 'id = "first"\n', 'id = "first"\nfirst = { gallery = 1 }\n')
+    small.build()
+    assert len(gallery) > 1 and shown() == gallery[:1]
