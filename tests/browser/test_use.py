@@ -71,7 +71,7 @@ def test_a_choice_at_the_door_is_remembered(visit: Any) -> None:
 @BOTH
 def test_enter_on_a_number_opens_its_source_and_escape_returns_the_focus(visit: Any, variant: str) -> None:
     page = visit(f"{variant}/index.html")
-    link = page.locator(".prose > p a.value").first
+    link = page.locator(".prose > p a.value").filter(has_not_text="%").first  # a share reads otherwise in its entry
     name = link.locator("data").get_attribute("data-ref")
     link.focus()
     page.keyboard.press("Enter")
@@ -119,7 +119,7 @@ def test_an_address_from_when_all_numbers_stood_on_one_page_leads_on(visit: Any,
 def test_a_table_sorts_by_keyboard_and_returns_to_its_order(visit: Any, variant: str) -> None:
     page = visit(f"{variant}/index.html")
     place = page.locator("[data-table]:has(> .table-filter):visible").first
-    table = place.locator("table")
+    table = place.locator("table[data-sortable]")
     rows = "table => [...table.tBodies[0].rows].filter(r => !r.hidden).map(r => r.cells[0].textContent.trim())"
     printed = table.evaluate(rows)
     button = table.locator("th button.sort").nth(1)
