@@ -26,7 +26,7 @@ def _scored(index: Any) -> tuple[str, list[Any]]:
 
 def test_search_filters_by_every_word(visit, index, wrong):
     page = visit(PAGE)
-    titled = next(one for one in index["pictures"] if len(one["title"].split()) > 2)
+    titled = max(index["pictures"], key=lambda one: len(one["title"].split()))
     words = titled["title"].lower().split()[:2]
     page.fill("#browser-q", " ".join(reversed(words)))
     texts = [f"{one['title']} {one['label']} {one.get('prompt', '')}".lower() for one in index["pictures"]]

@@ -51,9 +51,10 @@ def test_stamps_keep_the_paper_clear_around_their_ink(declared: dict[str, Genera
     assert not ink[:20, :, 3].any() and ink[..., 3].max() > 150
 
 
-def test_the_label_of_the_title_page_says_what_was_done_to_it(declared: dict[str, GeneratedImage], site: Path) -> None:
+def test_the_label_of_the_title_page_says_what_was_done_to_it(site: Path) -> None:
     page = re.sub(r"<wbr>", "", (site / "distorted/index.html").read_text())
-    steps = declared["masthead"].inputs["steps"]
+    masthead = next(plate for plate in headers.declare(load.load(site.parent)) if plate.name == "masthead")
+    steps = masthead.inputs["steps"]
     said = " + ".join(f"{name} {severity}" for name, severity, _ in steps)
     assert f"treated: {said}, seed {steps[0][2]}</span>" in page
 
