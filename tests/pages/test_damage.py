@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ledger.problems import InputError
@@ -37,6 +37,8 @@ def _damaged(content: bytes, at: int, length: int, shard: str | bytes) -> bytes:
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 @given(st.lists(damage, min_size=1, max_size=3))
+@example([("content/sections/01-first/clean.md", 0, 0, "<script>alert(1)</script>\n\n")])
+@example([("content/sections/02-second/distorted.md", 0, 0, "A word <script>alert(1)</script>\n\n")])
 def test_damage_is_either_harmless_or_named(small, wounds):
     """A traceback tells an author nothing; a half-written site tells readers something false."""
     whole = {name: (small.root / name).read_bytes() for name in FILES}

@@ -44,3 +44,17 @@ def test_pending_rows_are_folded_below_their_table_and_lead_to_their_reasons(the
     main, _, rest = html.partition('data-table="models"')[2].partition("1 row without a number yet")
     assert "Alpha" in main and "Beta &amp; sons" not in main
     assert 'data-ref="models.beta.delta"' in rest.partition("</details>")[0]
+
+
+def test_signs_in_the_name_of_a_file_of_rows_are_spelled_in_its_link(themed):
+    """`#` in an address begins an anchor: the link led to another file, and nothing said so."""
+
+    def add_rows(site):
+        site.write("results/rows/a #1 50%.csv", b"x\n1\n")
+        site.json(
+            "results/numbers.json", lambda doc: doc["values"]["models.alpha.delta"].update(rows="rows/a #1 50%.csv")
+        )
+
+    site = themed("rows", add_rows)
+    assert 'href="../rows/a%20%231%2050%25.csv"' in site.read("data/values/models.html")
+    assert (site.out / "data/rows/a #1 50%.csv").read_bytes() == b"x\n1\n"
