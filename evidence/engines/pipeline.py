@@ -199,6 +199,12 @@ def make_pictures(
     def ours(batch: Sequence[PictureJob]) -> Sequence[PictureJob]:
         mine = [job for job in batch if claims is None or claims.take(job.key)]
         claimed.extend(job for job in batch if job not in mine)
+        if claims is not None:  # another worker may have made it, and let it go, since the run was planned
+            finished = [job for job in mine if (known := store.get(job.key)) is not None and known.status == "done"]
+            for job in finished:
+                claims.release(job.key)
+                done(job)
+            mine = [job for job in mine if job not in finished]
         deadly = [job for job in mine if claims and claims.deaths(job.key) >= DEATHS]
         for job in deadly:
             writer.reserve(1)

@@ -32,11 +32,21 @@ class Claims:
         """Whether this worker may make the sample now."""
         path = self._path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path in self._held or self._made(path, 0):
+            return True
         if self.others(key):
             return False
         deaths = self.deaths(key)
-        if path.exists():  # stale
-            path.unlink(missing_ok=True)
+        aside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+        try:
+            path.rename(aside)  # of several workers that find it stale, one moves it away
+        except FileNotFoundError:
+            return False
+        aside.unlink()
+        return self._made(path, deaths)
+
+    def _made(self, path: Path, deaths: int) -> bool:
+        """Whether the claim could be made: not while there is one."""
         try:
             handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
         except FileExistsError:
