@@ -48,7 +48,6 @@ ACTIONS = {
     "search by two words": SET.replace("FIELD", "q").replace("VALUE", '"word7 word11"'),
     "filter by a facet": SET.replace("FIELD", "kind").replace("VALUE", "box.options[1].value"),
     "sort by a score": SET.replace("FIELD", "sort").replace("VALUE", "box.options[1].value"),
-    "clear": """() => document.querySelector("[data-browser-form]").reset()""",
 }
 TIMED = """() => {
   const start = performance.now();
@@ -86,7 +85,10 @@ def example(folder: Path, index: str) -> Path:
     for name in ("content", "results"):
         shutil.copytree(PROJECT / "examples/treatments" / name, folder / name)
     series = json.loads((folder / "results/subjects.json").read_text(encoding="utf-8"))
-    series["exhibits"]["cat"]["kind"] = "series"  # so that the facet is offered
+    series["exhibits"]["cat"]["kind"] = "series"  # so that the facet is offered, and a score to sort by
+    made_up_score: dict[str, Any] = {"label": "reward", "value": 1, "unit": "", "digits": 1}
+    made_up_score["source"] = {"kind": "reported", "where": "made up"}
+    series["exhibits"]["cat"]["pictures"][0]["scores"] = {"reward": made_up_score}
     (folder / "results/subjects.json").write_text(json.dumps(series), encoding="utf-8")
     build(folder, folder / "site", checked=False)
     (folder / "site/data/exhibits.json").write_text(index, encoding="utf-8")
