@@ -12,6 +12,7 @@ import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -102,7 +103,8 @@ def fetch(
     work = _Fetch(root, ledger.load(root), sources, lock, supply, say)
     if lock != before:
         write_lock(root, lock)
-    asyncio.run(work.run())
+    with ThreadPoolExecutor(1) as thread:  # of its own: a notebook, say, has an event loop in this one
+        thread.submit(asyncio.run, work.run()).result()
     outcome = work.outcome
     say(f"{len(outcome.fetched)} fetched, {len(outcome.kept)} at hand, {len(outcome.failed)} failed")
     for group, count in outcome.withheld.items():
