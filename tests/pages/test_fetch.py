@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gzip
 import hashlib
@@ -12,6 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -95,6 +97,17 @@ def test_a_picture_is_unverified_until_it_was_fetched(small, museum):
     page = small.read("clean/index.html")
     assert "(unverified)" not in page
     assert 'alt="A figure on a bridge shouts."' in page
+
+
+def test_pictures_are_fetched_where_an_event_loop_runs_already(small, museum):
+    """As in a notebook, or beside a browser that a script drives."""
+    museum.shows(_picture())
+
+    async def inside() -> Any:
+        return _fetch(small)
+
+    with ThreadPoolExecutor(1) as thread:  # the tests of a browser leave their loop in this one
+        assert not thread.submit(asyncio.run, inside()).result().failed
 
 
 def test_the_pinned_hash_is_that_of_the_bytes(small, museum):
