@@ -15,9 +15,10 @@ from evidence.cards.models import ModelCard
 from evidence.jobs.plan import Comparison, ConfiguredModel, PictureSpec, Scoring, ledger_id, names_labels
 from evidence.prompts import Prompt
 from evidence.protocols import Experiment, Observation, seed_of
-from evidence.protocols.tables import Measuring, Sheet, document
+from evidence.protocols.tables import Measuring, document
 from evidence.samples.identity import reads_prompt
 from evidence.scorers import ScorerCard
+from evidence.values import Sheet
 from ledger.rows import Rows
 from ledger.schema import Column, Document, Row, Value
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from evidence.protocols import Experiment
+from evidence.values import Sheet
 from ledger.measures import measured
 from ledger.rows import Rows
-from ledger.schema import Column, Document, Measure, Row, Selection, Source, Table, Value
+from ledger.schema import Document, Measure, Selection, Source, Value
 
 UNLIKE_NAG = (
     "not the released NAG: negative tokens are modulated by the positive pooled embedding and not padded, and the norm "
@@ -68,33 +69,6 @@ class Measuring:
         models, profile = self.experiment.participants.models, self.experiment.participants.profile
         steered = (models[row].card.settings(profile).get("method") for row in of.where.get("row", ()) if row in models)
         return UNLIKE_NAG if "nag" in steered else ""
-
-
-@dataclass
-class Sheet:
-    """Columns in the order of first use, rows as given."""
-
-    id: str
-    title: str
-    caption: str
-    note: str = ""
-    columns: dict[str, Column] = field(default_factory=dict)
-    rows: dict[str, Row] = field(default_factory=dict)
-    values: dict[str, Value] = field(default_factory=dict)
-
-    def put(self, row: Row, column: Column, value: Value) -> None:
-        self.rows.setdefault(row.id, row)
-        self.columns.setdefault(column.id, column)
-        self.values[f"{self.id}.{row.id}.{column.id}"] = value
-
-    def table(self) -> Table:
-        return Table(
-            title=self.title,
-            caption=self.caption,
-            columns=list(self.columns.values()),
-            rows=list(self.rows.values()),
-            note=self.note,
-        )
 
 
 def document(sheets: Iterable[Sheet], more: dict[str, Value] | None = None) -> Document:
