@@ -5,7 +5,10 @@
    `at_least`, `below`. Several labels of one picture are averaged or summed. Where a row that is needed failed the
    observation failed; where it is missing or not run it was not run; both are counted and take no part.
 2. *Pairs.* `beside` gives observations likewise. Each observation of `of` meets the mean of those with its prompt and
-   seed: the same prompt and the same noise. (`auroc_between` leaves the two sides unpaired.)
+   seed: the same prompt and the same noise. A guess meets a truth about the same row alone. (`auroc_between`, `rank`
+   and `place` leave the two sides unpaired.) `only` names conditions: an observation counts where each holds of the
+   same row, prompt and seed, by all its labels; where a condition does not hold it is left out, where it is missing so
+   is the observation.
 3. *Clusters.* Seeds, trainings and scorers are no independent samples. Observations are averaged within a prompt, and
    prompts within a cluster, which is the prompt itself unless the measure says otherwise; with `observation` nothing is
    averaged, and there is no interval. Statistics of a truth and a guess keep the single pairs, and draw them cluster by
@@ -33,6 +36,9 @@ from ledger.metrics import Floats
 from ledger.rows import Row, Rows
 from ledger.schema import Measure, Selection, Source, Value
 
+_AGREEMENT = {"auroc", "accuracy", "balanced_accuracy", "f1", "kappa"}
+_UNPAIRED = {"auroc_between", "rank", "place"}
+
 Missing = Literal["failed", "not_run"]
 Outcome = float | Missing
 
@@ -53,6 +59,11 @@ class Unit(NamedTuple):
     def noise(self) -> tuple[str, str, str]:
         """What an observation shares with the one it is compared with."""
         return self.prompt_set, self.prompt, self.seed
+
+    @property
+    def picture(self) -> tuple[str, ...]:
+        """What an observation shares with others of the same picture, or pair of pictures."""
+        return self.row, self.profile, *self.noise
 
 
 class Pair(NamedTuple):
@@ -123,8 +134,12 @@ def measured(
 def _pairs(measure: Measure, rows: Rows) -> tuple[list[Pair], list[Missing]]:
     """Everything that counts, and the outcomes of what does not."""
     whole, lost = list[Pair](), list[Missing]()
+    conditions = [_by(_picture, observations(one, rows)) for one in measure.only]
     for unit, *sides in _sides(measure, rows):
-        if missing := _worst(side for side in sides if isinstance(side, str)):
+        held = [condition.get(unit.picture, "not_run") for condition in conditions]
+        if any(not isinstance(one, str) and one < 1 for one in held):
+            continue
+        if missing := _worst(side for side in (*held, *sides) if isinstance(side, str)):
             lost.append(missing)
         else:
             first, second = (None if isinstance(side, str) else side for side in sides)
@@ -135,10 +150,11 @@ def _pairs(measure: Measure, rows: Rows) -> tuple[list[Pair], list[Missing]]:
 def _sides(measure: Measure, rows: Rows) -> Iterator[tuple[Unit, Outcome | None, Outcome | None]]:
     first = observations(measure.of, rows)
     second = observations(measure.beside, rows) if measure.beside else {}
-    paired = measure.beside is not None and measure.statistic != "auroc_between"
-    partners = _by_noise(second) if paired else {}
+    paired = measure.beside is not None and measure.statistic not in _UNPAIRED
+    shared = _picture if measure.statistic in _AGREEMENT else _noise
+    partners = _by(shared, second) if paired else {}
     for unit, outcome in first.items():
-        yield unit, outcome, partners.get(unit.noise, "not_run") if paired else None
+        yield unit, outcome, partners.get(shared(unit), "not_run") if paired else None
     if not paired:
         yield from ((unit, None, outcome) for unit, outcome in second.items())
 
@@ -191,12 +207,20 @@ def _worst(outcomes: Iterable[Missing]) -> Missing | None:
     return min(outcomes, default=None)
 
 
-def _by_noise(outcomes: dict[Unit, Outcome]) -> dict[tuple[str, str, str], Outcome]:
-    """The mean over all that were drawn from the same prompt and noise; missing where none was scored."""
-    groups: dict[tuple[str, str, str], list[Outcome]] = {}
+def _noise(unit: Unit) -> tuple[str, ...]:
+    return unit.noise
+
+
+def _picture(unit: Unit) -> tuple[str, ...]:
+    return unit.picture
+
+
+def _by(shared: Callable[[Unit], tuple[str, ...]], outcomes: dict[Unit, Outcome]) -> dict[tuple[str, ...], Outcome]:
+    """The mean over all that share something, as the prompt and the noise; missing where none was scored."""
+    groups: dict[tuple[str, ...], list[Outcome]] = {}
     for unit, outcome in outcomes.items():
-        groups.setdefault(unit.noise, []).append(outcome)
-    return {noise: _mean_or_missing(found) for noise, found in groups.items()}
+        groups.setdefault(shared(unit), []).append(outcome)
+    return {key: _mean_or_missing(found) for key, found in groups.items()}
 
 
 def _mean_or_missing(outcomes: Sequence[Outcome]) -> Outcome:
@@ -297,12 +321,50 @@ def _mcnemar(measure: Measure, clusters: Sequence[Cluster]) -> Estimate:
     return Estimate(metrics.sign_test(_line(clusters, lambda pair: _first(pair) - _second(pair))))
 
 
+def _placed(number: Callable[[float, Sequence[float]], float]) -> Statistic:
+    def statistic(measure: Measure, clusters: Sequence[Cluster]) -> Estimate:
+        own, others = _means(clusters)
+        if not (among := [*others, *measure.among]):
+            raise ValueError("there is nothing to place it among")
+        return Estimate(number(own, among))
+
+    return statistic
+
+
+def _means(clusters: Sequence[Cluster]) -> tuple[float, list[float]]:
+    """Mean of the first side and of each row of the second, over the clusters in which all of them have a number."""
+    rows = list(dict.fromkeys(_competitor(pair) for cluster in clusters for prompt in cluster for pair in prompt))
+    parts = [{row: _of_row(row, cluster) for row in rows} for cluster in clusters]
+    whole = [part for part in parts if all(part.values())]
+    if "" not in rows or not whole:
+        raise ValueError("no prompt has a number of every row")
+    means = {row: float(_line([part[row] for part in whole], _either).mean()) for row in rows}
+    return means.pop(""), list(means.values())
+
+
+def _competitor(pair: Pair) -> str:
+    """The row of the second side; empty for the first."""
+    return "" if pair.second is None else pair.unit.row
+
+
+def _of_row(row: str, cluster: Cluster) -> Cluster:
+    chosen = ([pair for pair in prompt if _competitor(pair) == row] for prompt in cluster)
+    return [prompt for prompt in chosen if prompt]
+
+
+def _either(pair: Pair) -> float:
+    return _first(pair) if pair.second is None else pair.second
+
+
 _AVERAGED: dict[str, Statistic] = {
     "count": _count,
     "mean": _mean(_first),
     "share": _mean(_first),
     "contrast": _mean(lambda pair: _first(pair) - _second(pair)),
     "average": _mean(lambda pair: (_first(pair) + _second(pair)) / 2),
+    "wins": _mean(lambda pair: float(_first(pair) > _second(pair))),
+    "rank": _placed(metrics.rank),
+    "place": _placed(metrics.place),
     "quantile": _quantile,
     "wilcoxon_p": _signed_rank("p"),
     "rank_biserial": _signed_rank("r"),
@@ -313,12 +375,14 @@ _AVERAGED: dict[str, Statistic] = {
 
 # -- statistics of pairs ----------------------------------------------------------------------------------------------
 
-Case = tuple[Sequence[float], Sequence[float]]  # first and second numbers of one cluster
+Case = tuple[Floats, Floats]  # first and second numbers of one cluster
 _ON_CASES: dict[str, Callable[[Floats, Floats], float]] = {
     "correlation": metrics.correlation,
     "rank_correlation": metrics.rank_correlation,
     "auroc": lambda scores, truth: metrics.auroc(truth, scores),
-    "auroc_between": lambda high, low: metrics.auroc([1] * len(high) + [0] * len(low), [*high, *low]),
+    "auroc_between": lambda high, low: metrics.auroc(
+        np.repeat((1, 0), (high.size, low.size)), np.concatenate((high, low))
+    ),
     "accuracy": lambda guess, truth: float((guess == truth).mean()),
     "balanced_accuracy": lambda guess, truth: metrics.balanced_accuracy(truth, guess),
     "f1": lambda guess, truth: metrics.f1(truth, guess),
@@ -341,16 +405,16 @@ def _of_pairs(measure: Measure, clusters: Sequence[Cluster]) -> Estimate:
 
 def _case(measure: Measure, cluster: Cluster) -> Case:
     if measure.statistic in ("correlation", "rank_correlation"):
-        return _line([cluster], _first).tolist(), _line([cluster], _second).tolist()
+        return _line([cluster], _first), _line([cluster], _second)
     pairs = list(chain.from_iterable(cluster))
     return (
-        [pair.first for pair in pairs if pair.first is not None],
-        [pair.second for pair in pairs if pair.second is not None],
+        np.array([pair.first for pair in pairs if pair.first is not None], dtype=np.float64),
+        np.array([pair.second for pair in pairs if pair.second is not None], dtype=np.float64),
     )
 
 
 def _of_cases(measure: Measure, cases: Sequence[Case]) -> float:
-    first, second = (np.array(list(chain.from_iterable(case[side] for case in cases))) for side in (0, 1))
+    first, second = (np.concatenate([case[side] for case in cases]) for side in (0, 1))
     if not first.size or not second.size:
         raise ValueError("one of the two sides has no scored observation")
     return _ON_CASES[measure.statistic](first, second)

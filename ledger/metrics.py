@@ -7,7 +7,7 @@ length or not finite are refused with a `ValueError`; no function holds random s
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from statistics import NormalDist
 from typing import Literal, NamedTuple
@@ -242,6 +242,19 @@ def f1(labels: ArrayLike, predictions: ArrayLike) -> float:
     _same_length(truth, guess)
     hits, errors = int((truth & guess).sum()), int((truth != guess).sum())
     return 2 * hits / (2 * hits + errors) if hits or errors else 0.0
+
+
+def rank(number: float, others: Sequence[float]) -> float:
+    """Place of a number from the best, 1, down: one more than how many of the others are above it."""
+    return 1.0 + sum(other > number for other in others)
+
+
+def place(number: float, others: Sequence[float]) -> float:
+    """Where a number stands between the least, 0, and the greatest, 1, of others; outside of them beyond that."""
+    low, high = min(others), max(others)
+    if low == high:
+        raise ValueError("a place between extremes needs others that differ")
+    return (number - low) / (high - low)
 
 
 def quadratic_kappa(first: ArrayLike, second: ArrayLike) -> float:

@@ -32,7 +32,7 @@ class Source(Strict):
 
 
 Statistic = Literal[
-    "count", "mean", "share", "quantile", "contrast", "average",
+    "count", "mean", "share", "quantile", "contrast", "average", "wins", "rank", "place",
     "wilcoxon_p", "rank_biserial", "wilcoxon_r", "mcnemar_p",
     "correlation", "rank_correlation",
     "auroc", "auroc_between", "accuracy", "balanced_accuracy", "f1", "kappa",
@@ -56,17 +56,11 @@ class Selection(Strict):
         return (self.above, self.at_least, self.below) != (None, None, None)
 
 
-_ONE_SIDED = {
-    "count",
-    "mean",
-    "share",
-    "quantile",
-    "lowest",
-    "highest",
-}  # statistics of one selection; all others compare two
+_ONE_SIDED = {"count", "mean", "share", "quantile"}  # statistics of one selection; all others compare two
+_PLACES = {"rank", "place"}  # of a mean among the means of other rows, and among numbers from elsewhere
 _TESTS = {"wilcoxon_p", "rank_biserial", "wilcoxon_r", "mcnemar_p"}
-_WITHOUT_INTERVAL = {*_TESTS, "count", "quantile"}
-_WITH_WILSON = {"share", "average", "accuracy"}
+_WITHOUT_INTERVAL = {*_TESTS, *_PLACES, "count", "quantile"}
+_WITH_WILSON = {"share", "average", "wins", "accuracy"}
 
 
 class Measure(Strict):
@@ -76,6 +70,8 @@ class Measure(Strict):
     statistic: Statistic
     of: Selection
     beside: Selection | None = None  # contrast: the reference; agreement: the truth; auroc_between: the negatives
+    only: tuple[Selection, ...] = ()  # conditions: what counts is what each holds of, by all labels
+    among: tuple[FiniteFloat, ...] = ()  # rank, place: means from elsewhere that the first is placed among as well
     cluster: Literal["prompt", "row", "scorer", "seed", "run", "observation"] = "prompt"  # what counts once
     quantile: float | None = Field(default=None, ge=0, le=1)
     alternative: Literal["two-sided", "greater", "less"] = "two-sided"  # of tests: greater, the first above the second
@@ -85,10 +81,15 @@ class Measure(Strict):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Measure:
-        if (self.beside is None) != (self.statistic in _ONE_SIDED):
+        places = self.statistic in _PLACES
+        if self.among and not places:
+            raise ValueError(f"'among' goes with {' and '.join(sorted(_PLACES))}")
+        if (self.beside is None) != (self.statistic in _ONE_SIDED) and not (places and self.among):
             raise ValueError(f"{self.statistic} {'needs no' if self.beside else 'needs'} 'beside'")
         if self.statistic == "share" and not self.of.is_share:
             raise ValueError("a share needs 'above', 'at_least' or 'below' in 'of'")
+        if not all(one.is_share for one in self.only):
+            raise ValueError("what 'only' selects needs 'above', 'at_least' or 'below'")
         if (self.quantile is None) != (self.statistic != "quantile"):
             raise ValueError("'quantile' goes with the statistic quantile")
         if self.interval != "none" and self.statistic in _WITHOUT_INTERVAL:

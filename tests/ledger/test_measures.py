@@ -147,6 +147,56 @@ def test_agreement_is_measured_against_the_named_truth() -> None:
     assert result.estimate.interval[0] < 7 / 9 < result.estimate.interval[1]
 
 
+def test_a_guess_meets_the_truth_about_the_same_row() -> None:
+    """Two generators, one prompt: what a judge says of one tells nothing of the other's pair."""
+    guesses, truths = {"a": 1.0, "b": -1.0}, {"a": 1.0, "b": 0.0}
+    rows = [row(p, number, "gap", row=name) for name, number in guesses.items() for p in range(3)]
+    rows += [row(p, number, "pick", row=name, scorer="judge") for name, number in truths.items() for p in range(3)]
+    result = found(rows, "accuracy", {"way": "gap", "above": 0}, {"way": "pick", "above": 0}, interval="wilson")
+    assert (result.estimate.value, result.n, result.clusters) == (1.0, 6, 3)
+    assert result.estimate.interval == metrics.wilson_interval(1.0, 3)
+
+
+def test_only_what_a_condition_allows_counts() -> None:
+    """Pairs without a tie; a tie is no missing pair, a verdict that failed is one, whatever the score."""
+    verdicts = [1.0, 0.0, -1.0, None, 1.0, -1.0]
+    rows = [row(p, number, "verdict", scorer="judge") for p, number in enumerate(verdicts)]
+    rows += [row(p, number, "gap") for p, number in enumerate([2.0, 4.0, 100.0, 100.0, None, None])]
+    decided = {"way": "verdict", "where": {"scorer": ["judge"]}, "at_least": 0}
+    result = found(rows, "mean", {"way": "gap"}, only=[decided])
+    assert (result.estimate.value, result.n, result.failed, result.not_run) == (3.0, 2, 2, 0)
+
+
+def test_a_condition_holds_of_all_labels_of_the_same_row() -> None:
+    seen = {"x": 0.9, "y": 0.4}
+    rows = [row(p, 1.0 + p, row=name) for p in (0, 1) for name in ("a", "b")]
+    rows += [row(0, 0.9, "asked", row="a", label=label) for label in seen]
+    rows += [row(1, number, "asked", row="a", label=label) for label, number in seen.items()]
+    result = found(rows, "mean", {"way": "diop"}, only=[{"way": "asked", "at_least": 0.5}])
+    assert (result.estimate.value, result.n, result.not_run) == (1.0, 1, 2), "of row b nothing is known"
+
+
+def test_a_mean_finds_its_place_among_others() -> None:
+    """On the prompts that all have; numbers from elsewhere stand beside them."""
+    numbers = {"art": [4.0, 4.0, -50.0], "best": [9.0, 11.0, 0.0], "worst": [2.0, 2.0, None]}
+    rows = [row(p, number, row=name) for name, line in numbers.items() for p, number in enumerate(line)]
+    art, others = ({"way": "diop", "where": {"row": names}} for names in (["art"], ["best", "worst"]))
+    assert found(rows, "rank", art, others).estimate.value == 2
+    assert found(rows, "place", art, others).estimate.value == 0.25
+    assert found(rows, "rank", art, others, among=[5.0, 6.0, -1.0]).estimate.value == 4
+    assert found(rows, "place", art, among=[-14.0, -24.0]).estimate.value == 1.0
+    alone = {"way": "diop", "where": {"row": ["nobody"]}}
+    assert found(rows, "rank", art, alone).estimate.why == "there is nothing to place it among"
+
+
+def test_wins_are_counted_pair_by_pair() -> None:
+    rows = [row(p, number, row=name, seed=str(seed)) for p in (0, 1) for seed in (0, 1)
+            for name, number in (("a", float(p)), ("b", float(seed)))]  # fmt: skip
+    of, beside = {"way": "diop", "where": {"row": ["a"]}}, {"way": "diop", "where": {"row": ["b"]}}
+    result = found(rows, "wins", of, beside, interval="wilson")
+    assert (result.estimate.value, result.n, result.clusters) == (0.25, 4, 2), "equal numbers are no win"
+
+
 def test_auroc_between_two_sides_needs_no_pairs() -> None:
     rows = [row(p, float(p), "high") for p in (2, 3, 4)] + [row(p, float(p), "low") for p in (0, 3)]
     result = found(rows, "auroc_between", {"way": "high"}, {"way": "low"})
@@ -201,6 +251,11 @@ def test_a_value_keeps_its_measure_and_says_why_it_is_pending() -> None:
         {"statistic": "contrast"},
         {"statistic": "mean", "beside": {"way": "y"}},
         {"statistic": "share"},
+        {"statistic": "wins"},
+        {"statistic": "rank"},
+        {"statistic": "mean", "among": [1.0]},
+        {"statistic": "rank", "among": [1.0], "interval": "bootstrap"},
+        {"statistic": "mean", "only": [{"way": "y"}]},
         {"statistic": "quantile"},
         {"statistic": "mean", "interval": "wilson"},
         {"statistic": "count", "interval": "bootstrap"},

@@ -27,6 +27,9 @@ console.log(JSON.stringify(asked.map((one) => globalThis.measures.evaluate(one, 
 WORDS = {"statistic": "mean", "rows": "rows/x.csv.gz", "interval": "bootstrap", "resamples": 400, "seed": 7}
 FIRST, SECOND = ({"where": {"row": [row], "label": ["x"]}, "way": "a"} for row in ("tuned", "base*"))
 FOUND = {**FIRST, "above": 0.4}
+SAME = {"where": {"row": ["tuned", "base-0"], "label": ["x"]}, "way": "a"}
+TRUE = {"where": {"label": ["y"]}, "way": "b", "at_least": 0.3}
+PLACES = ("rank", "place")
 MEASURES: list[dict[str, Any]] = [
     {"of": {"way": "a"}},
     {"of": {"way": "a", "less": "b"}},
@@ -48,6 +51,18 @@ MEASURES: list[dict[str, Any]] = [
         {"of": FOUND, "beside": {**SECOND, "above": 0.5}, "statistic": name}
         for name in ("accuracy", "balanced_accuracy", "f1", "kappa")
     ),
+    *(
+        {"of": {**SAME, "above": 0.4}, "beside": {**SAME, "way": "b", "above": 0.5}, "only": [TRUE], "statistic": name}
+        for name in ("accuracy", "f1")
+    ),
+    {"of": SAME, "beside": {**SAME, "way": "b", "above": 0.5}, "statistic": "auroc"},
+    {"of": SAME, "beside": {**SAME, "way": "b"}, "only": [TRUE], "statistic": "auroc_between"},
+    {"of": FIRST, "only": [TRUE, {**TRUE, "labels": "mean", "above": 0.1}]},
+    {"of": FIRST, "only": [{**FIRST, "above": 2}]},
+    {"of": FIRST, "beside": SECOND, "statistic": "wins", "interval": "wilson"},
+    *({"of": FIRST, "beside": SECOND, "among": [0.1, 0.9], "statistic": name, "interval": "none"} for name in PLACES),
+    *({"of": FIRST, "among": [0.1, 0.9], "statistic": name, "interval": "none"} for name in PLACES),
+    {"of": FIRST, "beside": SECOND, "statistic": "place", "interval": "none"},
     {"of": {"where": {"row": ["nobody"]}, "way": "a"}},
 ]
 
@@ -112,4 +127,16 @@ def test_the_measures_cover_every_statistic_that_the_browser_supports():
     text = SCRIPT.read_text(encoding="utf-8")
     statistics = {one.get("statistic", "mean") for one in MEASURES}
     assert all(name in text for name in statistics)
-    assert statistics >= {"count", "mean", "share", "contrast", "average", "quantile", "kappa", "f1", "auroc"}
+    assert statistics >= {
+        "count",
+        "mean",
+        "share",
+        "contrast",
+        "average",
+        "quantile",
+        "kappa",
+        "f1",
+        "auroc",
+        "wins",
+        *PLACES,
+    }

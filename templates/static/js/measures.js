@@ -83,20 +83,32 @@
 
   // -- pairs and clusters --------------------------------------------------------------------------------------------
 
-  function pairsOf(measure, rows) {
-    const first = observations(measure.of, rows);
-    const second = measure.beside ? observations(measure.beside, rows) : new Map();
-    const paired = measure.beside && measure.statistic !== "auroc_between";
-    const noise = (unit) => joined([unit.prompt_set, unit.prompt, unit.seed]);
-    const partners = new Map();
-    if (paired) for (const { unit, outcome } of second.values()) into(partners, noise(unit), () => []).push(outcome);
-    const sides = [...first.values()].map(({ unit, outcome }) => [unit, outcome, paired ? partnerOf(partners.get(noise(unit))) : null]);
-    if (!paired) sides.push(...[...second.values()].map(({ unit, outcome }) => [unit, null, outcome]));
-    const lost = sides.map(([, ...both]) => worst(both)).filter(Boolean);
-    return { pairs: sides.filter(([, ...both]) => !worst(both)), lost };
+  const AGREEMENT = ["auroc", "accuracy", "balanced_accuracy", "f1", "kappa"];
+  const UNPAIRED = ["auroc_between", "rank", "place"];
+  const noise = (unit) => joined([unit.prompt_set, unit.prompt, unit.seed]);
+  const picture = (unit) => joined([unit.row, unit.profile, unit.prompt_set, unit.prompt, unit.seed]);
+
+  // A lookup by what units share: the mean over all that share it.
+  function by(shared, found) {
+    const groups = new Map();
+    for (const { unit, outcome } of found.values()) into(groups, shared(unit), () => []).push(outcome);
+    return (unit) => meanOrMissing(groups.get(shared(unit)));
   }
 
-  function partnerOf(outcomes = []) {
+  function pairsOf(measure, rows) {
+    const first = [...observations(measure.of, rows).values()];
+    const second = measure.beside ? observations(measure.beside, rows) : new Map();
+    const paired = measure.beside && !UNPAIRED.includes(measure.statistic);
+    const partner = paired ? by(AGREEMENT.includes(measure.statistic) ? picture : noise, second) : () => null;
+    const conditions = (measure.only ?? []).map((one) => by(picture, observations(one, rows)));
+    let sides = first.map(({ unit, outcome }) => [unit, outcome, partner(unit)]);
+    if (!paired) sides.push(...[...second.values()].map(({ unit, outcome }) => [unit, null, outcome]));
+    sides = sides.map((side) => [...side, ...conditions.map((held) => held(side[0]))]).filter(([, , , ...held]) => held.every((one) => missing(one) || one === 1));
+    const lost = sides.map(([, ...all]) => worst(all)).filter(Boolean);
+    return { pairs: sides.filter(([, ...all]) => !worst(all)), lost };
+  }
+
+  function meanOrMissing(outcomes = []) {
     const numbers = outcomes.filter((one) => !missing(one));
     return numbers.length ? mean(numbers) : worst(outcomes) ?? "not_run";
   }
@@ -173,7 +185,28 @@
     share: ([, first]) => first,
     contrast: ([, first, second]) => first - second,
     average: ([, first, second]) => (first + second) / 2,
+    wins: ([, first, second]) => Number(first > second),
   };
+
+  const PLACED = {
+    rank: (number, others) => 1 + others.filter((other) => other > number).length,
+    place: (number, others) => {
+      const low = Math.min(...others), high = Math.max(...others);
+      return low === high ? null : (number - low) / (high - low);
+    },
+  };
+
+  // Where the mean of the first side stands among those of the rows beside it, over the clusters in which all have a number.
+  function placed(measure, clusters) {
+    const competitor = ([unit, , second]) => second === null ? "" : unit.row;
+    const rows = [...new Set(clusters.flat(2).map(competitor))];
+    const ofRow = (row, cluster) => cluster.map((prompt) => prompt.filter((pair) => competitor(pair) === row)).filter((prompt) => prompt.length);
+    const whole = clusters.filter((cluster) => rows.every((row) => ofRow(row, cluster).length));
+    if (!rows.includes("") || !whole.length) return null;
+    const meanOf = (row) => mean(lineOf(whole.map((cluster) => ofRow(row, cluster)), ([, first, second]) => second ?? first));
+    const others = [...rows.filter(Boolean).map(meanOf), ...(measure.among ?? [])];
+    return others.length ? PLACED[measure.statistic](meanOf(""), others) : null;
+  }
 
   const variance = (list) => { const middle = mean(list); return mean(list.map((one) => (one - middle) ** 2)); };
 
@@ -231,11 +264,12 @@
       return first.length && second.length ? ON_CASES[measure.statistic](first, second) : NaN;
     };
     const value = statistic(cases.map((_, at) => at));
+    if (Number.isNaN(value)) return { value: null, interval: null };
     if (measure.interval === "wilson") return { value, interval: wilson(value, cases.length) };
     return { value, interval: measure.interval === "bootstrap" ? bootstrap(measure, cases.length, statistic) : null };
   }
 
-  const supports = (measure) => ["count", "quantile", ...Object.keys(AVERAGED), ...Object.keys(ON_CASES)].includes(measure.statistic);
+  const supports = (measure) => ["count", "quantile", ...Object.keys(AVERAGED), ...Object.keys(PLACED), ...Object.keys(ON_CASES)].includes(measure.statistic);
 
   // The value of a measure: { value, interval, n, clusters, failed, not_run }; value is null where nothing was scored.
   function evaluate(measure, rows) {
@@ -245,6 +279,7 @@
     if (measure.statistic === "count") return { value: pairs.length, interval: null, ...counts };
     if (!clusters.length) return { value: null, interval: null, ...counts };
     if (measure.statistic === "quantile") return { value: quantile(lineOf(clusters, ([, first]) => first), measure.quantile), interval: null, ...counts };
+    if (measure.statistic in PLACED) return { value: placed(measure, clusters), interval: null, ...counts };
     if (!(measure.statistic in AVERAGED)) return { ...onCases(measure, clusters), ...counts };
     const line = lineOf(clusters, AVERAGED[measure.statistic]);
     return { value: mean(line), interval: intervalOfMean(measure, line), ...counts };

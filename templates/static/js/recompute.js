@@ -50,7 +50,8 @@
   }
 
   function listing(measure, rows, selects) {
-    const used = rows.filter((row) => selects(measure.of, row) || (measure.beside && selects(measure.beside, row)));
+    const selections = [measure.of, measure.beside, ...(measure.only ?? [])].filter(Boolean);
+    const used = rows.filter((row) => selections.some((one) => selects(one, row)));
     const head = element("tr", "", ...COLUMNS.map((name) => Object.assign(element("th", name), { scope: "col" })));
     const body = used.slice(0, SHOWN).map((row) => element("tr", "", ...COLUMNS.map((name) => element("td", row[name]))));
     const box = element("div", "", element("table", "", element("thead", "", head), element("tbody", "", ...body)));
