@@ -1,6 +1,7 @@
 """Throughput at real size with random weights of the real shape, so that nothing is downloaded.
 
     python benchmarks/generate.py                      # real size on CUDA, ten minutes; tiny elsewhere
+    python benchmarks/generate.py --quick              # one way of each shape and few pictures: 150 s on an H100
     python benchmarks/generate.py --out benchmarks/results/generate-gpu.md
 
 Side by side in one run, with the same weights: the *obvious loop* (one prompt at a time through the stock pipeline,
@@ -46,9 +47,13 @@ from evidence.samples import provenance
 from evidence.samples.store import Store
 from evidence.scorers import ScorerCard
 
-LEAST = 45.0  # seconds without which no line of the engine is begun
+LEAST = 30.0  # seconds without which no line of the engine is begun
+DRAWN = 0.5  # of a line's time that pictures of the engine take; compiling and the sampler alone take the rest
 DTYPE = {"flux": "bfloat16", "sdxl": "float16"}
 OWN: dict[str, dict[str, Any]] = {"flux": {"guidance": 3.5}, "sdxl": {"guidance": 5.0, "long_prompts": "truncated"}}
+
+
+Way = tuple[str, int, Callable[[Any], None]]
 
 
 class WaitedFlux(RandomFlux):
@@ -241,7 +246,14 @@ def scoring_tflop(scorer: Any, count: int = 4) -> tuple[float, float]:
 
 
 def lines_of(
-    shape: str, size: Size, device: str, counts: tuple[int, int], scorer: Any, progress: Progress, after: int
+    shape: str,
+    size: Size,
+    device: str,
+    counts: tuple[int, int],
+    scorer: Any,
+    progress: Progress,
+    ways: list[Way],
+    after: int,
 ) -> Iterator[Line]:
     """The obvious loop, then the engine in every way, on the same weights. A line that fails leaves the next ones
     alone; `after` is how many engine lines of other shapes the budget must still do for."""
@@ -254,7 +266,6 @@ def lines_of(
     except Exception as error:
         yield Line(shape, "loading", failed=first_line(error))
         return
-    ways = ways_of(shape, size)
     progress.say(f"{shape}: obvious loop, {counts[0]} pictures")
     yield guarded(shape, "obvious loop, eager", 1, lambda: in_line(generator, scorer, size, shape, counts[0]))
     for place, (way, batch, prepare) in enumerate(ways):
@@ -272,7 +283,7 @@ def lines_of(
             share: float = share,
         ) -> Line:
             prepare(generator)
-            return engine(generator, scorer, participants, shape, way, counts[1], share * 0.7, device)
+            return engine(generator, scorer, participants, shape, way, counts[1], share * DRAWN, device)
 
         yield guarded(shape, way, batch, measure)
 
@@ -292,14 +303,15 @@ def first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).strip().splitlines()[0][:120] if str(error).strip() else 'no text'}"
 
 
-def ways_of(shape: str, size: Size) -> list[tuple[str, int, Callable[[Any], None]]]:
-    """Names of the engine's lines, their batches, and what is done to the generator before each."""
+def ways_of(shape: str, size: Size, quick: bool) -> list[Way]:
+    """Names of the engine's lines, their batches, and what is done to the generator before each; `quick`: only the one
+    that needs the fewest pictures."""
     if size.name == "tiny":
         return [("engine, eager", 1 if shape == "waited" else 2, lambda _: None)]
-    compiled = ("engine, compiled", 4, compile_blocks)
+    compiled, single = (("engine, compiled", batch, compile_blocks) for batch in (4, 1))
     if shape == "sdxl":
         return [compiled]
-    return [compiled, ("engine, compiled", 1, compile_blocks), ("engine, compiled, cuDNN attention", 4, cudnn)]
+    return [single] if quick else [compiled, single, ("engine, compiled, cuDNN attention", 4, cudnn)]
 
 
 def compile_blocks(generator: Any) -> None:
@@ -318,21 +330,26 @@ def cudnn(generator: Any) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--shapes", default="", help="flux, sdxl, waited; by comma.  [default: what the machine can]")
-    parser.add_argument("--pictures", default="", help="of the obvious loop, of the engine.  [default: 2,24]")
+    parser.add_argument(
+        "--pictures", default="", help="of the obvious loop, of the engine.  [default: 2,24; quick: 1,16]"
+    )
     parser.add_argument("--tiny", action="store_true", help="tiny size also where there is a GPU")
-    parser.add_argument("--budget", type=float, default=500.0, help="seconds to fit in; fewer pictures where needed")
+    parser.add_argument("--quick", action="store_true", help="one way of each shape, few pictures")
+    parser.add_argument(
+        "--budget", type=float, help="seconds to fit in; fewer pictures where needed.  [default: 500; quick: 140]"
+    )
     parser.add_argument("--out", type=Path, help="file for the table, written again after every line")
     asked = parser.parse_args()
     if unknown := set(asked.shapes.split(",")) - {"", "flux", "sdxl", "waited"}:
         parser.error(f"no shape {', '.join(unknown)}")
     transformers.utils.logging.set_verbosity_error()  # of texts that byte-level tokenizers make too long
     diffusers.utils.logging.set_verbosity_error()
-    progress = Progress(asked.budget)
+    progress = Progress(asked.budget or (140.0 if asked.quick else 500.0))
     real = torch.cuda.is_available() and not asked.tiny
     device, size = ("cuda" if torch.cuda.is_available() else "cpu"), (REAL if real else TINY)
     if not real:
         progress.say("tiny size" + ("" if asked.tiny else ": there is no GPU here"))
-    first, second = (int(n) for n in (asked.pictures or "2,24").split(","))
+    first, second = (int(n) for n in (asked.pictures or ("1,16" if asked.quick else "2,24")).split(","))
     wanted = (asked.shapes or ("flux,sdxl" if real else "flux,sdxl,waited")).split(",")
     provenance.made_here(device)  # asks git, once a process
     peak = ceiling(device, size)
@@ -342,9 +359,10 @@ def main() -> None:
         scorer = RandomHpsv3(row, device, size, Path(folder))
         scoring = scoring_tflop(scorer)
         progress.say(f"ceiling {peak:.1f} TFLOP/s; a scoring reads {scoring[1]:.0f} tokens, {scoring[0]:.2f} TFLOP")
+        ways = {shape: ways_of(shape, size, asked.quick) for shape in wanted}
         for place, shape in enumerate(wanted):
-            later = sum(len(ways_of(other, size)) for other in wanted[place + 1 :])
-            for line in lines_of(shape, size, device, (first, second), scorer, progress, later):
+            later = sum(len(ways[other]) for other in wanted[place + 1 :])
+            for line in lines_of(shape, size, device, (first, second), scorer, progress, ways[shape], later):
                 lines.append(line)
                 progress.say(told(line, peak))
                 text = report(lines, size, device, peak, scoring, progress.spent)

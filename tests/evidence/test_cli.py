@@ -261,7 +261,7 @@ def test_bars_on_a_terminal_keep_lines_apart() -> None:
 
 def test_the_benchmark_runs_at_tiny_size_and_says_so(tmp_path: Path) -> None:
     """Where there is no GPU its figures must not pass for a measurement."""
-    command = [sys.executable, "benchmarks/generate.py", "--tiny", "--shapes", "flux", "--pictures", "1,4"]
+    command = [sys.executable, "benchmarks/generate.py", "--tiny", "--quick", "--shapes", "flux", "--pictures", "1,4"]
     told = subprocess.run(
         [*command, "--out", str(tmp_path / "t.md")], cwd=ROOT, capture_output=True, text=True, check=True
     )

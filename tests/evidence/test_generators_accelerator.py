@@ -32,6 +32,7 @@ KINDS: list[tuple[str, str, dict[str, Any]]] = [
     ("flux2-klein", "flux2_klein", {}),
     ("longcat", "longcat", {}),
     ("qwen-image", "qwen_image", {"true_cfg_scale": 4.0, "guidance": None}),
+    ("sana", "sana", {"variant": "bf16"}),
 ]
 
 
@@ -46,7 +47,7 @@ def test_an_accelerator_makes_the_picture_of_the_cpu(
         assert np.abs(np.asarray(one, int) - np.asarray(other, int)).mean() < 3
 
 
-@pytest.mark.parametrize(("adapter", "kind", "settings"), [*KINDS[:1], *KINDS[2:6], KINDS[7]])
+@pytest.mark.parametrize(("adapter", "kind", "settings"), [*KINDS[:1], *KINDS[2:6], *KINDS[7:]])
 def test_encoding_ahead_frees_the_accelerator_of_the_text_encoders(
     adapter: str, kind: str, settings: dict[str, Any], tmp_path: Path
 ) -> None:
