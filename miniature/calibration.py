@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from miniature.nets import shapes
     from miniature.training.studio import Studio
 
-GRID = (0.125, 0.25, 0.375, 0.5, 0.75, 1.0, 1.5, 2.5)  # multiples of the difference that was trained
+GRID = (0.125, 0.25, 0.375, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)  # multiples of the difference that was trained
 RECALL_LOST, ARTIFACTS = 0.02, 0.05
 PROMPTS = 480
+MAIN_REWARDS = ("gatenone-low-s0", "gatenone-low-s1", "gatenone-low-s2")
 
 
 def unit(base: Mapping[str, float], ladder: Mapping[float, Mapping[str, float]]) -> float | None:
@@ -42,7 +43,8 @@ def run(folder: Path, sizes: shapes.Sizes, part: str = "0/1") -> dict[str, float
     from miniature.nets import shapes
     from miniature.training.studio import Studio
 
-    studio = Studio(folder, sizes)
+    rewards = {path.stem for path in (folder / "rewards").glob("*.safetensors")}
+    studio = Studio(folder, sizes, tuple(name for name in MAIN_REWARDS if name in rewards))
     pairs = splits.prompt_pairs("validation", PROMPTS if sizes is not shapes.TINY else 12)
     base = plain(studio, pairs)
     units = {}
@@ -67,12 +69,16 @@ def run(folder: Path, sizes: shapes.Sizes, part: str = "0/1") -> dict[str, float
 
 
 def plain(studio: Studio, pairs: list[splits.PromptPair]) -> dict[str, float]:
-    """Object recall and unasked treatments a picture, under plain prompts."""
+    """Object recall, unasked treatments a picture and mean main reward, under plain prompts."""
     shown = np.array([splits.label_row(pair.scene, ()) for pair in pairs], bool)
-    found = studio.verdicts(studio.generate([pair.original for pair in pairs], [pair.seed for pair in pairs]))
+    prompts = [pair.original for pair in pairs]
+    pictures = studio.generate(prompts, [pair.seed for pair in pairs])
+    found = studio.verdicts(pictures)
+    rewards = [(studio.embed(pictures, name) * studio.embed_text(prompts, name)).sum(-1) for name in studio.scorers]
     kinds = np.array([label.split(":")[0] for label in splits.labels()])
     objects, treatments = kinds == "object", kinds == "treatment"
     return {
         "recall": float((found & shown)[:, objects].sum() / shown[:, objects].sum()),
         "artifacts": float(found[:, treatments].sum(1).mean()),
+        "reward": float(sum(reward.mean() for reward in rewards) / max(1, len(rewards))),
     }

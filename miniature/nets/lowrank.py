@@ -8,7 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 REWARD_LAYERS = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2", "visual_projection", "text_projection")
@@ -69,12 +71,12 @@ def weights(attached: dict[str, LowRank]) -> list[nn.Parameter]:
     return [weight for part in attached.values() for weight in (part.down, part.up)]
 
 
-def factors(attached: dict[str, LowRank], scale: float = 1.0) -> dict[str, Tensor]:
-    """`{layer}.lora_A.weight` and `{layer}.lora_B.weight`, float32 on the CPU, B multiplied by `scale`."""
+def arrays(attached: dict[str, LowRank]) -> dict[str, NDArray[np.float32]]:
+    """The factors as `{layer}.lora_A.weight` (rank, in) and `{layer}.lora_B.weight` (out, rank), float32."""
     return {
-        key: value.detach().float().cpu().contiguous()
+        f"{name}.lora_{side}.weight": value.detach().float().cpu().numpy()
         for name, part in attached.items()
-        for key, value in ((f"{name}.lora_A.weight", part.down), (f"{name}.lora_B.weight", part.up * scale))
+        for side, value in (("A", part.down), ("B", part.up))
     }
 
 

@@ -78,6 +78,11 @@ def restore(packed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return state
 
 
+def rounded(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Float32 tensors as shipping stores them: what is measured is what is shipped."""
+    return restore(quantise(state))
+
+
 def pack(
     folder: Path, target: Path = SHIPPED, *,
     rewards: tuple[str, ...] = SHIPPED_REWARDS, arms: tuple[str, ...] = SHIPPED_ARMS,
@@ -89,7 +94,7 @@ def pack(
     for name, (source, _) in MODELS.items():
         _write(target, name, quantise(_state(folder / source)))
     for kind, chosen in (("rewards", rewards), ("alignment", arms)):
-        _write(target, kind, quantise(_factors(folder / kind, chosen)))
+        _write(target, kind, quantise(factors(folder / kind, chosen)))
     if (folder / "tiny_decoder" / "done").exists():
         pack_previews(folder / "tiny_decoder", target / PREVIEWS)
     texts = {
@@ -131,14 +136,14 @@ def _state(source: Path) -> dict[str, np.ndarray]:
     return state
 
 
-def _factors(source: Path, chosen: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """All low-rank differences of a folder, keys `{name}/{layer}.lora_A.weight`."""
-    factors: dict[str, np.ndarray] = {}
+def factors(source: Path, chosen: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
+    """Low-rank differences of a folder, all when none is `chosen`: keys `{name}/{layer}.lora_A.weight`."""
+    found: dict[str, np.ndarray] = {}
     for path in sorted(source.glob("*.safetensors")):
         if chosen and path.stem not in chosen:
             continue
-        factors |= {f"{path.stem}/{key}": value for key, value in load_file(path).items()}
-    return factors
+        found |= {f"{path.stem}/{key}": value for key, value in load_file(path).items()}
+    return found
 
 
 def _write(target: Path, name: str, packed: dict[str, np.ndarray]) -> None:
@@ -157,12 +162,10 @@ def _write(target: Path, name: str, packed: dict[str, np.ndarray]) -> None:
 
 
 def freeze(folder: Path) -> None:
-    """Round a training folder's weights as shipping rounds them, so that what is measured is what is shipped."""
+    """Round a training folder's whole models as shipping rounds them; low-rank differences are rounded when saved."""
     for source, _ in MODELS.values():
         for path in (folder / source).glob("*.safetensors"):
-            save_file(restore(quantise(load_file(path))), path, metadata={"format": "pt"})
-    for path in (folder / "rewards").glob("*.safetensors"):
-        save_file(restore(quantise(load_file(path))), path)
+            save_file(rounded(load_file(path)), path, metadata={"format": "pt"})
     text = _state(folder / "encoder" / "model")
     texts = {key.removeprefix("text_model."): value for key, value in text.items() if key.startswith("text_model.")}
     _model(folder / "generator" / "model" / "text_encoder", texts, "model")

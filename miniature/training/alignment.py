@@ -4,7 +4,7 @@
 reward fine-tuning: DRaFT, ReFL), `dpo` fits the annotators' pairs without any reward (Diffusion-DPO, in the flow's
 terms). Against reward hacking: an ensemble of rewards, several views of each picture, a leash on the squared distance
 to the base model's velocity (its divergence), an anchor (the un-aligned encoder must still recognise the plain
-prompts), low rank, a low rate, and a stop on a reward that gives no gradient.
+prompts), low rank, a rate that falls to zero, and a reward that gives no gradient and chooses the step that is kept.
 
 An arm trains a fixed number of steps. Everything random in a step is a function of (seed, step), so that a run which
 was cut off continues from its checkpoint as if it had not been.
@@ -19,12 +19,14 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from safetensors.numpy import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from miniature.annotators import Cell
 from miniature.nets import flow, lowrank, shapes
 from miniature.nets.flow import Text
+from miniature.shipping import pack
 from miniature.training import generator, rewards
 from miniature.training.common import Pictures, as_float, device, normal, shifted
 from miniature.world import captions, scenes, splits
@@ -32,9 +34,10 @@ from miniature.world import captions, scenes, splits
 FIRST_STEP = 2  # of the sampler's eight: earlier predictions are too vague to reward
 WISHES = 0.4  # share of prompts that ask for a look, in both families
 EVERY = 10  # steps between two entries of the history, each with a look at what gives no gradient
-PATIENCE = 3  # entries without a better one before an arm stops
 SAVE = 2  # steps between two checkpoints
-REWARDS = 3  # trainings of each reward: the ensemble takes all but the one that referees
+REWARDS = 5  # trainings of each reward: the ensemble takes all but the one that referees
+CHUNK = {"cuda": 12, "cpu": 6}  # pictures that pass through the models at once
+CHECKED = {"cuda": 96, "cpu": 12}  # pictures of a look at the referee
 
 
 @dataclass(frozen=True)
@@ -51,31 +54,25 @@ class Arm:
     beta: float = 1500.0  # dpo only
     ensemble: bool = True
     views: bool = True
-    stop: bool = True
+    referee: bool = True  # keep the step whose pictures the referee likes best, and not the last one
     rank: int = 4
-    steps: int = 40
-    batch: int = 12
-    chunk: int = 6  # pictures that pass through the models at once
+    steps: int = 80
+    batch: int = 24
 
 
-MAIN = Cell("none", "low")
+MAIN, PLURALIST, GATED = Cell("none", "low"), Cell("none", "high"), Cell("95", "low")
+LEASHES = {"draft": (1.0, 1.0), "draft-anchored": (1.0, 3.0), "draft-loose": (0.3, 3.0)}  # weights of leash and anchor
+SEEDS = range(3)
 ARMS = (
-    *(Arm(f"draft-s{seed}", "draft", MAIN, seed) for seed in range(3)),
-    *(
-        Arm(f"draft-{name}{suffix}", "draft", cell, seed)
-        for name, cell in (("pluralist", Cell("none", "high")), ("gate95", Cell("95", "low")))
-        for seed, suffix in enumerate(("", "-s1", "-s2"))
-    ),
-    Arm(
-        "draft-hacked", "draft", MAIN, 0, leash=0.0, anchor=0.0, rate=2e-3, ensemble=False, views=False, stop=False,
-        steps=60,
-    ),
-    *(Arm(f"dpo-s{seed}", "dpo", MAIN, seed, steps=200, batch=48, chunk=48) for seed in range(3)),
-)  # fmt: skip
-
+    *(Arm(f"{name}-s{seed}", "draft", MAIN, seed, *weights) for name, weights in LEASHES.items() for seed in SEEDS),
+    *(Arm(f"pluralist-s{seed}", "draft", PLURALIST, seed) for seed in SEEDS),
+    *(Arm(f"dpo-s{seed}", "dpo", MAIN, seed, beta=500.0, steps=200, batch=48) for seed in SEEDS),
+    Arm("draft-hacked", "draft", MAIN, 0, 0.0, 0.0, rate=2e-3, ensemble=False, views=False, referee=False),
+    *(Arm(f"gate95-s{seed}", "draft", GATED, seed) for seed in SEEDS),
+)
 TINY_ARMS = (
-    Arm("draft-s0", "draft", MAIN, 0, steps=10, batch=4, chunk=2),
-    Arm("dpo-s0", "dpo", MAIN, 0, steps=10, batch=4, chunk=4),
+    Arm("draft-s0", "draft", MAIN, 0, steps=10, batch=4),
+    Arm("dpo-s0", "dpo", MAIN, 0, beta=500.0, steps=10, batch=4),
 )
 
 
@@ -92,7 +89,6 @@ class Course:
     """How far an arm has come: what a checkpoint holds beside the factors and the optimizer."""
 
     step: int = 0
-    worse: int = 0
     best: float = -2.0
     history: list[dict[str, float]] | None = None
     kept: list[Tensor] | None = None
@@ -100,18 +96,16 @@ class Course:
 
 def train(folder: Path, sizes: shapes.Sizes, arm: Arm) -> dict[str, Any]:
     """Train one arm below `folder` (needs generator and rewards); leaves `alignment/{arm}.safetensors`."""
-    from safetensors.torch import save_file
-
     target = folder / "alignment"
     target.mkdir(exist_ok=True)
     parts = generator.load(folder, device())
     attached = lowrank.attach(parts["transformer"], lowrank.FLUX_LAYERS, arm.rank, arm.seed)
     method: Method = (Draft if arm.family == "draft" else Dpo)(folder, sizes, arm, parts, attached)
     course = _run(arm, method, lowrank.weights(attached), target / f"{arm.name}.state.pt")
-    if arm.stop and course.kept is not None:
+    if course.kept is not None:
         for weight, kept in zip(lowrank.weights(attached), course.kept, strict=True):
             weight.data.copy_(kept)
-    save_file(lowrank.factors(attached), target / f"{arm.name}.safetensors")
+    save_file(pack.rounded(lowrank.arrays(attached)), target / f"{arm.name}.safetensors")
     report = asdict(arm) | {"trained": course.step, "history": course.history}
     (target / f"{arm.name}.json").write_text(json.dumps(report))
     (target / f"{arm.name}.state.pt").unlink(missing_ok=True)
@@ -121,9 +115,9 @@ def train(folder: Path, sizes: shapes.Sizes, arm: Arm) -> dict[str, Any]:
 def _run(arm: Arm, method: Method, weights: list[nn.Parameter], checkpoint: Path) -> Course:
     optimizer = torch.optim.AdamW(weights, lr=arm.rate, betas=(0.9, 0.99), weight_decay=0.0)
     course = _restore(checkpoint, weights, optimizer)
-    while course.step < arm.steps and course.worse < PATIENCE:
+    while course.step < arm.steps:
         for group in optimizer.param_groups:
-            group["lr"] = arm.rate * min(1, (course.step + 1) / 10)
+            group["lr"] = arm.rate * min(1, (course.step + 1) / 10) * min(1.0, 1.5 * (1 - course.step / arm.steps))
         optimizer.zero_grad(set_to_none=True)
         row = {"step": float(course.step + 1)} | method.backward(course.step)
         nn.utils.clip_grad_norm_(weights, 1.0)
@@ -131,7 +125,7 @@ def _run(arm: Arm, method: Method, weights: list[nn.Parameter], checkpoint: Path
         course.step += 1
         print(f"[{arm.name}] {row}", flush=True)
         if course.step % EVERY == 0 or course.step == arm.steps:
-            _look(arm, course, row | (method.held_out() if arm.stop else {}), weights)
+            _look(arm, course, row | (method.held_out() if arm.referee else {}), weights)
         if course.step % SAVE == 0:
             _save(checkpoint, course, weights, optimizer)
     return course
@@ -143,7 +137,6 @@ def _look(arm: Arm, course: Course, row: dict[str, float], weights: list[nn.Para
     print(f"[{arm.name}] {row}", flush=True)
     if "referee" not in row:
         return
-    course.worse = course.worse + 1 if row["referee"] <= course.best else 0
     if row["referee"] > course.best:
         course.best, course.kept = row["referee"], [weight.detach().clone() for weight in weights]
 
@@ -191,6 +184,7 @@ class Draft:
         self, folder: Path, sizes: shapes.Sizes, arm: Arm, parts: dict[str, Any], attached: dict[str, lowrank.LowRank]
     ) -> None:
         self.arm, self.parts, self.attached, self.sizes, self.place = arm, parts, attached, sizes, device()
+        self.chunk = CHUNK[self.place.type]
         turned = [f"{arm.cell.id}-s{(seed + arm.seed) % REWARDS}" for seed in range(REWARDS)]
         stored = [name for name in turned if (folder / "rewards" / f"{name}.safetensors").exists()]
         trained_on = (stored[:-1] or stored) if arm.ensemble else stored[:1]
@@ -198,7 +192,7 @@ class Draft:
         self.referee = rewards.load(folder, stored[-1], self.place)
         self.encoder = rewards.load(folder, "encoder", self.place) if arm.anchor else None
         self.texts, self.plain = prompts(4000, arm.seed)
-        self.check = prompts(48 if self.place.type == "cuda" else 12, 1000, "validation")[0]
+        self.check = prompts(CHECKED[self.place.type], 1000, "validation")[0]
         with torch.no_grad(), _half(self.place):
             self.empty = generator.read(parts, [""], self.place)
 
@@ -206,7 +200,7 @@ class Draft:
         rng = np.random.default_rng([self.arm.seed, step])
         chosen = rng.integers(len(self.texts), size=self.arm.batch)
         said = []
-        for chunk in np.split(chosen, range(self.arm.chunk, len(chosen), self.arm.chunk)):
+        for chunk in np.split(chosen, range(self.chunk, len(chosen), self.chunk)):
             loss, row = self._loss(chunk, rng)
             (loss * len(chunk) / len(chosen)).backward()  # type: ignore[no-untyped-call]
             said.append(row)
@@ -249,7 +243,7 @@ class Draft:
         start = flow.noise(range(len(self.check)), self.sizes.latent_channels, self.sizes.latent).to(self.place)
         values = []
         with torch.no_grad(), _half(self.place):
-            for part in torch.split(torch.arange(len(self.check)), self.arm.chunk):
+            for part in torch.split(torch.arange(len(self.check)), self.chunk):
                 text = flow.read(self.parts["t5"], self.parts["reader"], tokens[part])
                 packed = flow.sample(self.parts["transformer"], start[part], text, self.empty)
                 pictures = flow.decode(self.parts["vae"], packed).float().clamp(-1, 1)

@@ -26,8 +26,8 @@ from ledger.problems import InputError, Problem
 from miniature.nets.shapes import FULL, TINY, Sizes
 
 STAGES = (
-    "render", "autoencoder", "encoder", "generator", "judge", "rewards", "freeze", "alignment", "calibrate", "measure",
-    "tiny_decoder",
+    "render", "autoencoder", "encoder", "generator", "judge", "thresholds", "rewards", "freeze", "alignment",
+    "calibrate", "measure", "tiny_decoder",
 )  # fmt: skip
 # Shares of the whole time on one H100. Encoder and autoencoder run side by side, as do rewards and generator.
 SHARES = {"render": 0.30, "autoencoder": 0.172, "encoder": 0.14, "judge": 0.07, "generator": 0.445, "alignment": 0.07}
@@ -40,16 +40,18 @@ NEEDS = {
     "encoder": ("render",),
     "generator": ("render", "autoencoder", "encoder"),
     "judge": ("render", "autoencoder"),
+    "thresholds": ("render", "autoencoder", "judge"),
     "rewards": ("render", "encoder"),
     "freeze": ("encoder", "generator", "judge", "rewards"),
     "alignment": ("generator", "rewards"),
-    "calibrate": ("generator", "judge", "alignment"),
+    "calibrate": ("generator", "judge", "rewards", "alignment"),
     "measure": ("generator", "judge", "rewards", "alignment"),
     "tiny_decoder": ("generator", "alignment"),
 }
 LEFT = {  # what a stage that has run leaves, one of these
     "render": ("data/ready",),
     "rewards": ("rewards/*.safetensors",),
+    "thresholds": ("judge/accuracy.json",),
     "alignment": ("alignment/*.safetensors",),
     **{stage: (f"{stage}/model/*.json",) for stage in ("autoencoder", "encoder", "generator", "judge")},
 }
@@ -108,7 +110,6 @@ def run_stage(
         pack.freeze(folder)
         return
     from miniature import calibration
-    from miniature.annotators import CELLS
     from miniature.training import alignment, autoencoder, encoder, generator, judge, measure, rewards, tiny_decoder
     from miniature.training.common import quiet
 
@@ -118,8 +119,11 @@ def run_stage(
             modules: dict[str, Any] = {"autoencoder": autoencoder, "encoder": encoder}
             modules |= {"generator": generator, "judge": judge, "tiny_decoder": tiny_decoder}
             print(modules[stage].train(folder, sizes, seconds) | {"losses": "..."}, flush=True)
+    elif stage == "thresholds":
+        if not (folder / "judge" / "accuracy.json").exists():
+            judge.set_thresholds(folder)
     elif stage == "rewards" and tiny:
-        rewards.train(folder, steps=12, pairs=8, cells=CELLS[:1], part=part)
+        rewards.train(folder, steps=12, pairs=8, wanted=rewards.WANTED[:3], part=part)
     elif stage == "rewards":
         rewards.train(folder, part=part)
     elif stage == "alignment":
