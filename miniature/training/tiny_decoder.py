@@ -26,8 +26,9 @@ from miniature.world import captions, painting, scenes
 
 WIDTHS, DEPTH = (64, 48, 32), 3  # channels and residual blocks at 1, 2 and 4 times the latent's side
 STRENGTHS = (0.0, 0.5, 1.0, 1.5)  # of the aligned variants whose latents it learns from
-RENDERS, DRAWINGS = 300, 40  # scenes of the training split; prompts drawn, each with four latents
+LEARNT = {"cuda": (2400, 250), "cpu": (300, 40)}  # scenes of the training split; prompts drawn, each with four latents
 HELD_OUT = (24, 8)  # of the validation split
+BATCH = {"cuda": 8, "cpu": 2}
 ARM = "draft-s0"
 
 
@@ -78,7 +79,7 @@ def train(folder: Path, sizes: shapes.Sizes, seconds: float, seed: int = 5) -> d
     while stage.running():
         for group in optimizer.param_groups:
             group["lr"] = stage.rate(2e-3)
-        at = torch.randint(0, len(learn["packed"]), (2,))
+        at = torch.randint(0, len(learn["packed"]), (BATCH[place.type],))
         with torch.autocast(place.type, torch.bfloat16):
             made = model(learn["packed"][at].float().to(place))
         loss, squares = difference(made.float() - as_float(learn["decoded"][at].to(place)))
@@ -105,7 +106,7 @@ def lessons(folder: Path, sizes: shapes.Sizes, place: torch.device, split: scene
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
         parts = generator.load(folder, place)
-        renders, drawings = (RENDERS, DRAWINGS) if split == "train" else HELD_OUT
+        renders, drawings = LEARNT[place.type] if split == "train" else HELD_OUT
         if sizes is shapes.TINY:
             renders, drawings = 4, 2
         with torch.no_grad():
