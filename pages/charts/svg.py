@@ -145,17 +145,17 @@ def histograms(
 
 
 def _chart(name: str, title: str, description: str, data: Sequence[str], draw: Callable[[ChartLayout], Drawn]) -> Chart:
-    """Both drawings; what they say in words is the description and the data, row by row."""
+    """Both drawings. What they say in words, the description and the data row by row, stands in the wide one."""
     words = f"{description} {'; '.join(data)}."
+    told = f"chart-{name}-title", f"chart-{name}-text"
+    named = f'<title id="{told[0]}">{escape(title)}</title><desc id="{told[1]}">{escape(words)}</desc>'
 
     def svg(sheet: ChartLayout) -> Markup:
         height, body = draw(sheet)
-        told = f"chart-{name}-{sheet.name}"
         return Markup(
             f'<svg class="chart {sheet.name} chart-{name}" viewBox="0 0 {sheet.width} {height}" width="{sheet.width}" '
-            f'height="{height}" role="img" aria-labelledby="{told}-title {told}-text" font-size="13">'
-            f'<title id="{told}-title">{escape(title)}</title><desc id="{told}-text">{escape(words)}</desc>'
-            f"{''.join(body)}</svg>"
+            f'height="{height}" role="img" aria-labelledby="{told[0]} {told[1]}" font-size="13">'
+            f"{named if sheet is WIDE else ''}{''.join(body)}</svg>"
         )
 
     return Chart(title, description, svg(WIDE), svg(NARROW))

@@ -351,12 +351,12 @@ class TemplateContext:
         return self._piece("claims", section, make)
 
     def verdicts(self) -> Markup:
-        return self._piece("verdicts", "", lambda: self.part("verdicts", **self._weighed()))
+        return self._piece("verdicts", "", lambda: self.part("verdicts", **self.weighed()))
 
     def audit(self) -> Markup:
-        return self._piece("audit", "", lambda: self.part("audit", **self._weighed()))
+        return self._piece("audit", "", lambda: self.part("audit", **self.weighed()))
 
-    def _weighed(self) -> dict[str, Any]:
+    def weighed(self) -> dict[str, Any]:
         """Claims by their weight; only those of the argument are counted."""
         claims = self.ledger.claims.items()
         weights = {weight: [(name, one) for name, one in claims if one.weight == weight] for weight in get_args(Weight)}

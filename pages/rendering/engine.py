@@ -141,6 +141,8 @@ class Renderer:
             yield from self._exhibits(variant, homes)
             for name in self.site.ledger.tables:
                 yield f"{variant}/tables/{name}.html", "", partial(self._table, variant, name)
+            if self.site.ledger.claims:
+                yield f"{variant}/audit.html", "", partial(self._audit, variant)
             yield f"{variant}/exhibits/index.html", "", partial(self._exhibits_index, variant)
             for name in self._large_sets():
                 yield f"{variant}/exhibits/{name}.html", "", partial(self._set, variant, name)
@@ -192,6 +194,10 @@ class Renderer:
     def _table(self, variant: Variant, name: str, record: Record) -> bytes:
         context = TemplateContext(self, record, variant, f"{variant}/tables/{name}.html")
         return self._page("table.html", context, id=name)
+
+    def _audit(self, variant: Variant, record: Record) -> bytes:
+        context = TemplateContext(self, record, variant, f"{variant}/audit.html")
+        return self._page("audit.html", context, **context.weighed())
 
     def _large_sets(self) -> list[str]:
         """Sets that have a page of their own, beside what the page of the paper shows of them."""

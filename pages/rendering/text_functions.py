@@ -120,7 +120,7 @@ class TextFunctions:
             ),
             "claim": (
                 site.ledger.claims,
-                lambda: (f"{index}#claim-{identity}", site.ledger.claims[identity].sentence),
+                lambda: (f"{at.variant}/audit.html#claim-{identity}", site.ledger.claims[identity].sentence),
             ),
         }
         if kind not in kinds:

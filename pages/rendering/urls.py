@@ -38,7 +38,7 @@ class Addresses:
         return self.url(f"data/values/{group_of(name)}.html#{name}")
 
     def claim_url(self, name: str) -> str:
-        return self.url(f"{self.variant}/index.html#claim-{name}")
+        return self.url(f"{self.variant}/audit.html#claim-{name}")
 
     @property
     def other(self) -> Variant:

@@ -28,6 +28,8 @@ PAGES = [
     ("distorted/exhibits/index.html", "full"),
     ("distorted/exhibits/wall.html", "full"),
     ("distorted/tables/{table}.html", "full"),
+    ("clean/audit.html", "light"),
+    ("distorted/audit.html", "full"),
     ("clean/{draw}", "dark"),
     ("distorted/{draw}", "full"),
     ("distorted/index.html", "full"),

@@ -38,15 +38,21 @@ def test_the_link_of_a_heading_shows_itself_to_a_keyboard_and_marks_its_target(v
 
 @BOTH
 def test_a_link_to_a_claim_opens_the_fold_and_the_claim(visit: Any, variant: str) -> None:
-    page = visit(f"{variant}/index.html")
+    page = visit(f"{variant}/audit.html")
     claims = page.locator(".audit li[id^='claim-']")
-    if not claims.count():
-        pytest.skip("this publication makes no claims")
     first, last = (claims.nth(at).get_attribute("id") for at in (0, claims.count() - 1))
-    arrived = visit(f"{variant}/index.html#{last}")
+    arrived = visit(f"{variant}/audit.html#{last}")
     reason = arrived.locator(f"[id='{last}'] .claim-because")
     reason.wait_for()
     top = reason.evaluate("one => one.getBoundingClientRect().top")
     assert 0 < top < 800, "it is in view"
     arrived.evaluate("name => { location.hash = name; }", first)
     arrived.locator(f"[id='{first}'] .claim-because").wait_for()
+
+
+@BOTH
+def test_an_address_from_when_claims_stood_on_the_page_of_the_paper_leads_on(visit: Any, variant: str) -> None:
+    claim = visit(f"{variant}/audit.html").locator(".audit li[id^='claim-']").first.get_attribute("id")
+    page = visit(f"{variant}/index.html#{claim}")
+    page.wait_for_url(f"**/{variant}/audit.html#{claim}")
+    page.locator(f"[id='{claim}'] .claim-because").wait_for()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+LOOKS = ("full", "half", "plain")
 BOTH = pytest.mark.parametrize("variant", ["clean", "distorted"])
 PAGES = ["index.html", "404.html", "data/values.html", "data/values/{group}.html"]
 PAGES += [
@@ -186,7 +187,7 @@ def test_every_named_treatment_of_a_badge_is_really_worn_by_its_section(read: An
         for name in section.get_attribute("data-badge").split():
             assert name in said
         plate = section.locator("[data-treated-plate]").first
-        looks = [plate.locator(f".look-{look} img").first.get_attribute("src") for look in ("full", "half", "plain")]
+        looks = [plate.locator(f"img.look-{look}, .look-{look} img").first.get_attribute("src") for look in LOOKS]
         assert len(set(looks)) == 3
 
 

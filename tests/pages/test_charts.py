@@ -115,18 +115,20 @@ def test_a_chart_without_values_is_not_drawn(name):
     assert _draw(name, Ledger()) is None
 
 
-@pytest.mark.parametrize("sheet", ["svg", "narrow"])
 @pytest.mark.parametrize("name", FULL)
-def test_a_chart_is_valid_svg_with_a_name_and_a_description(name, sheet):
+def test_a_chart_is_valid_svg_whose_drawings_share_a_name_and_a_description(name):
     chart = _draw(name)
     assert chart is not None
-    drawing = str(getattr(chart, sheet))
-    root = ElementTree.fromstring(drawing.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1))
-    assert root.get("role") == "img"
-    ids = {element.get("id") for element in root.iter()}
-    assert set(root.get("aria-labelledby", "").split()) <= ids
-    assert root.find(f"{SVG}title").text == chart.title and root.find(f"{SVG}desc").text.startswith(chart.description)
-    assert "style=" not in drawing, "the content policy forbids inline style"
+    wide, narrow = (
+        ElementTree.fromstring(str(drawing).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1))
+        for drawing in (chart.svg, chart.narrow)
+    )
+    title, description = wide.find(f"{SVG}title"), wide.find(f"{SVG}desc")
+    assert title.text == chart.title and description.text.startswith(chart.description)
+    for root in (wide, narrow):
+        assert root.get("role") == "img"
+        assert root.get("aria-labelledby").split() == [title.get("id"), description.get("id")]
+    assert "style=" not in chart.svg + chart.narrow, "the content policy forbids inline style"
 
 
 @pytest.mark.parametrize("name", sorted(set(FULL) - {"histograms"}))

@@ -12,6 +12,7 @@ from PIL import ImageFont
 
 from ledger import load
 from pages.build import Report, build
+from tests.paper.hung import hang
 
 PROJECT = Path(__file__).parents[2]
 
@@ -20,6 +21,13 @@ PROJECT = Path(__file__).parents[2]
 def real(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
     out = tmp_path_factory.mktemp("real") / "site"
     return out, build(PROJECT, out, checked=False)
+
+
+@pytest.fixture(scope="module")
+def hung(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
+    root = tmp_path_factory.mktemp("hung")
+    hang(PROJECT, root)
+    return root / "site", build(root, root / "site")
 
 
 @pytest.mark.parametrize("variant", ["clean", "distorted"])
@@ -43,7 +51,8 @@ def test_the_abstract_lists_each_claim_of_the_argument_once_and_no_bookkeeping(r
     listed = re.findall(r'<li><a href="[^"]*#claim-([a-z0-9-]+)">', page.partition('<div class="verdicts">')[2])
     argument = [name for name, claim in load(PROJECT).claims.items() if claim.weight == "argument"]
     assert sorted(listed) == sorted(argument)
-    assert [name for name in listed if f'id="claim-{name}"' not in page] == []
+    audit = (real[0] / variant / "audit.html").read_text(encoding="utf-8")
+    assert [name for name in load(PROJECT).claims if f'id="claim-{name}"' not in audit] == []
 
 
 @pytest.mark.parametrize("what", ["<title>(.*?)</title>", '<meta name="description" content="(.*?)">'])
@@ -61,9 +70,19 @@ def test_the_heading_of_a_picture_on_the_wall_says_which_model_drew_it_and_how_s
     assert heading.endswith(": reward back-propagation, alignment 1")
 
 
+@pytest.mark.parametrize("state", ["real", "hung"])
 @pytest.mark.parametrize("variant", ["clean", "distorted"])
-def test_the_page_stays_small_enough_for_a_phone(real, variant):
+def test_the_page_stays_small_enough_for_a_phone(request, state, variant):
     """20,000 elements blocked a phone for more than a second; what is too much moves to a page of its own."""
-    page = (real[0] / variant / "index.html").read_text(encoding="utf-8")
+    page = (request.getfixturevalue(state)[0] / variant / "index.html").read_text(encoding="utf-8")
     assert len(re.findall("<[a-z]", page)) < 8000
     assert len(page.encode()) < 600_000
+
+
+def test_the_hung_page_is_sound_and_shows_every_picture(hung):
+    """Checked as it is published: both copies alike, no picture over its budget, first view below 400 kB."""
+    site, report = hung
+    assert report.problems == ()
+    for variant in ("clean", "distorted"):
+        shown = [page.read_text(encoding="utf-8") for page in (site / variant / "exhibit").glob("*.html")]
+        assert not [page for page in shown if "Picture not in this copy" in page]

@@ -30,7 +30,7 @@
     const links = [...strip.querySelectorAll("a[data-severity]")];
     const choose = (link) => {
       const image = treated.querySelector("img").cloneNode();
-      image.src = link.dataset.src;
+      image.src = link.href;
       image.alt = link.getAttribute("aria-label");
       image.loading = "eager";
       treated.querySelector(".frame").replaceChildren(image);
