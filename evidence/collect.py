@@ -81,7 +81,7 @@ def collect(
         experiment = replace(part.experiment, name=prefix, run_name=name)
         distinct(experiment.participants)
         stored = StoredResults(experiment.participants, store)
-        documents.append(protocols.tabulated(part.protocol, experiment, table, stored))
+        documents.append(protocols.load(part.protocol).tabulate(experiment, table))
         documents.append(Document(values=dict(_windows(Measuring(experiment, table)))))
         if part.protocol == "pairs" and exhibits:
             publisher = Publisher(experiment, stored, command, say, files)
@@ -102,7 +102,7 @@ def _parts(orders: Sequence[tuple[Order, str]], name: str, store: Store, cards: 
             key = protocol, experiment.prompt_set, participants.profile, options
             part = found.setdefault(key, Part(protocol, experiment))
             part.add(experiment)
-            observations = protocols.observed(protocol, experiment)
+            observations = list(protocols.load(protocol).observations(experiment))
             part.rows += export.rows(experiment, stored, observations)
             part.rows += export.windows(experiment, stored, observations)
     return list(found.values())
@@ -145,8 +145,7 @@ def _windows(measuring: Measuring) -> Iterator[tuple[str, Value]]:
     labels |= {name: card.label for name, card in participants.scorers.items()}
     for row, label in labels.items():
         for kind in ("plain", "wide"):
-            cut = measuring.of(row, export.WINDOW, "cut", above=0.0)
-            cut = cut.model_copy(update={"where": {**cut.where, "kind": (kind,)}})
+            cut = measuring.of(row, export.WINDOW, "cut", kind=kind, above=0.0)
             said = f"Share of {kind} prompts that the text window of {label} cut"
             value = measuring.value(said, "share", cut, unit="share")
             if value.n:

@@ -68,7 +68,7 @@ COLUMNS: dict[str, str] = {
     "the last two the prompt: oi/di the original or the distorted picture, op/dp the original or the distorted prompt",
     "profile": "settings profile of the run; empty where there is one",
     "prompt_set": "name or digest of the prompt set",
-    "seed": "seed of the picture's noise; empty where the picture is not seeded",
+    "seed": "seed of the picture's noise, or of that of the picture it is compared with; empty where there is none",
     "kind": "kind of picture: plain, wide, or the protocol's own word",
     "label": "what a judge of labels was asked about, as in treatment:muted_faded; empty for a plain score",
     "number": "the score; empty unless the status is scored",

@@ -102,10 +102,8 @@ class ProtocolModule(Protocol):
 
 def requirements(module: ProtocolModule, experiment: Experiment) -> Requirements:
     """What a protocol has made."""
-    if hasattr(module, "observations"):
-        pictures = module.pictures(experiment) if hasattr(module, "pictures") else ()
-        return merge([Requirements(pictures=tuple(pictures)), required(module.observations(experiment))])
-    return module.requirements(experiment)  # type: ignore[attr-defined, no-any-return]
+    pictures = module.pictures(experiment) if hasattr(module, "pictures") else ()
+    return merge([Requirements(pictures=tuple(pictures)), required(module.observations(experiment))])
 
 
 def load(name: str) -> ProtocolModule:
@@ -113,14 +111,3 @@ def load(name: str) -> ProtocolModule:
     if name not in PROTOCOLS:
         raise KeyError(name)
     return cast(ProtocolModule, importlib.import_module(f"evidence.protocols.{name.replace('-', '_')}"))
-
-
-def observed(name: str, experiment: Experiment) -> list[Observation]:
-    """The observations of a protocol by its name."""
-    module = load(name)
-    return list(module.observations(experiment)) if hasattr(module, "observations") else []
-
-
-def tabulated(name: str, experiment: Experiment, rows: Rows, stored: object) -> Document:
-    module = load(name)
-    return module.tabulate(experiment, rows if hasattr(module, "observations") else stored)  # type: ignore[arg-type]

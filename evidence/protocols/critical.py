@@ -1,5 +1,6 @@
 """The critical set: political subjects, drawn by every generator from the same prompts and seeds, and which of two
-generators each scorer prefers. The first generator of the run is compared with each other one.
+generators each scorer prefers. Each is compared with the base of its family, or all with the one that the option
+`against` names.
 
 What a preference here means is open: a scorer whose own wording asks for harmless, harmonious pictures may punish the
 subject or the picture. The protocol measures the preference and nothing behind it.
@@ -7,78 +8,92 @@ subject or the picture. The protocol measures the preference and nothing behind 
 
 from __future__ import annotations
 
-from evidence import values
-from evidence.jobs.plan import ConfiguredModel, PictureSpec, Requirements, Scoring, ledger_id, merge
-from evidence.prompts import Prompt
-from evidence.protocols import Experiment, seed_of
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from evidence.jobs.plan import ConfiguredModel, PictureSpec, Scoring, ledger_id
+from evidence.protocols import Experiment, Observation, seed_of
+from evidence.protocols.pairs import base_of
+from evidence.protocols.tables import Measuring, Sheet, document
 from evidence.samples.identity import reads_prompt
-from evidence.samples.stored_results import StoredResults
-from evidence.values import Grid, Sheet
-from ledger import metrics
-from ledger.problems import InputError, Problem
-from ledger.schema import Column, Document, Row
+from evidence.scorers import ScorerCard
+from ledger.problems import InputError, Problem, did_you_mean
+from ledger.rows import Rows
+from ledger.schema import Column, Document, Row, Value
 
 PROMPTS = "critical"
+WAY = "oiop"  # the picture of the prompt under the prompt
 
 
-def _ask(model: ConfiguredModel, prompt: Prompt, repeat: int | None) -> PictureSpec:
-    return PictureSpec(model.name, prompt.plain, "plain", seed_of(prompt, repeat))
+def observations(experiment: Experiment) -> Iterator[Observation]:
+    opponents(experiment)
+    for model in experiment.participants.models.values():
+        for repeat in experiment.seeds:
+            for prompt in experiment.prompts.rows:
+                seed = seed_of(prompt, repeat)
+                picture = PictureSpec(model.name, prompt.plain, "plain", seed)
+                for scorer in filter(reads_prompt, experiment.participants.scorers.values()):
+                    what = Scoring(picture, scorer.id, prompt.plain)
+                    yield Observation(model.name, prompt.id, seed, "plain", WAY, what)
 
 
-def requirements(experiment: Experiment) -> Requirements:
-    if len(experiment.participants.models) < 2:
-        raise InputError([Problem("--models", 0, "critical", "compares generators: name at least two")])
-    return merge(
-        Requirements(scorings=(Scoring(_ask(model, prompt, repeat), scorer, prompt.plain),))
-        for model in experiment.participants.models.values()
-        for repeat in experiment.seeds
-        for prompt in experiment.prompts.rows
-        for scorer in experiment.participants.scorers
-    )
+def opponents(experiment: Experiment) -> list[tuple[ConfiguredModel, ConfiguredModel]]:
+    """Every generator that is compared, with whom. InputError where nobody is."""
+    models = experiment.participants.models
+    name = experiment.options.get("against")
+    if name is not None and name not in models:
+        raise InputError([Problem("--set", 0, "against", f"'{name}' is not in --models{did_you_mean(name, models)}")])
+    every = list(models.values())
+    others = ((model, models[name] if name else base_of(model, every)) for model in every)
+    found = [(model, other) for model, other in others if other is not None and other is not model]
+    if not found:
+        told = (
+            "compares generators, and none has its base in this run: say --set against=NAME, a second one of --models"
+        )
+        raise InputError([Problem("--models", 0, "critical", told)])
+    return found
 
 
-def tabulate(experiment: Experiment, stored: StoredResults) -> Document:
-    first, *others = experiment.participants.models.values()
-    sheets = [_sheet(experiment, stored, first, other) for other in others]
-    return Document(
-        values={key: value for sheet in sheets for key, value in sheet.values.items()},
-        tables={sheet.id: sheet.table() for sheet in sheets if sheet.values},
-    )
+def tabulate(experiment: Experiment, rows: Rows) -> Document:
+    measuring = Measuring(experiment, rows)
+    return document(_sheet(measuring, first, other) for first, other in opponents(experiment))
 
 
-def _sheet(experiment: Experiment, stored: StoredResults, first: ConfiguredModel, other: ConfiguredModel) -> Sheet:
+def _sheet(measuring: Measuring, first: ConfiguredModel, other: ConfiguredModel) -> Sheet:
+    experiment = measuring.experiment
     pair = f"{first.card.label} over {other.card.label}"
     sheet = Sheet(
         f"{experiment.name}.critical-{first.id}-{other.id}",
         f"Political subjects: {pair}",
         "Share of prompts on which a scorer prefers the first generator, by topic, and the effect size over all.",
     )
-    topics = list(dict.fromkeys(prompt.topic for prompt in experiment.prompts.rows))
-    for name, scorer in experiment.participants.scorers.items():
-        if not reads_prompt(scorer):
-            continue
-        row = Row(id=ledger_id(name), label=scorer.label)
-        a, b = (_grid(experiment, stored, model, name) for model in (first, other))
+    topics: dict[str, list[str]] = {}
+    for prompt in experiment.prompts.rows:
+        topics.setdefault(prompt.topic, []).append(prompt.id)
+    for scorer in filter(reads_prompt, experiment.participants.scorers.values()):
+        row = Row(id=ledger_id(scorer.id), label=scorer.label)
+        said = f"{scorer.label} prefers {pair}"
         share = Column(id="all", label="All", unit="share")
-        sheet.put(row, share, values.share(experiment, f"{scorer.label} prefers {pair}", values.greater(a, b)))
-        for topic in topics:
-            x, y = (_grid(experiment, stored, model, name, topic) for model in (first, other))
+        sheet.put(row, share, _compared(measuring, said, "wins", first, other, scorer, unit="share"))
+        for topic, prompts in topics.items():
             column = Column(id=ledger_id(topic) or "no-topic", label=topic.capitalize(), unit="share")
-            sheet.put(
-                row, column, values.share(experiment, f"{scorer.label} prefers {pair}: {topic}", values.greater(x, y))
-            )
+            told = f"{said}: {topic}"
+            sheet.put(row, column, _compared(measuring, told, "wins", first, other, scorer, prompts, unit="share"))
         column = Column(id="r", label="r", note="matched rank-biserial; two-sided Wilcoxon signed-rank test")
-        label = f"{scorer.label}: {pair}, effect size"
-        if paired := values.complete(a, b):
-            test = metrics.wilcoxon_signed_rank(paired[0], paired[1], "two-sided")
-            sheet.put(row, column, values.number(experiment, label, test.r, digits=2, n=test.n, p=test.p))
-        else:
-            sheet.put(row, column, values.pending(experiment, label, "", 2, "no prompt has both scores"))
+        told = f"{scorer.label}: {pair}, effect size"
+        sheet.put(row, column, _compared(measuring, told, "rank_biserial", first, other, scorer, digits=2))
     return sheet
 
 
-def _grid(
-    experiment: Experiment, stored: StoredResults, model: ConfiguredModel, scorer: str, topic: str | None = None
-) -> Grid:
-    rows = [prompt for prompt in experiment.prompts.rows if topic is None or prompt.topic == topic]
-    return [[stored.number(_ask(model, p, repeat), scorer, p.plain) for p in rows] for repeat in experiment.seeds]
+def _compared(
+    measuring: Measuring,
+    said: str,
+    statistic: str,
+    first: ConfiguredModel,
+    other: ConfiguredModel,
+    scorer: ScorerCard,
+    prompts: Sequence[str] = (),
+    **told: Any,
+) -> Value:
+    of, beside = (measuring.of(model.name, scorer.id, WAY, prompts=prompts) for model in (first, other))
+    return measuring.value(said, statistic, of, beside, **told)

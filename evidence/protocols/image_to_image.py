@@ -1,101 +1,150 @@
 """Image-to-image: a wide-spectrum picture by one generator is edited by the others under the very prompt that asked for
 it, at the strength of their profile (0.5 where it says nothing). What changes is what the edit cleans up.
 
-The first generator of the run makes the input (option `source` names another); every other one edits it, and itself
-where it is the only one. Deltas are edited minus input, under the plain prompt; a judge of labels needs no prompt.
+Option `source` names the generator of the inputs; it may be left out where the run has one alone, which then edits its
+own. Deltas are edited minus input, under the plain prompt; a judge of labels needs no prompt. The publication edits
+only what follows the request: inputs that HPSv3 scores below 10 under the plain prompt. Option `select` names another
+such condition, SCORER<NUMBER. What it selects has a table of its own beside the one of all inputs. The score of an
+input is filed under the row of each editor, and the kind of both names the source.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-from evidence import values
-from evidence.jobs.plan import ConfiguredModel, PictureSpec, Requirements, Scoring, ledger_id, merge, names_labels
-from evidence.prompts import Prompt
-from evidence.protocols import Experiment, seed_of
+from evidence.jobs.plan import ConfiguredModel, PictureSpec, Scoring, ledger_id, names_labels
+from evidence.protocols import Experiment, Observation, seed_of
 from evidence.protocols.pairs import FOUND, row_of, wide
-from evidence.samples.stored_results import StoredResults
-from evidence.values import Sheet
+from evidence.protocols.tables import Measuring, Sheet, document
+from evidence.registry import GENERATORS
+from evidence.scorers import ScorerCard
 from ledger.problems import InputError, Problem, did_you_mean
-from ledger.schema import Column, Document
+from ledger.rows import Rows
+from ledger.schema import Column, Document, Selection, Value
 
 PROMPTS = "wide"
+SELECTION = "hpsv3<10"  # of the publication
+INPUT, EDITED = "input", "edited"
 
 
 def source(experiment: Experiment) -> ConfiguredModel:
+    """The generator of the inputs."""
     models = experiment.participants.models
-    name = experiment.options.get("source", next(iter(models), ""))
+    name = experiment.options.get("source", next(iter(models)) if len(models) == 1 else "")
+    if not name:
+        told = "say whose pictures are edited: --set source=NAME, one of --models"
+        raise InputError([Problem("--set", 0, "source", told)])
     if name not in models:
         raise InputError([Problem("--set", 0, "source", f"'{name}' is not in --models{did_you_mean(name, models)}")])
     return models[name]
 
 
-def edits(experiment: Experiment, model: ConfiguredModel) -> Iterator[list[tuple[Prompt, PictureSpec, PictureSpec]]]:
-    """One list per seed: prompt, input, edited picture."""
-    first = source(experiment)
-    for repeat in experiment.seeds:
-        rows = [prompt for prompt in experiment.prompts.rows if prompt.wide]
-        inputs = [wide(first, prompt, repeat) for prompt in rows]
-        yield [
-            (
-                p,
-                given,
-                PictureSpec(
-                    model.name, p.wide, "wide", seed_of(p, repeat), p.negative if model.negative else "", given
-                ),
-            )
-            for p, given in zip(rows, inputs, strict=True)
-        ]
-
-
 def editors(experiment: Experiment) -> list[ConfiguredModel]:
+    """All others, or the source itself where it is alone. InputError for those whose pipeline takes no picture."""
     first = source(experiment)
-    return [model for model in experiment.participants.models.values() if model is not first] or [first]
+    found = [model for model in experiment.participants.models.values() if model is not first] or [first]
+    unable = [model.name for model in found if not takes_pictures(model)]
+    if unable:
+        able = ", ".join(name for name, adapter in GENERATORS.items() if "strength" in adapter.settings.model_fields)
+        told = f"its pipeline takes no picture as input; adapters that do: {able}"
+        raise InputError([Problem("--models", 0, name, told) for name in unable])
+    return found
 
 
-def requirements(experiment: Experiment) -> Requirements:
-    return merge(
-        Requirements(scorings=(Scoring(given, scorer, prompt.plain), Scoring(edited, scorer, prompt.plain)))
-        for model in editors(experiment)
-        for line in edits(experiment, model)
-        for prompt, given, edited in line
-        for scorer in experiment.participants.scorers
-    )
+def takes_pictures(model: ConfiguredModel) -> bool:
+    """Whether it has a strength of image-to-image among its settings."""
+    return "strength" in GENERATORS[model.card.adapter].settings.model_fields
 
 
-def tabulate(experiment: Experiment, stored: StoredResults) -> Document:
-    first = source(experiment)
-    sheet = Sheet(
-        f"{experiment.name}.image-to-image",
-        f"Edits of {first.card.label}'s wide-spectrum pictures",
-        "Score of the edited picture minus that of the input, both under the plain prompt; higher is more cleaned up.",
-    )
+def observations(experiment: Experiment) -> Iterator[Observation]:
+    first, kind = source(experiment), kind_of(experiment)
+    selection(experiment)
     for model in editors(experiment):
-        lines = list(edits(experiment, model))
-        for name, scorer in experiment.participants.scorers.items():
-            if not names_labels(scorer):
-                after = [[stored.number(edited, name, p.plain) for p, _, edited in line] for line in lines]
-                before = [[stored.number(given, name, p.plain) for p, given, _ in line] for line in lines]
-                column = Column(id=f"delta_{ledger_id(name)}", label=f"Δ {scorer.label}", note="edited - input")
-                label = f"{scorer.label}: edit by {model.card.label} minus its input"
-                sheet.put(
-                    row_of(model),
-                    column,
-                    values.mean(experiment, label, values.difference(after, before), unit="points"),
-                )
-            else:
-                left = [[_left(stored, name, p, given, edited) for p, given, edited in line] for line in lines]
-                if any(number is not None for line in left for number in line):
-                    column = Column(id=f"left_{ledger_id(name)}", label="Effects left", unit="share", better="higher")
-                    caveat = "inputs that show no requested effect do not count; they are among the missing"
-                    label = f"Requested effects of the input that are left after the edit by {model.card.label}"
-                    sheet.put(row_of(model), column, values.share(experiment, label, left, caveat=caveat))
-    return Document(values=sheet.values, tables={sheet.id: sheet.table()} if sheet.values else {})
+        for repeat in experiment.seeds:
+            for prompt in filter(lambda prompt: prompt.wide, experiment.prompts.rows):
+                given, seed = wide(first, prompt, repeat), seed_of(prompt, repeat)
+                negative = prompt.negative if model.negative else ""
+                edited = PictureSpec(model.name, prompt.wide, "wide", seed, negative, given)
+                for scorer in experiment.participants.scorers.values():
+                    if names_labels(scorer) and not prompt.labels:
+                        continue
+                    labels = prompt.labels if names_labels(scorer) else ()
+                    for way, picture in ((INPUT, given), (EDITED, edited)):
+                        what = Scoring(picture, scorer.id, prompt.plain)
+                        yield Observation(model.name, prompt.id, seed, kind, way, what, labels)
 
 
-def _left(stored: StoredResults, scorer: str, prompt: Prompt, given: PictureSpec, edited: PictureSpec) -> float | None:
-    before, after = stored.score(given, scorer, ""), stored.score(edited, scorer, "")
-    if not isinstance(before, dict) or not isinstance(after, dict):
-        return None
-    shown = [tag for tag in prompt.labels if before.get(tag, 0.0) >= FOUND]
-    return sum(float(after[tag]) >= FOUND for tag in shown) / len(shown) if shown else None
+def kind_of(experiment: Experiment) -> str:
+    return f"from {source(experiment).name}"
+
+
+def selection(experiment: Experiment) -> tuple[str, float] | None:
+    """Scorer and bound of the inputs that are selected; None where nobody named one and the publication's scorer takes
+    no part."""
+    text = experiment.options.get("select", SELECTION)
+    scorer, _, bound = text.partition("<")
+    known = experiment.participants.scorers
+    if scorer in known and not names_labels(known[scorer]):
+        try:
+            return scorer, float(bound)
+        except ValueError:
+            raise InputError([Problem("--set", 0, "select", f"'{text}' is not SCORER<NUMBER")]) from None
+    if "select" in experiment.options:
+        hint = did_you_mean(scorer, known)
+        raise InputError(
+            [Problem("--set", 0, "select", f"'{scorer}' is no scorer of this run that gives a number{hint}")]
+        )
+    return None
+
+
+def tabulate(experiment: Experiment, rows: Rows) -> Document:
+    label, chosen = source(experiment).card.label, selection(experiment)
+    every = Sheet(
+        f"{experiment.name}.image-to-image",
+        f"Edits of {label}'s wide-spectrum pictures",
+        "Score of the edited picture minus that of the input, both under the plain prompt; higher is more cleaned up.",
+        note=""
+        if chosen
+        else f"The selection of the publication, {SELECTION}, needs its scorer: it takes no part here.",
+    )
+    measuring = Measuring(experiment, rows)
+    _fill(measuring, every)
+    if not chosen:
+        return document([every])
+    scorer, bound = experiment.participants.scorers[chosen[0]], chosen[1]
+    selected = Sheet(
+        f"{experiment.name}.image-to-image-selected",
+        f"{every.title}, {scorer.label} below {bound:g}",
+        f"{every.caption} Only of inputs that {scorer.label} scores below {bound:g} under the plain prompt.",
+    )
+    _fill(measuring, selected, (scorer, bound))
+    return document([every, selected])
+
+
+def _fill(measuring: Measuring, sheet: Sheet, chosen: tuple[ScorerCard, float] | None = None) -> None:
+    experiment = measuring.experiment
+    for model in editors(experiment):
+        for scorer in experiment.participants.scorers.values():
+            if names_labels(scorer) and not any(prompt.labels for prompt in experiment.prompts.rows):
+                continue
+            column, value = _change(measuring, model, scorer, chosen)
+            sheet.put(row_of(model), column, value)
+
+
+def _change(
+    measuring: Measuring, model: ConfiguredModel, scorer: ScorerCard, chosen: tuple[ScorerCard, float] | None
+) -> tuple[Column, Value]:
+    def of(way: str, by: ScorerCard = scorer, **told: Any) -> Selection:
+        return measuring.of(model.name, by.id, way, kind=kind_of(measuring.experiment), **told)
+
+    name = ledger_id(scorer.id)
+    only = (of(INPUT, chosen[0], summed=True, below=chosen[1]),) if chosen else ()
+    if names_labels(scorer):
+        said = f"Share of requested effects that {scorer.label} sees in the edit by {model.card.label} minus its input"
+        column = Column(id=f"seen_{name}", label="Δ effects seen", better="higher", note="edited - input")
+        before, after = (of(way, at_least=FOUND) for way in (INPUT, EDITED))
+        return column, measuring.value(said, "contrast", after, before, unit="share", only=only)
+    said = f"{scorer.label}: edit by {model.card.label} minus its input"
+    column = Column(id=f"delta_{name}", label=f"Δ {scorer.label}", note="edited - input")
+    return column, measuring.value(said, "mean", of(EDITED, less=INPUT, summed=True), unit="points", only=only)

@@ -15,10 +15,9 @@ from evidence.cards.models import ModelCard
 from evidence.jobs.plan import Comparison, ConfiguredModel, PictureSpec, Scoring, ledger_id, names_labels
 from evidence.prompts import Prompt
 from evidence.protocols import Experiment, Observation, seed_of
-from evidence.protocols.tables import Measuring, document
+from evidence.protocols.tables import Measuring, Sheet, document
 from evidence.samples.identity import reads_prompt
 from evidence.scorers import ScorerCard
-from evidence.values import Sheet
 from ledger.rows import Rows
 from ledger.schema import Column, Document, Row, Value
 
@@ -143,8 +142,8 @@ def _scores(
     name, label, generator = ledger_id(scorer.id), scorer.label, model.card.label
     summed = "" if reads_prompt(scorer) else "; summed over all dimensions"
 
-    delta = measuring.of(model.name, scorer.id, "diop", less="oiop", **_summed(scorer))
-    after = measuring.of(model.name, scorer.id, "diop", **_summed(scorer))
+    delta = measuring.of(model.name, scorer.id, "diop", less="oiop", summed=not reads_prompt(scorer))
+    after = measuring.of(model.name, scorer.id, "diop", summed=not reads_prompt(scorer))
     column = Column(id=f"delta_{name}", label=f"Δ {label}", better="lower", note=f"diop - oiop{summed}")
     table.put(row, column, measuring.value(f"Δ{label} of {generator}", "mean", delta, unit="points"))
     column = Column(id=f"after_{name}", label=f"{label} after", better="lower", note=f"diop{summed}")
@@ -164,10 +163,6 @@ def _scores(
     column = Column(id=f"falls_{name}", label=f"Δ {label} < 0", unit="share")
     said = f"Share of pairs of {generator} with a negative Δ{label}"
     ways.put(row, column, measuring.value(said, "share", falls, unit="share"))
-
-
-def _summed(scorer: ScorerCard) -> dict[str, bool]:
-    return {} if reads_prompt(scorer) else {"summed": True}
 
 
 def _dimensions(measuring: Measuring, table: Sheet, row: Row, model: ConfiguredModel, scorer: ScorerCard) -> None:
@@ -215,7 +210,7 @@ def _tests(measuring: Measuring) -> Iterator[tuple[str, Value]]:
         for name, scorer in experiment.participants.scorers.items():
             if names_labels(scorer):
                 continue
-            first, second = (measuring.of(m.name, name, "diop", **_summed(scorer)) for m in (model, base))
+            first, second = (measuring.of(m.name, name, "diop", summed=not reads_prompt(scorer)) for m in (model, base))
             said = f"{scorer.label} of the requested picture: {against}, rank-biserial r"
             told = "one-sided Wilcoxon signed-rank test over prompts"
             value = measuring.value(said, "rank_biserial", first, second, digits=2, caveat=told, alternative="greater")

@@ -14,10 +14,9 @@ from dataclasses import replace
 from evidence.jobs.plan import Scoring, ledger_id, names_labels
 from evidence.protocols import Experiment, Observation
 from evidence.protocols.pairs import known_labels, labels_seen, pairs, row_of, seen
-from evidence.protocols.tables import Measuring, document
+from evidence.protocols.tables import Measuring, Sheet, document
 from evidence.samples.identity import reads_prompt
 from evidence.scorers import ScorerCard
-from evidence.values import Sheet
 from ledger.rows import Rows
 from ledger.schema import Column, Document, Value
 

@@ -2,21 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from evidence.protocols import Experiment
-from evidence.values import Sheet
 from ledger.measures import measured
 from ledger.rows import Rows
-from ledger.schema import Document, Measure, Selection, Source, Value
+from ledger.schema import Column, Document, Measure, Row, Selection, Source, Table, Value
 
 UNLIKE_NAG = (
     "not the released NAG: negative tokens are modulated by the positive pooled embedding and not padded, and the norm "
     "is L1 as in its README, where its FLUX code has L2"
 )
-_INTERVALS = {"share": "wilson", "mean": "bootstrap", "contrast": "bootstrap"}
+_INTERVALS = {
+    "share": "wilson", "wins": "wilson", "accuracy": "wilson", "mean": "bootstrap", "contrast": "bootstrap",
+}  # fmt: skip
+
+
+@dataclass
+class Sheet:
+    """A table under construction: columns in the order of first use, rows as given."""
+
+    id: str
+    title: str
+    caption: str
+    note: str = ""
+    columns: dict[str, Column] = field(default_factory=dict)
+    rows: dict[str, Row] = field(default_factory=dict)
+    values: dict[str, Value] = field(default_factory=dict)
+
+    def put(self, row: Row, column: Column, value: Value) -> None:
+        self.rows.setdefault(row.id, row)
+        self.columns.setdefault(column.id, column)
+        self.values[f"{self.id}.{row.id}.{column.id}"] = value
+
+    def table(self) -> Table:
+        return Table(
+            title=self.title,
+            caption=self.caption,
+            columns=list(self.columns.values()),
+            rows=list(self.rows.values()),
+            note=self.note,
+        )
 
 
 @dataclass(frozen=True)
@@ -26,15 +54,29 @@ class Measuring:
     experiment: Experiment
     rows: Rows
 
-    def of(self, row: str, scorer: str, way: str, *, summed: bool = False, **told: Any) -> Selection:
-        """Observations of one generator by one scorer; `told` are the other fields of a Selection, `summed` adds the
-        labels of a picture up instead of averaging them."""
+    def of(
+        self,
+        row: str | Sequence[str],
+        scorer: str,
+        way: str,
+        *,
+        prompts: Sequence[str] = (),
+        kind: str = "",
+        summed: bool = False,
+        **told: Any,
+    ) -> Selection:
+        """Observations of one generator, or several, by one scorer; of all prompts and kinds where none is named.
+
+        `told` are the other fields of a Selection, `summed` adds the labels of a picture up instead of averaging
+        them."""
         where = {
-            "row": (row,),
+            "row": (row,) if isinstance(row, str) else tuple(row),
             "scorer": (scorer,),
             "prompt_set": (self.experiment.prompt_set,),
             "profile": (self.experiment.participants.profile,),
         }
+        where |= {"prompt": tuple(prompts)} if prompts else {}
+        where |= {"kind": (kind,)} if kind else {}
         return Selection(where=where, way=way, labels="sum" if summed else "mean", **told)  # type: ignore[arg-type]
 
     def value(

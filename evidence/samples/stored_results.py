@@ -88,19 +88,10 @@ class StoredResults:
             return "", Outcome("not_run")
         return record.key, None if record.status == "done" else Outcome("failed", None, record.key)
 
-    def score(self, source: Source, scorer: str, prompt: str) -> Score | None:
-        """The score, a number or one per label; None where picture or score is missing or failed."""
-        return self.outcome(Scoring(source, scorer, prompt)).score
-
     def number(self, source: Source, scorer: str, prompt: str) -> float | None:
-        """The score as one number: the sum where there is one per label."""
-        value = self.score(source, scorer, prompt)
+        """The score as one number, the sum where there is one per label; None where it is missing or failed."""
+        value = self.outcome(Scoring(source, scorer, prompt)).score
         return sum(value.values()) if isinstance(value, dict) else value
-
-    def verdict(self, comparison: Comparison) -> int | None:
-        """1 for `b`, 0 for `a`, -1 for a tie; None where it is missing or failed."""
-        score = self.outcome(comparison).score
-        return None if score is None else int(score)  # type: ignore[arg-type]
 
 
 def _outcome(record: Record | None, name: str, sample: str) -> Outcome:

@@ -15,7 +15,16 @@ from PIL import Image
 from evidence import export, prompts, protocols
 from evidence.cards import Cards
 from evidence.jobs.pictures import open_rgb
-from evidence.jobs.plan import Participants, PictureFile, PictureSpec, Plan, Source, build, configured
+from evidence.jobs.plan import (
+    Participants,
+    PictureFile,
+    PictureSpec,
+    Plan,
+    Requirements,
+    Source,
+    build,
+    configured,
+)
 from evidence.order import Order
 from evidence.order.resolve import participants_of
 from evidence.protocols import PROTOCOLS, Experiment
@@ -24,8 +33,9 @@ from evidence.samples.identity import key_of, pixel_digest
 from evidence.samples.store import Store
 from evidence.samples.stored_results import StoredResults
 from ledger.problems import InputError
+from ledger.recompute import differences
 from ledger.rows import Rows
-from ledger.schema import Document
+from ledger.schema import Document, Value
 
 Scores = Callable[[str, Source, str], object]  # scorer, picture, prompt -> score; None: missing
 
@@ -37,13 +47,16 @@ class Workbench:
         self.folder, self.rows, self.store = folder, rows, Store(folder / "samples")
 
     def experiment(
-        self, *models: str, lines: list[dict[str, object]], judges: bool = False, **told: object
+        self, *models: str, lines: list[dict[str, object]], judges: tuple[str, ...] = (), **told: object
     ) -> Experiment:
         file = self.folder / "set.jsonl"
         file.write_text("".join(json.dumps(line) + "\n" for line in lines))
         participants = participants_of(Order(models=models or ("small",)), self.rows)
-        if judges:
-            participants = dataclasses.replace(participants, judges={"j": Cards().scorers["llm-judge"]})
+        judge = Cards().scorers["llm-judge"]
+        named = {
+            name: judge.model_copy(update={"id": name, "label": f"judge {name}", "model": name}) for name in judges
+        }
+        participants = dataclasses.replace(participants, judges=named)
         if told.pop("dimensions", False):
             participants = dataclasses.replace(
                 participants, scorers={**participants.scorers, "j-judge": Cards().scorers["j-judge"]}
@@ -54,12 +67,18 @@ class Workbench:
     def measure(
         self, protocol: str, experiment: Experiment, scores: Scores, verdicts: Mapping[str, int] | None = None
     ) -> Document:
+        """`verdicts` by prompt, or by judge and prompt as in `j/d0`. Every value is computed again from its rows."""
         module = protocols.load(protocol)
         plan = build(experiment.participants, protocols.requirements(module, experiment))
         self.fill(plan, experiment.participants, scores, verdicts or {})
         stored = StoredResults(experiment.participants, self.store)
-        rows = export.union(export.rows(experiment, stored, protocols.observed(protocol, experiment)))
-        return protocols.tabulated(protocol, experiment, Rows(tuple(rows)), stored)
+        rows = export.union(export.rows(experiment, stored, module.observations(experiment)))
+        document = module.tabulate(experiment, Rows(tuple(rows)))
+        for key, value in document.values.items():
+            if value.source.kind != "reported":
+                assert value.measure is not None and value.rows == "rows/t.csv.gz", key
+                assert not list(differences(value, value.measure, Rows(tuple(rows)))), key
+        return document
 
     def fill(self, plan: Plan, participants: Participants, scores: Scores, verdicts: Mapping[str, int]) -> None:
         pixels: dict[str, tuple[Source, str]] = {}
@@ -80,7 +99,8 @@ class Workbench:
         for one in plan.comparisons:
             a, b = (pixels[participants.reference(s) or ""][1] for s in (one.a, one.b))
             identity = participants.verdict(one.judge, a, b, one.prompt)
-            result = {"verdict": verdicts[one.prompt], "order": identity["order"]}
+            said = verdicts.get(f"{one.judge}/{one.prompt}", verdicts.get(one.prompt))
+            result = {"verdict": said, "order": identity["order"]}
             self.store.put(key_of("judge", identity), "judge", identity, result, {})
 
     def picture(self, name: str, shade: int) -> str:
@@ -160,7 +180,7 @@ def test_an_aligned_generator_is_tested_against_its_base(bench: Workbench) -> No
         number = int(prompt[1]) if prompt else 0
         return float(number + (source.model == "small-aligned") * (1 if number < 7 else -0.5))
 
-    experiment = bench.experiment("small", "small-aligned", lines=lines, judges=True)
+    experiment = bench.experiment("small", "small-aligned", lines=lines, judges=("j",))
     found = bench.measure("pairs", experiment, higher, {f"d{n}": n % 2 for n in range(8)})
     test = found.values["t.tests.small-aligned.small-clip"]
     assert test.value == pytest.approx((35 - 1) / 36) and test.p == pytest.approx(2 / 256) and test.n == 8
@@ -175,49 +195,97 @@ def test_repeats_widen_the_grid_and_not_the_claim(bench: Workbench) -> None:
     assert delta.n == 8 and delta.value == pytest.approx(-2.0)
 
 
+def cells(found: Document, start: str) -> dict[str, Value]:
+    return {key.removeprefix(start): value for key, value in found.values.items() if key.startswith(start)}
+
+
 def test_both_readings_of_the_classifier_table(bench: Workbench) -> None:
     """Four pairs, verdicts 1, 0, 1, tie; under the wide prompt I_a wins only where it is 9.5 to 9 and 11 to 9."""
-    experiment = bench.experiment(lines=PAIRS, judges=True)
+    experiment = bench.experiment(lines=PAIRS, judges=("j",))
     found = bench.measure("classifiers", experiment, four_way, {"d0": 1, "d1": 0, "d2": 1, "d3": -1})
-    loose = {k.split(".")[-1]: v for k, v in found.values.items() if "-non-tie.small-clip" in k}
-    strict = {k.split(".")[-1]: v for k, v in found.values.items() if "-success-only.small-clip" in k}
+    loose, strict = (cells(found, f"t.classifiers-{reading}.small-clip.") for reading in ("non-tie", "success-only"))
     # non-tie: pairs 0, 1, 2 have labels 1, 0, 1 and guesses 0 (equal), 1, 0
     assert loose["accuracy"].value == 0.0 and loose["f1"].value == 0.0 and loose["accuracy"].n == 3
-    assert loose["negatives"].value == pytest.approx(1 / 3) and loose["balanced"].value == 0.0
+    assert loose["balanced"].value == 0.0
     assert loose["auroc"].value == 0.0  # differences 0, 0.5, -1: the one negative is ranked first
+    always = cells(found, "t.classifiers-non-tie.always-requested.")
+    assert always["accuracy"].value == pytest.approx(2 / 3) and always["f1"].value == pytest.approx(0.8)
+    assert always["balanced"].value == 0.5 and "auroc" not in always
     # success-only: pairs 0 and 2, labels 1 and 1
-    assert strict["accuracy"].value == 0.0 and strict["accuracy"].n == 2 and strict["negatives"].value == 0.0
-    assert strict["auroc"].value is None and "positives and negatives" in strict["auroc"].source.where
-    assert strict["auroc_flat"].value == pytest.approx(0.25)  # I_a 9, 8 against I_o 9, 9: two ties of four
+    assert strict["accuracy"].value == 0.0 and strict["accuracy"].n == 2 and "balanced" not in strict
+    assert strict["auroc"].value == pytest.approx(0.25)  # I_a 9, 8 against I_o 9, 9: two ties of four
     assert "reading: success-only" in (strict["accuracy"].caveat or "")
+
+
+def test_one_judge_is_the_truth_and_another_a_row_whose_ties_count_as_the_original(bench: Workbench) -> None:
+    """As the publication treats GPT-5-Chat; two judges once doubled every pair instead."""
+    said = {"j/d0": 1, "j/d1": 0, "j/d2": 1, "j/d3": -1, "k/d0": 1, "k/d1": -1, "k/d2": -1, "k/d3": 1}
+    experiment = bench.experiment(lines=PAIRS, judges=("k", "j"), truth="j", reading="non-tie")
+    found = bench.measure("classifiers", experiment, four_way, said)
+    other = cells(found, "t.classifiers-non-tie.k.")
+    assert other["accuracy"].value == pytest.approx(2 / 3), (
+        "its tie on pair 1 agrees with the original, on 2 it does not"
+    )
+    assert other["f1"].value == pytest.approx(2 / 3) and other["balanced"].value == pytest.approx(0.75)
+    assert "auroc" not in other and other["accuracy"].n == 3
+    assert not cells(found, "t.classifiers-non-tie.j.")
+    with pytest.raises(InputError, match="of several one by --set truth=NAME"):
+        wanted(bench.experiment(lines=PAIRS, judges=("j", "k")), "classifiers")
+
+
+def test_the_truth_about_one_generator_is_not_mixed_with_that_about_another(bench: Workbench) -> None:
+    """Rows share prompts and seeds; each guess meets the verdict about its own pair. Intervals go by prompt."""
+    lines = [{"id": f"p{n}", "plain": f"o{n}", "wide": f"d{n}"} for n in range(8)]
+
+    def score(scorer: str, source: Source, prompt: str) -> object:
+        assert isinstance(source, PictureSpec)
+        right = source.model == "small" and prompt != "d7"
+        return {} if scorer == "small-labels" else float((source.kind == "wide") == right)
+
+    experiment = bench.experiment("small", "small-aligned", lines=lines, judges=("j",), reading="non-tie")
+    found = bench.measure("classifiers", experiment, score, {f"d{n}": n % 2 for n in range(8)})
+    value = cells(found, "t.classifiers-non-tie.small-clip.")
+    # of the first generator all but d7 say I_a, of the second none: of 16, right are d1, d3, d5 and d0, d2, d4, d6
+    assert value["accuracy"].value == pytest.approx(7 / 16) and (value["accuracy"].n, value["accuracy"].clusters) == (
+        16,
+        8,
+    )
+    for name in ("accuracy", "f1", "balanced", "auroc"):
+        low, high = value[name].interval or (1, 0)
+        assert low <= value[name].value <= high, name  # type: ignore[operator]
 
 
 def test_on_success_only_f1_follows_from_accuracy(bench: Workbench) -> None:
     """The law 2a/(1+a) that gives the published rows away."""
-    found = bench.measure("classifiers", bench.experiment(lines=PAIRS, judges=True, reading="success-only"), four_way,
-                          dict.fromkeys(("d0", "d1", "d2", "d3"), 1))  # fmt: skip
-    accuracy = found.values["t.classifiers-success-only.small-clip.accuracy"].value
-    assert accuracy == 0.5 and found.values["t.classifiers-success-only.small-clip.f1"].value == pytest.approx(
-        2 * 0.5 / 1.5
-    )
+    experiment = bench.experiment(lines=PAIRS, judges=("j",), reading="success-only")
+    found = bench.measure("classifiers", experiment, four_way, dict.fromkeys(("d0", "d1", "d2", "d3"), 1))
+    value = cells(found, "t.classifiers-success-only.small-clip.")
+    assert value["accuracy"].value == 0.5 and value["f1"].value == pytest.approx(2 * 0.5 / 1.5)
     assert not any("non-tie" in key for key in found.values)
 
 
-def test_a_judge_of_labels_can_confirm_pairs_instead(bench: Workbench) -> None:
+def test_a_judge_of_labels_can_be_the_truth_instead(bench: Workbench) -> None:
     lines = [{**line, "tags": ["intentional_blur"]} for line in PAIRS]
-    found = bench.measure("classifiers", bench.experiment(lines=lines, confirm="small-labels"), four_way)
+    found = bench.measure("classifiers", bench.experiment(lines=lines, truth="small-labels"), four_way)
     value = found.values["t.classifiers-success-only.small-clip.accuracy"]
     assert value.n == 3 and value.value == pytest.approx(1 / 3)  # prompt 3 is not confirmed; of the others, prompt 1
+    assert len(found.tables) == 1
 
 
-def test_classifiers_without_a_judge_are_refused(bench: Workbench) -> None:
-    with pytest.raises(InputError, match="needs a pairwise judge"):
-        protocols.load("classifiers").requirements(bench.experiment(lines=PAIRS))
+def wanted(experiment: Experiment, protocol: str) -> Requirements:
+    return protocols.requirements(protocols.load(protocol), experiment)
+
+
+def test_classifiers_without_a_truth_are_refused(bench: Workbench) -> None:
+    with pytest.raises(InputError, match="needs a truth: a pairwise judge"):
+        wanted(bench.experiment(lines=PAIRS), "classifiers")
+    with pytest.raises(InputError, match="'small-label' is no judge of this run, did you mean 'small-labels'"):
+        wanted(bench.experiment(lines=PAIRS, truth="small-label"), "classifiers")
 
 
 def test_a_reading_nobody_knows_is_refused(bench: Workbench) -> None:
     with pytest.raises(InputError, match="none of non-tie, success-only"):
-        protocols.load("classifiers").requirements(bench.experiment(lines=PAIRS, judges=True, reading="both"))
+        wanted(bench.experiment(lines=PAIRS, judges=("j",), reading="both"), "classifiers")
 
 
 def test_the_named_emotion_against_the_happy_face(bench: Workbench) -> None:
@@ -249,7 +317,11 @@ def test_emotions_of_generated_faces(bench: Workbench) -> None:
     ]
 
     def score(scorer: str, source: Source, prompt: str) -> object:
-        return {"sad": 0.25} if scorer == "small-labels" else {"is sad 0": 0.2, "is sad 1": 0.6}[prompt]
+        return (
+            {"emotion:sad": 0.25, "emotion:happy": 1.0}
+            if scorer == "small-labels"
+            else {"is sad 0": 0.2, "is sad 1": 0.6}[prompt]
+        )
 
     found = bench.measure("emotion-generation", bench.experiment(lines=lines), score).values
     assert found["t.emotion-generation.small.sad_small-clip"].value == pytest.approx(0.4)
@@ -269,8 +341,8 @@ def test_photographs_against_clean_pictures(bench: Workbench) -> None:
         return -1.0 if isinstance(source, PictureFile) else {"wa": 1.0, "wb": 3.0, "wc": 8.0}[prompt]
 
     found = bench.measure("real-photos", bench.experiment(lines=lines), score).values
-    cells = {key.split(".")[2]: value.value for key, value in found.items()}
-    assert cells == {"all": 5.0, "film_artifacts": 3.0, "light_leak": 9.0}
+    gaps = {key.split(".")[2]: value.value for key, value in found.items()}
+    assert gaps == {"all": 5.0, "film_artifacts": 3.0, "light_leak": 9.0}
 
 
 def test_real_art_finds_its_place(bench: Workbench) -> None:
@@ -285,7 +357,21 @@ def test_real_art_finds_its_place(bench: Workbench) -> None:
     assert found["t.leaderboard.real-art.rank_small-clip"].value == 2
     assert found["t.leaderboard.real-art.relative_small-clip"].value == 0.25
     alone = bench.measure("leaderboard", bench.experiment("small", lines=lines), score).values
-    assert alone["t.leaderboard.real-art.rank_small-clip"].source.kind == "pending"
+    assert alone["t.leaderboard.real-art.rank_small-clip"].value == 2
+    assert alone["t.leaderboard.real-art.relative_small-clip"].source.kind == "pending", "one generator has no span"
+
+
+def test_real_art_finds_its_place_on_the_published_leaderboard_too(bench: Workbench) -> None:
+    """With the mean that is reported of LAPIS: rank 10 of 12, and 0.57 of the way up."""
+    lines: list[dict[str, object]] = [{"id": "a", "plain": "a field", "image": bench.picture("a.png", 1)}]
+    hpsv3 = bench.rows.scorers["small-clip"].model_copy(update={"id": "hpsv3"})
+    bench.rows = dataclasses.replace(bench.rows, scorers={"hpsv3": hpsv3})
+    found = bench.measure("leaderboard", bench.experiment("small", lines=lines), lambda *asked: 5.86)
+    works = cells(found, "t.leaderboard.real-art.")
+    assert works["published_rank_hpsv3"].value == 10 and "of 12" in (works["published_rank_hpsv3"].caveat or "")
+    assert works["published_relative_hpsv3"].value == pytest.approx(0.57, abs=0.005)
+    kolors = found.values["t.leaderboard.kolors.published_hpsv3"]
+    assert (kolors.value, kolors.source.kind, kolors.measure) == (10.55, "reported", None)
 
 
 def test_political_subjects(bench: Workbench) -> None:
@@ -295,14 +381,22 @@ def test_political_subjects(bench: Workbench) -> None:
 
     def score(scorer: str, source: Source, prompt: str) -> object:
         assert isinstance(source, PictureSpec)
-        return {"x": 0.0} if scorer == "small-labels" else float(source.model == "small") * (1 if prompt < "c4" else -1)
+        return (
+            {"x": 0.0}
+            if scorer == "small-labels"
+            else float(source.model == "small-aligned") * (1 if prompt < "c4" else -1)
+        )
 
     found = bench.measure("critical", bench.experiment("small", "small-aligned", lines=lines), score).values
-    start = "t.critical-small-small-aligned.small-clip"
+    start = "t.critical-small-aligned-small.small-clip"
     assert found[f"{start}.all"].value == pytest.approx(4 / 6) and found[f"{start}.war"].value == pytest.approx(2 / 3)
     assert found[f"{start}.r"].value == pytest.approx(1 / 3)  # six equal ranks, four of them positive
-    with pytest.raises(InputError, match="name at least two"):
-        protocols.load("critical").requirements(bench.experiment("small", lines=lines))
+    assert len(found) == 4, "the base is compared with nobody, whatever the order"
+    told = bench.experiment("small-aligned", "small", lines=lines, against="small-aligned")
+    turned = bench.measure("critical", told, score).values
+    assert turned["t.critical-small-small-aligned.small-clip.r"].value == pytest.approx(-1 / 3)
+    with pytest.raises(InputError, match="say --set against=NAME"):
+        wanted(bench.experiment("small", lines=lines), "critical")
 
 
 def test_what_an_edit_cleans_up(bench: Workbench) -> None:
@@ -313,12 +407,60 @@ def test_what_an_edit_cleans_up(bench: Workbench) -> None:
             return {"treatment:intentional_blur": 0.1 if edited else 0.9, "treatment:muted_faded": 0.8}
         return 3.0 if edited else 1.0
 
-    found = bench.measure("image-to-image", bench.experiment("small", "small-aligned", lines=PAIRS), score).values
-    assert found["t.image-to-image.small-aligned.delta_small-clip"].value == 2.0
-    assert found["t.image-to-image.small-aligned.left_small-labels"].value == 0.5
-    assert not any(".small." in key for key in found), "the first generator only makes the input"
+    experiment = bench.experiment("small-aligned", "small", lines=PAIRS, source="small")
+    found = bench.measure("image-to-image", experiment, score)
+    assert found.values["t.image-to-image.small-aligned.delta_small-clip"].value == 2.0
+    assert found.values["t.image-to-image.small-aligned.seen_small-labels"].value == -0.5
+    assert not any(".small." in key for key in found.values), "the source only makes the input"
+    (table,) = found.tables.values()
+    assert "hpsv3<10, needs its scorer" in table.note
     with pytest.raises(InputError, match="did you mean 'small'"):
-        protocols.load("image-to-image").requirements(bench.experiment(lines=PAIRS, source="smal"))
+        wanted(bench.experiment(lines=PAIRS, source="smal"), "image-to-image")
+    with pytest.raises(InputError, match="say whose pictures are edited"):
+        wanted(bench.experiment("small", "small-aligned", lines=PAIRS), "image-to-image")
+
+
+def test_edits_of_the_inputs_that_a_score_selects(bench: Workbench) -> None:
+    """The publication edits what HPSv3 scores below 10: here prompts 0 and 1 of four, and one whose score failed."""
+
+    def score(scorer: str, source: Source, prompt: str) -> object:
+        assert isinstance(source, PictureSpec)
+        number = int(prompt[1]) if prompt else 0
+        if scorer == "small-labels":
+            return {"treatment:intentional_blur": 0.1 if source.source else 0.9, "treatment:muted_faded": 0.8}
+        if number == 3 and source.source is None:
+            return None
+        return 9.0 + number + (number + 1.0) * (source.source is not None)
+
+    told = {"source": "small", "select": "small-clip<10.5"}
+    found = bench.measure("image-to-image", bench.experiment("small", "small-aligned", lines=PAIRS, **told), score)
+    every, chosen = (found.values[f"t.image-to-image{end}.small-aligned.delta_small-clip"] for end in ("", "-selected"))
+    assert (every.value, every.n, every.not_run) == (2.0, 3, 1)
+    assert (chosen.value, chosen.n, chosen.not_run) == (1.5, 2, 1), "of the fourth nobody knows whether it is selected"
+    seen = found.values["t.image-to-image-selected.small-aligned.seen_small-labels"]
+    assert (seen.value, seen.n) == (-0.5, 2)
+    for select, why in (("hpsv4<10", "no scorer of this run"), ("small-clip", "not SCORER<NUMBER")):
+        with pytest.raises(InputError, match=why):
+            wanted(bench.experiment(lines=PAIRS, select=select), "image-to-image")
+
+
+def test_inputs_of_two_sources_are_never_one_row(bench: Workbench) -> None:
+    """Both are edited by one generator, under the same prompts and seeds."""
+    kinds = {
+        one.kind
+        for source in ("small", "small@steps=1")
+        for one in protocols.load("image-to-image").observations(
+            bench.experiment(source, "small-aligned", lines=PAIRS, source=source)
+        )
+    }
+    assert kinds == {"from small", "from small@steps=1"}
+
+
+def test_a_generator_that_takes_no_picture_is_refused_before_the_first(bench: Workbench) -> None:
+    cards = dataclasses.replace(bench.rows, models={**bench.rows.models, "glm-image": Cards().models["glm-image"]})
+    bench.rows = cards
+    with pytest.raises(InputError, match=r"glm-image: its pipeline takes no picture as input; adapters that do: flux"):
+        wanted(bench.experiment("small", "glm-image", lines=PAIRS, source="small"), "image-to-image")
 
 
 def test_a_sweep_has_a_row_for_every_strength(bench: Workbench) -> None:

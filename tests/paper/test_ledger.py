@@ -205,3 +205,11 @@ def test_no_prompt_or_caption_of_others_is_committed() -> None:
     """They come with the pictures, from the same source, where the publisher accepts its group."""
     for id, exhibit in book().exhibits.items():
         assert not [one.id for one in exhibit.pictures if one.remote is not None and one.prompt], id
+
+
+def test_the_engine_and_the_page_quote_the_same_leaderboard() -> None:
+    """The board that measured works are placed on is the one that the page shows."""
+    from evidence.protocols.leaderboard import boards
+
+    quoted = {id: entry.mean for id, entry in boards()["hpsv3"].entries.items()}
+    assert quoted == {id: book().value(f"leaderboard.{id}.hpsv3").value for id in quoted} and len(quoted) == 11
