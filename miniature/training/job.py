@@ -10,7 +10,6 @@ thresholds set anew.
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import io
 import json
@@ -55,8 +54,10 @@ def run(folder: Path, out: Path, seconds: float, size: str, processes: int, sour
     for stage, share in SHARES.items():
         left = share * seconds - (time.monotonic() - began)
         if left > 0:
-            with contextlib.suppress(SystemExit):  # the lease of the stage is over
+            try:
                 plan.run(folder, (stage,), size, seconds / 60, processes, lease=left / 60)
+            except SystemExit as end:  # its time is over, or it failed; the next stage makes do with what there is
+                print(end.code or "", flush=True)
         print(f"[job] {stage}: until {time.monotonic() - began:.0f} s", flush=True)
     return leave(folder, out)
 

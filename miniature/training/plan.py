@@ -26,8 +26,8 @@ from ledger.problems import InputError, Problem
 from miniature.nets.shapes import FULL, TINY, Sizes
 
 STAGES = (
-    "render", "autoencoder", "encoder", "generator", "judge", "thresholds", "rewards", "freeze", "alignment",
-    "calibrate", "measure", "tiny_decoder",
+    "render", "autoencoder", "encoder", "generator", "judge", "thresholds", "rewards", "reward_grid", "freeze",
+    "alignment", "calibrate", "measure", "tiny_decoder",
 )  # fmt: skip
 # Shares of the whole time on one H100. Encoder and autoencoder run side by side, as do rewards and generator.
 SHARES = {"render": 0.30, "autoencoder": 0.172, "encoder": 0.14, "judge": 0.07, "generator": 0.445, "alignment": 0.07}
@@ -42,6 +42,7 @@ NEEDS = {
     "judge": ("render", "autoencoder"),
     "thresholds": ("render", "autoencoder", "judge"),
     "rewards": ("render", "encoder"),
+    "reward_grid": ("render", "encoder"),
     "freeze": ("encoder", "generator", "judge", "rewards"),
     "alignment": ("generator", "rewards"),
     "calibrate": ("generator", "judge", "rewards", "alignment"),
@@ -55,7 +56,7 @@ LEFT = {  # what a stage that has run leaves, one of these
     "alignment": ("alignment/*.safetensors",),
     **{stage: (f"{stage}/model/*.json",) for stage in ("autoencoder", "encoder", "generator", "judge")},
 }
-PROCESSES = {"rewards": 3, "alignment": 9, "calibrate": 4, "measure": 4}  # side by side on the GPU
+PROCESSES = {"rewards": 3, "reward_grid": 3, "alignment": 9, "calibrate": 6, "measure": 6}  # side by side on the GPU
 
 
 def seconds_of(stage: str, minutes: float) -> float:
@@ -123,9 +124,11 @@ def run_stage(
         if not (folder / "judge" / "accuracy.json").exists():
             judge.set_thresholds(folder)
     elif stage == "rewards" and tiny:
-        rewards.train(folder, steps=12, pairs=8, wanted=rewards.WANTED[:3], part=part)
+        rewards.train(folder, steps=12, pairs=8, wanted=rewards.ENSEMBLES[:3], part=part)
     elif stage == "rewards":
         rewards.train(folder, part=part)
+    elif stage == "reward_grid" and not tiny:
+        rewards.train(folder, wanted=rewards.GRID, part=part)
     elif stage == "alignment":
         number, of = map(int, part.split("/"))
         known = alignment.TINY_ARMS if tiny else alignment.ARMS

@@ -27,12 +27,9 @@ from miniature.world import splits
 
 RANK, STEPS, PAIRS, RATE = 4, 90, 128, 1.5e-3
 VOTE_SEED = 11
-# Cell and seed of every reward, those that arms learn from first, then three trainings of the whole grid.
-WANTED = tuple(
-    dict.fromkeys(
-        [*product((Cell("none", "low"), Cell("none", "high"), Cell("95", "low")), range(5)), *product(CELLS, range(3))]
-    )
-)
+# Cell and seed: the rewards from which arms learn, then what is missing of three trainings of the whole grid.
+ENSEMBLES = tuple(product((Cell("none", "low"), Cell("none", "high"), Cell("95", "low")), range(5)))
+GRID = tuple(one for one in product(CELLS, range(3)) if one not in ENSEMBLES)
 
 
 def pairs_of(standing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -63,10 +60,10 @@ def train(
     *,
     steps: int = STEPS,
     pairs: int = PAIRS,
-    wanted: tuple[tuple[Cell, int], ...] = WANTED,
+    wanted: tuple[tuple[Cell, int], ...] = ENSEMBLES,
     part: str = "0/1",
 ) -> dict[str, Any]:
-    """Train all rewards below `folder` (needs the encoder); `part` "k/n" does every n-th of them, for parallel runs."""
+    """Train the `wanted` rewards below `folder` (needs the encoder), every n-th of them where `part` is "k/n"."""
     from transformers import CLIPModel
 
     place = device()
