@@ -12,7 +12,7 @@ import diffusers
 import torch
 import transformers
 
-from evidence.generators import shapes
+from evidence import shapes
 from evidence.generators.flux import Flux
 from evidence.generators.sdxl import Sdxl
 from evidence.scorers import ScorerCard, chat, hpsv3
@@ -58,20 +58,16 @@ class Size:
     scorer_side: int  # pixels
 
 
-def _config(name: str) -> dict[str, Any]:
-    return dict(shapes.SHAPES[name][1])
-
-
 REAL = Size(
     name="real",
     side=1024,
-    flux=_config("flux-dev"),
-    sdxl=_config("sdxl"),
-    vae=_config("flux-vae"),
-    sdxl_vae=_config("sdxl-vae"),
-    clip=_config("clip-l"),
-    clip_2=_config("clip-bigg"),
-    t5=_config("t5-xxl"),
+    flux=shapes.config("flux-dev"),
+    sdxl=shapes.config("sdxl"),
+    vae=shapes.config("flux-vae"),
+    sdxl_vae=shapes.config("sdxl-vae"),
+    clip=shapes.config("clip-l"),
+    clip_2=shapes.config("clip-bigg"),
+    t5=shapes.config("t5-xxl"),
     scorer=QWEN2_VL_7B,
     steps={"flux": 28, "sdxl": 30},
     window=512,
