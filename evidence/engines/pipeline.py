@@ -252,7 +252,7 @@ def _staged(
         written = 0
         try:
             with beside():
-                images = generator.decode(latents)[: len(batch)]
+                images = generator.decode(latents)
             for job, image in zip(batch, images, strict=True):
                 writer.write(job, image, told, started, len(batch))
                 written += 1

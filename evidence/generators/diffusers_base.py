@@ -2,6 +2,9 @@
 
 Noise is drawn on the CPU from the seed of each request, so that it does not depend on device or batch. Pictures that
 are none are refused. `StagedLocal` keeps embedding, sampling and decoding apart, for pipelines that take embeddings.
+
+Kernels are chosen by shape, and round by kernel: so a batch is always full, with repeats of its last request that are
+thrown away, and texts of another length are sampled apart. A picture then does not depend on its batch mates.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import diffusers
 import torch
@@ -26,6 +29,8 @@ from evidence.interfaces import GenerationFailed, Request
 from evidence.registry import Setting
 from evidence.weights import Unavailable, fetch
 from ledger.schema import Recipe
+
+Item = TypeVar("Item")
 
 diffusers.utils.logging.disable_progress_bar()  # of loading; that of sampling is turned off at each pipeline
 transformers.utils.logging.disable_progress_bar()
@@ -137,8 +142,16 @@ class Local(ABC):
             self._check(request)
         if self.card.lora:  # before each sampling, since the weights may be shared with a card of another strength
             self.pipe.set_adapters(["lora"], [self.card.lora_scale])
-        size = int(self.settings.get("batch") or 1)
+        size = self._batch
         yield from (requests[start : start + size] for start in range(0, len(requests), size))
+
+    @property
+    def _batch(self) -> int:
+        """Pictures that are sampled together."""
+        return int(self.settings.get("batch") or 1)
+
+    def _full(self, batch: list[Item]) -> list[Item]:
+        return batch + batch[-1:] * (self._batch - len(batch))
 
     def _check(self, request: Request) -> None:
         """Refuses what the pipeline would ignore without a word."""
@@ -204,15 +217,17 @@ class StagedLocal(Local):
 
     def denoise(self, requests: list[Request]) -> Tensor:
         """Latents of the requests, on the device."""
-        made = []
+        made: list[Tensor] = []
         with self._failures(), torch.inference_mode():
             for batch in self._batches(requests):
                 embedded = [self._embedded(request) for request in batch]
-                alike = all(_shapes(e) == _shapes(embedded[0]) for e in embedded)
-                for group in [range(len(batch))] if alike else [range(i, i + 1) for i in range(len(batch))]:
-                    together = [embedded[i] for i in group]
-                    joined = {name: torch.cat([e[name] for e in together]) for name in together[0]}
-                    made.append(self._sample([batch[i] for i in group], joined))
+                latents: dict[int, Tensor] = {}
+                for group in _alike(embedded):
+                    full = self._full(group)
+                    joined = {name: torch.cat([embedded[i][name] for i in full]) for name in embedded[group[0]]}
+                    sampled = torch.split(self._sample([batch[i] for i in full], joined), 1)
+                    latents |= zip(group, sampled, strict=False)
+                made += [latents[place] for place in range(len(batch))]
         return torch.cat(made)
 
     def decode(self, latents: object) -> list[Image]:
@@ -273,8 +288,14 @@ class StagedLocal(Local):
             torch.cuda.empty_cache()
 
 
-def _shapes(embedded: dict[str, Tensor]) -> list[torch.Size]:
-    return [part.shape for part in embedded.values()]
+def _alike(embedded: list[dict[str, Tensor]]) -> list[list[int]]:
+    """Places of the texts that fit into one tensor: equal shapes, and as many tokens of a negative prompt."""
+    groups: dict[object, list[int]] = {}
+    for place, parts in enumerate(embedded):
+        shapes = tuple((name, part.shape) for name, part in parts.items())
+        negative = int(parts["negative_tokens"]) if "negative_tokens" in parts else 0
+        groups.setdefault((shapes, negative), []).append(place)
+    return list(groups.values())
 
 
 def add_lora(pipe: Any, folder: Path) -> None:

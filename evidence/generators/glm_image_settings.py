@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-from pydantic import Field
-
-from evidence.generators.sampling import Denoiser
+from evidence.generators.sampling import Diffusion
 from evidence.registry import generator
 
 
 @generator("glm-image", "evidence.generators.glm_image:GlmImage")
-class GlmImageSettings(Denoiser):
-    guidance: float = Field(ge=0)
+class GlmImageSettings(Diffusion):
+    pass

@@ -25,11 +25,13 @@ class LongCat(Local):
         return [len(self._tokens(prompt)) > self.pipe.tokenizer_max_length for prompt in prompts]
 
     def _paint(self, requests: list[Request]) -> list[Image]:
-        return self.pipe(  # type: ignore[no-any-return]
-            prompt=[request.prompt for request in requests],
-            negative_prompt=[self._negative(request) for request in requests],
+        full = self._full(requests)
+        images: list[Image] = self.pipe(
+            prompt=[request.prompt for request in full],
+            negative_prompt=[self._negative(request) for request in full],
             guidance_scale=self.settings["guidance"],
             enable_cfg_renorm=self.settings["cfg_renorm"],
             enable_prompt_rewrite=False,
-            **self._told(requests),
+            **self._told(full),
         ).images
+        return images[: len(requests)]

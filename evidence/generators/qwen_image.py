@@ -9,11 +9,13 @@ from torch import Tensor
 
 from evidence.generators.diffusers_base import StagedLocal
 from evidence.interfaces import Request
+from evidence.registry import Setting
 
 
 class QwenImage(StagedLocal):
     pipeline: ClassVar[str] = "QwenImagePipeline"
     encoders: ClassVar[tuple[str, ...]] = ("text_encoder",)
+    always: ClassVar[dict[str, Setting]] = {"batch": 1}  # texts are as long as their prompts
 
     def _reads_negative(self) -> bool:
         return float(self.settings["true_cfg_scale"] or 1) > 1

@@ -10,7 +10,6 @@ from evidence.registry import generator
 
 @generator("qwen-image", "evidence.generators.qwen_image:QwenImage", second_branch="true_cfg_scale")
 class QwenImageSettings(Denoiser):
-    batch: int = Field(default=1, ge=1)
     true_cfg_scale: float = Field(ge=1)
     negative_prompt: str = " "
     max_sequence_length: int = Field(default=512, ge=1)

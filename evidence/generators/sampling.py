@@ -23,10 +23,15 @@ class Denoiser(Picture):
 
 class Diffusion(Denoiser):
     guidance: float = Field(ge=0)
-    batch: int = Field(default=1, ge=1)  # pictures sampled together
 
 
-class Steered(Diffusion):
+class Batched(Diffusion):
+    """Pipelines whose texts fill one window, so that pictures can be sampled together."""
+
+    batch: int = Field(default=1, ge=1)
+
+
+class Steered(Batched):
     """Steering by a negative prompt inside attention, which takes the place of classifier-free guidance."""
 
     method: Literal["none", "vsf", "nag"] = "none"

@@ -8,11 +8,13 @@ from torch import Tensor
 
 from evidence.generators.diffusers_base import StagedLocal
 from evidence.interfaces import Request
+from evidence.registry import Setting
 
 
 class ZImage(StagedLocal):
     pipeline: ClassVar[str] = "ZImagePipeline"
     encoders: ClassVar[tuple[str, ...]] = ("text_encoder",)
+    always: ClassVar[dict[str, Setting]] = {"batch": 1}  # texts are as long as their prompts
 
     def _tokens(self, prompt: str) -> list[int]:
         turn = [{"role": "user", "content": prompt}]

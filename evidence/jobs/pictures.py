@@ -57,10 +57,8 @@ def open_rgb(given: PictureFile) -> Image:
 
 
 def requests_of(jobs: Sequence[PictureJob], store: Store) -> list[Request]:
-    """One batch, filled up with repeats of its last request, so that its shape, and with it every kernel, is the same
-    whatever was done before. Raises GenerationFailed for a source picture that was not made."""
-    requests = [request_of(job, source_of(job, store)) for job in jobs]
-    return requests + requests[-1:] * (jobs[0].batch - len(requests))
+    """Of one batch. Raises GenerationFailed for a source picture that was not made."""
+    return [request_of(job, source_of(job, store)) for job in jobs]
 
 
 def finished(store: Store, key: str, retry_failed: bool) -> bool:
@@ -88,7 +86,7 @@ def draw(
     full = max(len(jobs), jobs[0].batch)
 
     def once() -> list[Image]:
-        images = generator.generate(requests_of(jobs, store))[: len(jobs)]
+        images = generator.generate(requests_of(jobs, store))
         if len(jobs) == 1 and (why := reason_to_refuse(images[0])):
             raise GenerationFailed(f"the picture is {why}", retryable=GENERATORS[jobs[0].identity["adapter"]].remote)
         return images

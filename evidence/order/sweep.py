@@ -33,7 +33,8 @@ def tuned(
             raise InputError([Problem("--profile", 0, name, f"has no profile '{profile}'")])
         settings = one.card.settings(profile)
         extra = {}
-        if batch and "batch" in reads:
+        steered = settings.get("method", "none") != "none"  # by negative prompts of any length: sampled apart
+        if batch and "batch" in reads and not steered:
             extra["batch"] = str(fitting(one.card, settings, gpu_gib)) if batch == "auto" else batch
         if compiled and "compile" in reads and gpu_gib:
             extra["compile"] = "true"

@@ -155,13 +155,36 @@ def test_a_recipe_holds_everything_that_the_sampler_was_told(name: str, loaded: 
         assert (recipe.settings["lora"], recipe.settings["lora_scale"]) == (known.lora, known.lora_scale)
 
 
-@pytest.mark.parametrize("name", [n for n in LOCAL if models.load()[n].adapter != "glm-image"])
+BATCHED = [n for n in LOCAL if "batch" in models.load()[n].settings()]
+LONG = Request("a murky pond " * 16, 9)  # longer than a window of CLIP: chunked by SDXL
+
+
+@pytest.mark.parametrize("name", BATCHED)
 def test_a_batch_gives_the_pictures_of_its_members(name: str, loaded: Callable[[str], Any]) -> None:
     """In half precision too: a grey level or two at most."""
     generator = loaded(name)
-    together = generator.under(generator.settings | {"batch": 2}).generate([PLAIN, OTHER])
-    for one, other in zip(together, generator.generate([PLAIN, OTHER]), strict=True):
+    together = generator.under(generator.settings | {"batch": 2}).generate([PLAIN, OTHER, LONG])
+    for one, other in zip(together, generator.generate([PLAIN, OTHER, LONG]), strict=True):
         assert grey_levels(one, other).mean() < 2
+
+
+@pytest.mark.parametrize("name", BATCHED)
+def test_a_picture_is_the_same_to_the_byte_whoever_shares_its_batch(name: str, loaded: Callable[[str], Any]) -> None:
+    """Texts of another length, and a batch that is not full: its key names neither."""
+    pair = loaded(name).under(loaded(name).settings | {"batch": 2})
+    alone = [picture for request in (PLAIN, LONG) for picture in pair.generate([request])]
+    for mates in ([PLAIN, LONG], [PLAIN, OTHER, LONG]):
+        made = pair.generate(mates)
+        assert same(made[0], alone[0]) and same(made[-1], alone[1])
+
+
+@pytest.mark.parametrize("name", ["z-image", "qwen-image-local"])
+def test_texts_as_long_as_their_prompts_are_sampled_one_at_a_time(name: str, loaded: Callable[[str], Any]) -> None:
+    generator = loaded(name)
+    assert generator.recipe.settings["batch"] == 1
+    assert "batch" not in GENERATORS[generator.card.adapter].settings.model_fields, "no card may ask for more"
+    together = generator.generate([PLAIN, LONG, OTHER])
+    assert all(same(one, generator.generate([r])[0]) for one, r in zip(together, (PLAIN, LONG, OTHER), strict=True))
 
 
 @pytest.mark.parametrize("name", ["flux-dev", "sdxl", "sd35m", "z-image-turbo", "flux2-klein-9b"])
@@ -396,7 +419,7 @@ def test_the_first_argument_of_klein_is_a_picture(loaded: Callable[[str], Any]) 
 def test_glm_samples_one_at_a_time_and_leaves_the_global_generator_alone(loaded: Callable[[str], Any]) -> None:
     generator = loaded("glm-image")
     assert generator.recipe.settings["batch"] == 1
-    assert "batch" not in GENERATORS["glm-image"].settings.model_fields, "no card may spec for more"
+    assert "batch" not in GENERATORS["glm-image"].settings.model_fields, "no card may ask for more"
     before = torch.get_rng_state()
     together = generator.generate([PLAIN, OTHER])
     assert torch.equal(before, torch.get_rng_state())

@@ -141,11 +141,3 @@ def test_one_failure_does_not_take_its_batch_with_it(jobs: list[PictureJob], tmp
     draw(generator, jobs[:3], store, RetryPolicy(), dict(MADE))
     assert [store.get(job.key).status for job in jobs[:3]] == ["failed", "done", "done"]  # type: ignore[union-attr]
     assert generator.calls == [3, 1, 1, 1]
-
-
-def test_a_part_batch_is_filled_so_that_its_shape_stays(small_cards: Cards, tmp_path: Path) -> None:
-    order = Order(models=("small@batch=4",), prompt_set=str(small.prompt_file(tmp_path / "p.jsonl")))
-    jobs = list(planned(order, participants_of(order, small_cards), "t").pictures.values())
-    generator, store = Scripted(), Store(tmp_path / "s")
-    draw(generator, jobs[:3], store, RetryPolicy(), dict(MADE))
-    assert generator.calls == [4] and len(list(store.records())) == 3

@@ -213,6 +213,7 @@ def test_batch_and_compilation_stand_in_the_name_because_they_move_pixels() -> N
     assert told == ["flux-dev@batch=2,compile=true", "glm-image@compile=true", "nano-banana"]
     assert tuned(["flux-dev"], cards, "controlled", batch="auto", compiled=True, gpu_gib=None) == ["flux-dev"]
     assert tuned(["sdxl@steps=4"], cards, "controlled", batch="2", gpu_gib=None) == ["sdxl@steps=4,batch=2"]
+    assert tuned(["flux-dev-vsf"], cards, "controlled", batch="2", gpu_gib=None) == ["flux-dev-vsf"], "sampled apart"
 
 
 def test_a_family_that_knows_few_words_brings_its_own_prompts(small_cards: Cards, tmp_path: Path) -> None:

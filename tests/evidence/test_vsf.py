@@ -266,6 +266,21 @@ def test_a_negative_prompt_reaches_the_picture(adapter: str, flux: Path, sd3: Pa
     assert np.abs(pictures[1] - pictures[2]).mean() > 0.1
 
 
+@pytest.mark.parametrize(("adapter", "method"), [("flux", "vsf"), ("flux", "nag"), ("sd3", "vsf"), ("sd3", "nag")])
+def test_negative_prompts_of_another_length_do_not_change_a_picture(
+    adapter: str, method: str, flux: Path, sd3: Path
+) -> None:
+    """Together they fill the same window: the boundary between prompt and negative prompt is each picture's own."""
+    folder, settings = (flux, {"max_sequence_length": 40}) if adapter == "flux" else (sd3, {"guidance": 0.0})
+    steered = settings | {"method": method, f"{method}_scale": 3.0}
+    wanted = [Request("a pond", 7, "sharp"), Request("a pond", 8, "a vivid, clean picture")]
+    one, two = (generators.load(card(adapter, folder, batch=count, **steered)) for count in (1, 2))
+    together, alone = two.generate(wanted), one.generate(wanted)
+    for request, picture, single in zip(wanted, together, alone, strict=True):
+        assert np.abs(np.asarray(picture, int) - np.asarray(single, int)).mean() < 2
+        assert picture.tobytes() == two.generate([request])[0].tobytes()
+
+
 def test_flux_gets_rotary_ids_for_every_token_and_unpadded_negative_ones(flux: Path) -> None:
     """Both together fill the window, the positive ones padded, the negative ones as they are; text ids all zero."""
     ours: Any = generators.load(card("flux", flux, method="vsf", vsf_scale=2.0, max_sequence_length=24))
