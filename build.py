@@ -7,13 +7,14 @@ with nothing to do stay quick.
 from __future__ import annotations
 
 import codecs
+import gc
 import importlib
 import io
 import math
 import os
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,6 +107,18 @@ def main() -> None:
     """
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No search for cycles of objects meanwhile, nor at exit among what is left: of the CPU time of a build in which one
+    exhibit changed they cost a quarter (0.27 of 1.10 s)."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 @main.command()
 @out_option
 @root_option
@@ -124,7 +137,7 @@ def build(out: Path | None, root: Path, jobs: int, force: bool, checked: bool) -
 
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # to look for one reads every installed package
     out = out or root / "site"
-    with Progress("pictures") as progress:
+    with _uncollected(), Progress("pictures") as progress:
         report = make(root, out, jobs=jobs, checked=checked, force=force, console=Console(click.echo, progress.show))
     _tell(report, out)
 

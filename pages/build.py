@@ -85,7 +85,7 @@ def _build(
     library = ImageLibrary(root, Codec(**site.page.pictures.model_dump()))
     images = ImageResolver(site, library)
     cache = RenderedCache(
-        root / ".cache/rendered.json", state.frame, Fingerprints(site.ledger, images.fingerprint), tree.read
+        root / ".cache/rendered.json", state.frame, Fingerprints(site.ledger, images.fingerprint), tree
     )
     plan = render(site, images, cache)
     _refuse([*plan.problems, *validate(site, library)])
@@ -100,7 +100,7 @@ def _build(
         files = library.files(plan.image_jobs.values())
         files |= {address: (file, sha256_of(file)) for address, file in plan.copies.items()}
         staged = output.stage(out, folder, plan.files, files, tree)
-        problems = check(root, folder, staged.digests, where=out) if checked else []
+        problems = check(root, folder, staged.files, where=out) if checked else []
         if problems:
             library.save(plan.image_jobs.values())
             return Report(notes=tuple(plan.notes), problems=tuple(problems))

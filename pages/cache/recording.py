@@ -45,10 +45,19 @@ class Record:
         self.pieces.append(key)
 
 
+@dataclass(frozen=True)
+class Unchanged:
+    """A file that the published site holds already, with this sha256."""
+
+    sha256: str
+
+
 class Recall:
     """How a renderer comes by what it makes: here, by making it. A cache stands in this place (rendered.py)."""
 
-    def file(self, address: str, arguments: object, make: Callable[[Record], bytes]) -> tuple[bytes, Record]:
+    def file(
+        self, address: str, arguments: object, make: Callable[[Record], bytes]
+    ) -> tuple[bytes | Unchanged, Record]:
         """The file at `address`, which depends on `arguments` and on what its record says, and on nothing else."""
         record = Record()
         return make(record), record

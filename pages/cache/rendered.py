@@ -1,39 +1,41 @@
 """What the last build rendered, taken again where nothing that it read has changed.
 
 Wraps `render` from outside: it is handed a `Recall` and asks it for every file, and for the parts of pages. Of a file a
-digest is remembered; its bytes lie in the published site, and are made anew where the site holds other ones.
+digest is remembered; its bytes lie in the published site, and are made anew where the site holds other ones. Look-ups
+are kept once, each with the fingerprint of what it gave: what read none of those that give something else is as it was.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pages.cache.recording import Read, Recall, Record, digest
+from pages.cache.recording import Read, Recall, Record, Unchanged, digest
 from pages.cache.store import load_cache, save_cache, sha256
-
-Published = Callable[[str, str], bytes | None]  # address, sha256 -> bytes
 
 
 class RenderedCache(Recall):
-    """`code` is the digest of what every page depends on; `give` tells what a look-up gives now; `published` reads a
-    file of the published site, if it has that digest."""
+    """`code` is the digest of what every page depends on; `give` tells what a look-up gives now; `published` gives the
+    sha256 of a file of the published site."""
 
-    def __init__(self, file: Path, code: str, give: Callable[[Read], str], published: Published) -> None:
+    def __init__(self, file: Path, code: str, give: Callable[[Read], str], published: Callable[[str], str]) -> None:
         self.path, self.code, self.give, self.published = file, code, give, published
         known = load_cache(file)
         same = bool(code) and known.get("code") == code
-        self.reads: list[Read] = [tuple(read) for read in known["reads"]] if same else []
+        self.reads: list[Read] = [tuple(read) for read, _ in known["reads"]] if same else []
+        self.gave: list[str] = [gave for _, gave in known["reads"]] if same else []
         self.before: dict[str, Any] = known["made"] if same else {}
         self.made: dict[str, Any] = {}
         self.number = {read: number for number, read in enumerate(self.reads)}
 
-    def file(self, address: str, arguments: object, make: Callable[[Record], bytes]) -> tuple[bytes, Record]:
+    def file(
+        self, address: str, arguments: object, make: Callable[[Record], bytes]
+    ) -> tuple[bytes | Unchanged, Record]:
         known = self._find(address, arguments)
-        content = self.published(address, known["sha256"]) if known else None
-        if known and content is not None:
-            return content, self._retain(address)
+        if known and self.published(address) == known["sha256"]:
+            return Unchanged(known["sha256"]), self._retain(address)
         record = Record()
         content = make(record)
         self._keep(address, arguments, record, sha256=sha256(content))
@@ -47,17 +49,21 @@ class RenderedCache(Recall):
         self._keep(key, arguments, record, text=text)
         return text, record
 
+    @cached_property
+    def changed(self) -> set[int]:
+        """Look-ups of the last build that give something else now."""
+        return {number for number, gave in enumerate(self.gave) if self.give(self.reads[number]) != gave}
+
     def _find(self, key: str, arguments: object) -> dict[str, Any] | None:
         known: dict[str, Any] | None = self.before.get(key)
-        return known if known and known["key"] == self._key(arguments, known["reads"]) else None
-
-    def _key(self, arguments: object, reads: list[int]) -> str:
-        return digest([arguments, *(self.give(self.reads[number]) for number in reads)])
+        if known is None or not self.changed.isdisjoint(known["reads"]) or known["arguments"] != digest(arguments):
+            return None
+        return known
 
     def _keep(self, key: str, arguments: object, record: Record, **content: str) -> None:
         reads = [self._number(tuple(map(str, read))) for read in record.reads]
         about = {"shows": record.shows, "notes": record.notes, "pieces": record.pieces}
-        self.made[key] = {"key": self._key(arguments, reads), "reads": reads, **about, **content}
+        self.made[key] = {"arguments": digest(arguments), "reads": reads, **about, **content}
 
     def _retain(self, key: str) -> Record:
         """Parts of what was recalled are not asked for, and yet are needed when it changes next time."""
@@ -83,4 +89,5 @@ class RenderedCache(Recall):
         used = sorted({number for one in self.made.values() for number in one["reads"]})
         new = {number: place for place, number in enumerate(used)}
         made = {name: {**one, "reads": [new[number] for number in one["reads"]]} for name, one in self.made.items()}
-        save_cache(self.path, {"code": self.code, "reads": [self.reads[number] for number in used], "made": made})
+        reads = [(self.reads[number], self.give(self.reads[number])) for number in used]
+        save_cache(self.path, {"code": self.code, "reads": reads, "made": made})

@@ -7,7 +7,8 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,19 @@ def stamps(folder: Path | str) -> dict[str, str]:
     return found
 
 
+def names(folder: Path | str, prefix: str = "") -> Iterator[str]:
+    """Address below `folder` of every file or link."""
+    try:
+        entries = os.scandir(folder)
+    except OSError:
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from names(entry.path, f"{prefix}{entry.name}/")
+        else:
+            yield prefix + entry.name
+
+
 def digest(*parts: object) -> str:
     """sha256 over anything that JSON can hold."""
     return hashlib.sha256(_JSON.encode(parts).encode()).hexdigest()
@@ -102,31 +116,39 @@ class FileDigests:
     """
 
     def __init__(self, folder: Path | str, known: dict[str, list[str]] | None = None) -> None:
-        self.folder, self.known, self.verified = str(folder), dict(known or {}), False
+        self.folder, self.known = str(folder), dict(known or {})
+
+    @cached_property
+    def stamps(self) -> dict[str, str]:
+        """Of every file, when the folder was first looked at; `look_again` tells of one that was written since."""
+        return stamps(self.folder)
+
+    def size(self, name: str) -> int:
+        """Bytes of the file `name`, which must be there."""
+        return int(self.stamps[name].partition(":")[0])
+
+    def look_again(self, name: str) -> None:
+        """The file `name` was written since."""
+        self.stamps[name] = stamp(f"{self.folder}/{name}")
 
     def __call__(self, name: str) -> str:
         """Of the file `name`; empty where there is none."""
-        if self.verified:
-            return self.known[name][1] if name in self.known else ""
-        now = stamp(f"{self.folder}/{name}")
+        now = self.stamps.get(name)
         if not now:
             return ""
         if (kept := self.known.get(name)) is None or kept[0] != now:
             kept = self.known[name] = [now, sha256_of(f"{self.folder}/{name}")]
         return kept[1]
 
-    def read(self, name: str, digest: str) -> bytes | None:
-        """The bytes of the file `name`, if they have this digest."""
-        return Path(self.folder, name).read_bytes() if digest and self(name) == digest else None
-
     def keep(self, digests: Mapping[str, str]) -> None:
         """These files were just written or linked, with these digests."""
-        self.known = {name: [stamp(f"{self.folder}/{name}"), digest] for name, digest in digests.items()}
+        self.stamps = stamps(self.folder)
+        self.known = {name: [self.stamps.get(name, ""), digest] for name, digest in digests.items()}
 
     def unchanged(self) -> bool:
-        """Whether the folder holds the known files as they were kept and no others; then none is looked at again."""
-        self.verified = stamps(self.folder) == {name: kept[0] for name, kept in self.known.items()}
-        return self.verified
+        """Whether the folder holds the known files as they were kept and no others."""
+        self.stamps = stamps(self.folder)
+        return self.stamps == {name: kept[0] for name, kept in self.known.items()}
 
 
 CACHES = ("sites.json", "rendered.json", "pictures.json", "facts.json")  # in .cache/, beside encoded pictures

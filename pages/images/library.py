@@ -200,6 +200,7 @@ class ImageLibrary:
                 failed.append((work, reason))
             else:
                 for name in work.files.values():
+                    self.made.look_again(name)
                     self.made(name)
             show(done, len(missing))
         return failed

@@ -128,7 +128,7 @@ class ImageResolver:
 
     def _card(self, exhibit: str) -> ResolvedImage:
         """An exhibit's first picture that is at hand, else the card of the page."""
-        if exhibit:
+        if exhibit in self.site.ledger.exhibits:
             for picture in self.site.ledger.exhibits[exhibit].pictures:
                 found = self._picture(exhibit, picture.id, "", 0.0, 0)
                 if found.state == "here":

@@ -20,7 +20,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pages.cache.store import FileDigests, atomic_write, sha256, stamps
+from pages.cache.recording import Unchanged
+from pages.cache.store import FileDigests, atomic_write, names, sha256
 
 AT_FDCWD, RENAME_EXCHANGE, RENAME_SWAP = -100, 2, 2
 STAMP = ".made-by-build-py"  # in every site that a build made
@@ -68,11 +69,15 @@ def destination(out: Path, root: Path, inputs: Iterable[Path]) -> Path:
 
 @dataclass
 class Staged:
-    """A site in a folder of its own. `digests` are those of all of its files."""
+    """A site in a folder of its own. `files`: address -> sha256 and bytes; `written`: those that the old site lacks."""
 
     folder: Path
-    digests: dict[str, str]
+    files: dict[str, tuple[str, int]]
     written: tuple[str, ...]
+
+    @property
+    def digests(self) -> dict[str, str]:
+        return {address: digest for address, (digest, _) in self.files.items()}
 
 
 def discard(folder: Path) -> None:
@@ -93,41 +98,48 @@ def staging_folder(out: Path, spare: Path) -> Path:
 
 
 def stage(
-    out: Path, folder: Path, texts: Mapping[str, bytes], files: Mapping[str, tuple[str, str]], old: FileDigests
+    out: Path,
+    folder: Path,
+    texts: Mapping[str, bytes | Unchanged],
+    files: Mapping[str, tuple[str, str]],
+    old: FileDigests,
 ) -> Staged:
     """Make `folder` hold exactly `texts` (address -> bytes) and `files` (address -> file of a cache, its digest)."""
     texts = {**texts, STAMP: STAMP_TEXT}
-    digests, written = dict[str, str](), list[str]()
-    for address, digest in [
-        *((name, sha256(text)) for name, text in texts.items()),
-        *((n, f[1]) for n, f in files.items()),
-    ]:
+    digests = {name: sha256(text) if isinstance(text, bytes) else text.sha256 for name, text in texts.items()}
+    digests |= {name: digest for name, (_, digest) in files.items()}
+    staged, written = dict[str, tuple[str, int]](), list[str]()
+    for address, digest in digests.items():
         place = f"{folder}/{address}"
-        digests[address] = digest
-        if old(address) != digest or not _link(f"{out}/{address}", place):
-            if address in texts:
-                _write(place, texts[address])
-            elif not _link(files[address][0], place):
-                shutil.copyfile(files[address][0], place)
-            written.append(address)
+        if old(address) == digest and _link(f"{out}/{address}", place):
+            staged[address] = digest, old.size(address)
+            continue
+        if isinstance(text := texts.get(address), bytes):
+            _write(place, text)
+        else:
+            source = files[address][0] if address in files else f"{out}/{address}"
+            if not _link(source, place):
+                _write(place, Path(source).read_bytes())
+        staged[address] = digest, Path(place).stat().st_size
+        written.append(address)
     for name in KEPT:
         if (out / name).is_file():
             shutil.copy2(out / name, folder / name)
-            digests[name] = old(name)
-    return Staged(folder, digests, tuple(sorted(written)))
+            staged[name] = old(name), old.size(name)
+    return Staged(folder, staged, tuple(sorted(written)))
 
 
 def publish(staged: Staged, out: Path) -> Published:
     """Put a staged site in the place of the one at `out`."""
     recover(out)
-    removed = tuple(sorted(stamps(out).keys() - staged.digests.keys()))
+    removed = tuple(sorted({*names(out)} - staged.files.keys()))
     if staged.folder.parent == out.parent and not os.path.ismount(out):
         exchange(staged.folder, out)
     else:
         _copy(staged, out, removed)
     discard(staged.folder)
     return Published(
-        tuple(name for name in staged.written if name != STAMP), len(staged.digests) - len(staged.written), removed
+        tuple(name for name in staged.written if name != STAMP), len(staged.files) - len(staged.written), removed
     )
 
 

@@ -15,7 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from ledger.problems import Problem
-from pages.cache.recording import Recall, Record
+from pages.cache.recording import Read, Recall, Record, Unchanged, digest
 from pages.images.jobs import EncodeJob
 from pages.images.resolve import ImageResolver, ResolvedImage
 from pages.rendering import downloads, drawing_page, errors, exhibits_index, metadata, notation, series
@@ -40,23 +40,23 @@ LARGE_SETS = ("knob", "wall")
 class Plan:
     """A whole site. Addresses are below site/."""
 
-    pages: dict[str, bytes] = field(default_factory=dict)
-    downloads: dict[str, bytes] = field(default_factory=dict)  # data, style sheets, scripts, fonts, what hosts ask for
+    pages: dict[str, bytes | Unchanged] = field(default_factory=dict)
+    downloads: dict[str, bytes | Unchanged] = field(
+        default_factory=dict
+    )  # data, style sheets, scripts, fonts, what hosts ask for
     copies: dict[str, str] = field(default_factory=dict)  # address -> file that is published as it is
     image_jobs: dict[str, EncodeJob] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
-    def files(self) -> dict[str, bytes]:
+    def files(self) -> dict[str, bytes | Unchanged]:
         return {**self.pages, **self.downloads}
 
-    def keep(self, record: Record, images: ImageResolver) -> None:
-        """What the making of a file found wrong, and the jobs of the pictures that it looked up."""
+    def keep(self, record: Record) -> None:
+        """What the making of a file found wrong, and what it noted."""
         self.problems += record.problems
         self.notes += record.notes
-        for read in record.reads:
-            self.image_jobs |= {job.key: job for job in images.jobs(read)}
 
 
 def render(site: Site, images: ImageResolver, recall: Recall | None = None) -> Plan:
@@ -67,15 +67,19 @@ def render(site: Site, images: ImageResolver, recall: Recall | None = None) -> P
     static = assets(theme(site.root) / "static")
     renderer = Renderer(site, images, recall, {name: address for name, (address, _) in static.items()})
     homes: dict[str, str] = {}
+    called, looked = digest(site.called), dict[Read, None]()
     for address, arguments, write in renderer.pages(homes):
-        plan.pages[address], record = recall.file(address, [arguments, site.called], write)
-        homes.update({**record.shows, **homes})
-        plan.keep(record, images)
-    plan.problems += images.problems
+        plan.pages[address], record = recall.file(address, [arguments, called], write)
+        homes |= {name: section for name, section in record.shows.items() if name not in homes}
+        looked |= record.reads
+        plan.keep(record)
     writers = downloads.downloads(site) | {exhibits_index.ADDRESS: partial(exhibits_index.index, site, renderer.image)}
     for address, write in writers.items():
         plan.downloads[address], record = recall.file(address, "", write)
-        plan.keep(record, images)
+        looked |= record.reads
+        plan.keep(record)
+    plan.image_jobs = {job.key: job for read in looked for job in images.jobs(read)}
+    plan.problems += images.problems
     plan.notes = [*dict.fromkeys(plan.notes)]
     rows, lost = downloads.rows(site)
     plan.problems += lost
@@ -166,22 +170,24 @@ class Renderer:
     ) -> Iterator[tuple[str, object, Callable[[Record], bytes]]]:
         """The permalink pages of a variant."""
         views = {section.id: view_of(section, variant) for section in self.site.sections}
+        looks = {name: digest(view) for name, view in views.items()}
         titled = titles(self.site.ledger.exhibits)
         contrast: dict[str, tuple[series.Side, series.Side]] = {}
         for kind in self._large_sets():
             contrast |= series.contrasts(self.site.page, [*self._members(kind)])
         names = list(titled)
         for name, before, after in zip(names, [None, *names], [*names[1:], None], strict=False):
-            home = views.get(homes.get(name, ""))
-            beside: dict[str, Any] = {"exhibit_id": name, "home": home, "previous": before, "next": after}
+            home = homes.get(name, "")
+            beside: dict[str, Any] = {"exhibit_id": name, "previous": before, "next": after}
             beside["contrast"] = contrast.get(name)
             beside["titles"] = {one: titled[one] for one in (before, name, after) if one}
-            write = partial(self._exhibit, variant, name, home, beside)
-            yield f"{variant}/exhibit/{name}.html", beside, write
+            write = partial(self._exhibit, variant, name, views.get(home), beside)
+            yield f"{variant}/exhibit/{name}.html", [beside, looks.get(home)], write
 
     def _exhibit(self, variant: Variant, name: str, home: View | None, beside: dict[str, Any], record: Record) -> bytes:
         context = TemplateContext(self, record, variant, f"{variant}/exhibit/{name}.html", home)
-        return self._page(f"{variant}/exhibit.html", context, exhibit=context.ledger.exhibits[name], **beside)
+        exhibit = context.ledger.exhibits[name]
+        return self._page(f"{variant}/exhibit.html", context, exhibit=exhibit, home=home, **beside)
 
     def _exhibits_index(self, variant: Variant, record: Record) -> bytes:
         """The page on which readers search and compare exhibits."""

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ledger.problems import Problem, relative
-from pages.cache.store import sha256_of, stamps
+from pages.cache.store import FileDigests
 from pages.output.check import budgets, evidence, links, prose
 from pages.output.check.built import Built
 from pages.output.check.facts import PageFactsCache, read_page
@@ -25,11 +25,11 @@ __all__ = ["check", "read_page"]
 
 
 def check(
-    root: Path, folder: Path, digests: Mapping[str, str] | None = None, where: Path | None = None
+    root: Path, folder: Path, files: Mapping[str, tuple[str, int]] | None = None, where: Path | None = None
 ) -> list[Problem]:
     """Every defect of the site in `folder`, sorted by place; empty when it is sound. `root` supplies the allow-list and
-    the texts, so that a number in prose is reported at its line of Markdown. `digests` are those of all files, where
-    they are known; `where` is the place of the site in messages."""
+    the texts, so that a number in prose is reported at its line of Markdown. `files` holds sha256 and bytes of every
+    file, where they are known; `where` is the place of the site in messages."""
     place = relative(where or folder, root)
     if not folder.is_dir():
         return [Problem(place, 0, "", "no such site: build it first")]
@@ -43,8 +43,10 @@ def check(
             Problem("SITE_URL" if os.environ.get("SITE_URL") else "content/page.toml", 0, "", f"'{address}' {error}")
         ]
     shelf = PageFactsCache(root / ".cache/facts.json", base)
-    files = dict(sorted(stamps(folder).items()))
-    site = Built(folder, place, files, digests or {name: sha256_of(folder / name) for name in files}, shelf)
+    if files is None:
+        there = FileDigests(folder)
+        files = {name: (there(name), there.size(name)) for name in there.stamps}
+    site = Built(folder, place, dict(sorted(files.items())), shelf)
     found: Iterator[Problem] = (
         problem
         for rule in (links.links, links.styles, evidence.parity, evidence.json_files, evidence.values)

@@ -14,20 +14,18 @@ from pages.output.check.facts import Facts, PageFactsCache
 
 
 class Built:
-    """The site at `out`, called `where` in messages."""
+    """The site at `out`, called `where` in messages. `files`: address -> sha256 and bytes."""
 
-    def __init__(
-        self, out: Path, where: str, stamps: dict[str, str], digests: Mapping[str, str], shelf: PageFactsCache
-    ) -> None:
-        self.out, self.where, self.files = out, where, stamps
+    def __init__(self, out: Path, where: str, files: Mapping[str, tuple[str, int]], shelf: PageFactsCache) -> None:
+        self.out, self.where, self.files = out, where, files
         self.pages: dict[str, Facts] = {
-            address: shelf.page(address, digests[address], f"{out}/{address}")
-            for address in stamps
+            address: shelf.page(address, digest, f"{out}/{address}")
+            for address, (digest, _) in files.items()
             if address.endswith(".html")
         }
 
     def size(self, address: str) -> int:
-        return int(self.files[address].partition(":")[0])
+        return self.files[address][1]
 
     def problem(self, address: str, message: str, *needles: str) -> Problem:
         """A defect of a file, at the line where the first of `needles` stands that stands anywhere."""
