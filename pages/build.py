@@ -73,6 +73,7 @@ def _build(
     """A whole build; `tree` knows what lies at `out`."""
     from pages.cache.recording import Fingerprints
     from pages.cache.rendered import RenderedCache
+    from pages.cache.templates import TemplateCache
     from pages.images.jobs import Codec
     from pages.images.library import ImageLibrary
     from pages.images.resolve import ImageResolver
@@ -87,7 +88,8 @@ def _build(
     cache = RenderedCache(
         root / ".cache/rendered.json", state.frame, Fingerprints(site.ledger, images.fingerprint), tree
     )
-    plan = render(site, images, cache)
+    compiled = TemplateCache(root / ".cache/templates.json")
+    plan = render(site, images, cache, compiled)
     _refuse([*plan.problems, *validate(site, library)])
 
     missing = library.missing(plan.image_jobs.values())
@@ -112,6 +114,7 @@ def _build(
     if fingerprint.is_current():
         library.save(plan.image_jobs.values())
         cache.save()
+        compiled.save()
     _name_removed(root, done.removed, console)
     return Report(
         pages=len(plan.pages),

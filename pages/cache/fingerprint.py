@@ -24,13 +24,14 @@ def _code_on_disk() -> str:
     return code_digest(*(HERE / name for name in CODE))
 
 
-IMPORTED = _code_on_disk()  # of the code that runs, taken as it is imported
+def _stat_of_code() -> list[str]:
+    return [_line(path, stat) for name in CODE for path, stat in _walk(HERE / name)]
 
 
 def is_current() -> bool:
     """Whether the code on disk still is the code that runs. Where it is not, nothing that was made may be kept for
     later builds: they would take it for the work of the new code."""
-    return _code_on_disk() == IMPORTED
+    return _stat_of_code() == STAT_OF_IMPORTED or _code_on_disk() == IMPORTED
 
 
 @dataclass(frozen=True)
@@ -110,3 +111,7 @@ def build_lock(root: Path) -> Iterator[None]:
             return
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+STAT_OF_IMPORTED = _stat_of_code()
+IMPORTED = _code_on_disk()  # of the code that runs, taken as it is imported

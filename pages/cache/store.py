@@ -151,7 +151,7 @@ class FileDigests:
         return self.stamps == {name: kept[0] for name, kept in self.known.items()}
 
 
-CACHES = ("sites.json", "rendered.json", "pictures.json", "facts.json")  # in .cache/, beside encoded pictures
+CACHES = ("sites.json", "rendered.json", "templates.json", "pictures.json", "facts.json")  # beside encoded pictures
 
 
 def forget(root: Path) -> None:

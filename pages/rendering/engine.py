@@ -59,13 +59,15 @@ class Plan:
         self.notes += record.notes
 
 
-def render(site: Site, images: ImageResolver, recall: Recall | None = None) -> Plan:
+def render(
+    site: Site, images: ImageResolver, recall: Recall | None = None, compiled: jinja2.BytecodeCache | None = None
+) -> Plan:
     """The whole site. `recall` may give a file, or a part of one, as it was made before with the record of what it
-    depends on; without it everything is made."""
+    depends on, and `compiled` the code of a template; without them everything is made."""
     recall = recall or Recall()
     plan = Plan(notes=list(site.notes), problems=list(site.problems))
     static = assets(theme(site.root) / "static")
-    renderer = Renderer(site, images, recall, {name: address for name, (address, _) in static.items()})
+    renderer = Renderer(site, images, recall, {name: address for name, (address, _) in static.items()}, compiled)
     homes: dict[str, str] = {}
     called, looked = digest(site.called), dict[Read, None]()
     for address, arguments, write in renderer.pages(homes):
@@ -93,7 +95,14 @@ def render(site: Site, images: ImageResolver, recall: Recall | None = None) -> P
 class Renderer:
     """The pages of one site, each as a function that renders it."""
 
-    def __init__(self, site: Site, images: ImageResolver, recall: Recall, assets: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        site: Site,
+        images: ImageResolver,
+        recall: Recall,
+        assets: Mapping[str, str],
+        compiled: jinja2.BytecodeCache | None,
+    ) -> None:
         self.site, self.images, self.recall, self.assets = site, images, recall, assets
         self.numbers: dict[tuple[str, ...], Markup] = {}
         loaders = [jinja2.FileSystemLoader(theme(site.root)), jinja2.FunctionLoader(self._written)]
@@ -101,6 +110,7 @@ class Renderer:
             loader=jinja2.ChoiceLoader(loaders),
             undefined=jinja2.StrictUndefined,
             autoescape=True,
+            bytecode_cache=compiled,
             auto_reload=False,  # nobody edits a template while a site is rendered
             trim_blocks=True,
             lstrip_blocks=True,
