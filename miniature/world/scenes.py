@@ -1,14 +1,14 @@
 """Scenes of the world, all functions of a seed; `captions` tells them, `painting` makes the pictures.
 
 A scene is one or two subjects, a background and a time of day; a wide-spectrum request adds treatments of `effects`
-with the phrases of content/taxonomy.toml, so that page, world and judge share one vocabulary. Scenes are divided by a
-hash of what they show: no caption of one split can occur in another. A few object-treatment pairs are shown to no
-model.
+with the phrases of phrases.toml, so that world and judge share one vocabulary. Scenes are divided by a hash of what
+they show: no caption of one split can occur in another. A few object-treatment pairs are shown to no model.
 """
 
 from __future__ import annotations
 
 import hashlib
+import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -17,11 +17,9 @@ from typing import Literal
 
 import numpy as np
 
-import ledger.taxonomy
 from miniature.world.sprites import CHARACTERS, FACES, OBJECTS
 
-ROOT = Path(__file__).parents[2]
-TAXONOMY = ROOT / "content" / "taxonomy.toml"
+PHRASES = Path(__file__).with_name("phrases.toml")
 
 Split = Literal["train", "preference", "validation", "evaluation", "emotion"]
 
@@ -149,7 +147,6 @@ def _choice(rng: np.random.Generator, options: Iterable[str]) -> str:
 
 @cache
 def phrases() -> dict[str, tuple[str, ...]]:
-    """Phrases of each treatment, as content/taxonomy.toml gives them, in lower case."""
-    taxonomy = ledger.taxonomy.load(TAXONOMY, ROOT)
-    known = {sub.id: tuple(phrase.lower() for phrase in sub.phrases) for sub in taxonomy.sub_categories}
-    return {name: known[name] for name in TREATMENTS}
+    """Phrases of each treatment, in lower case."""
+    known = tomllib.loads(PHRASES.read_text(encoding="utf-8"))
+    return {name: tuple(known[name]) for name in TREATMENTS}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import effects
+from evidence import prompts
 from ledger import taxonomy
 
 ROOT = Path(__file__).parents[2]
@@ -42,3 +43,8 @@ def test_no_phrase_is_part_of_another_treatments_phrase() -> None:
     """Otherwise a caption would ask for two things at once."""
     said = [(phrase, sub.id) for sub in taxonomy.load(FILE, ROOT).sub_categories for phrase in sub.phrases]
     assert not [(a, b) for a, one in said for b, other in said if one != other and f" {a} " in f" {b} "]
+
+
+def test_the_shipped_prompts_ask_for_every_sub_category_and_for_nothing_else() -> None:
+    asked = {tag for row in prompts.load("wide").rows for tag in row.tags}
+    assert asked == {sub.id for sub in taxonomy.load(FILE, ROOT).sub_categories}
