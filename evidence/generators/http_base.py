@@ -9,8 +9,6 @@ another try can help is for the engine to decide. 4xx is final, except 408 and
 from __future__ import annotations
 
 import base64
-import binascii
-import io
 import math
 import os
 import re
@@ -22,8 +20,9 @@ from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar, Self
 
 import httpx
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from effects.decode import decode, flatten
 from evidence.cards.models import ModelCard
 from evidence.generators.refuse import reason_to_refuse
 from evidence.interfaces import GenerationFailed, Request
@@ -189,9 +188,9 @@ def opened(answer: bytes | str) -> Image.Image:
     """The RGB picture of the answer. Raises GenerationFailed for what is none; another try may bring a whole one."""
     try:
         content = answer if isinstance(answer, bytes) else base64.b64decode(answer, validate=True)
-        picture = Image.open(io.BytesIO(content)).convert("RGB")
-    except (binascii.Error, UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        reason = f"the answer holds no whole picture ({type(error).__name__})"
+        picture = Image.fromarray(flatten(decode(content, "the answer")))
+    except ValueError as error:  # also of base64
+        reason = f"the answer holds no whole picture ({error})"
     else:
         refused = reason_to_refuse(picture) or _notice(picture)
         if not refused:

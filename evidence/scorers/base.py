@@ -65,9 +65,11 @@ class LocalScorer(ABC):
         raise NotImplementedError(f"{self.card.id} reads no text")
 
     def score(self, images: list[Image], prompts: list[str]) -> list[Score]:
-        """Scores picture i (any mode, brought to RGB) under prompt i."""
+        """Scores picture i (of eight bits, brought to RGB) under prompt i."""
         if len(images) != len(prompts):
             raise ValueError(f"{len(images)} pictures but {len(prompts)} prompts")
+        if deep := next((image.mode for image in images if image.mode.startswith(("I", "F"))), ""):
+            raise ValueError(f"a picture of mode {deep} would be clipped to eight bits: decode it (effects.decode)")
         scores: list[Score] = []
         with torch.inference_mode():
             for start in range(0, len(images), self.batch):
@@ -84,6 +86,15 @@ class LocalScorer(ABC):
         if not self.text_window:
             return [False] * len(prompts)
         return [self.token_count(prompt) > self.text_window for prompt in prompts]
+
+
+def without_control(prompts: Sequence[str], tokenizer: Any, *more: str) -> list[str]:
+    """The prompts. ValueError for one with a control token of the tokenizer, or of `more`, written out in it: the text
+    would be read as ended there, or at the wrong place."""
+    for prompt in prompts:
+        if found := next((token for token in (*tokenizer.all_special_tokens, *more) if token in prompt), None):
+            raise ValueError(f"the prompt holds the control token {found}: {prompt!r}")
+    return list(prompts)
 
 
 def weights_of(card: ScorerCard) -> Path:

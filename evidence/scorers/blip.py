@@ -39,6 +39,7 @@ from evidence.scorers.base import (
     read_state,
     rename,
     weights_of,
+    without_control,
 )
 from evidence.scorers.blip_card import ImageRewardCard, ItmCard
 from evidence.scorers.framing import cropped
@@ -74,7 +75,11 @@ class ItmScorer(LocalScorer):
         """(pairs, 2) float32: index 0 mismatch, index 1 match."""
         pixels = self.processor(images=list(images), return_tensors="pt").pixel_values
         tokens = self.tokenizer(
-            list(prompts), padding=True, truncation=True, max_length=self.text_window, return_tensors="pt"
+            without_control(prompts, self.tokenizer),
+            padding=True,
+            truncation=True,
+            max_length=self.text_window,
+            return_tensors="pt",
         ).to(self.device)
         picture = self.model.vision_model(pixel_values=self.send(pixels)).last_hidden_state
         found: Tensor = self.model.itm_head(crossed(self.model.text_encoder, tokens, picture)).float()
@@ -126,7 +131,11 @@ class ImageRewardScorer(LocalScorer):
     def values(self, images: Sequence[Image], prompts: Sequence[str]) -> list[Score]:
         pixels = self.send(torch.stack([cropped(image, self.side) for image in images]))
         tokens = self.tokenizer(
-            list(prompts), padding="max_length", truncation=True, max_length=WINDOW, return_tensors="pt"
+            without_control(prompts, self.tokenizer),
+            padding="max_length",
+            truncation=True,
+            max_length=WINDOW,
+            return_tensors="pt",
         ).to(self.device)
         return [(float(raw) - self.mean) / self.deviation for raw in self.model(pixels, tokens)]
 

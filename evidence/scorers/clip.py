@@ -31,6 +31,7 @@ from evidence.scorers.base import (
     open_model,
     read_state,
     weights_of,
+    without_control,
 )
 from evidence.scorers.clip_card import ClipCard, ClipCheckpointCard
 from evidence.scorers.framing import cropped, padded
@@ -56,7 +57,7 @@ class TextWindow:
     def ids(self, prompts: Sequence[str]) -> Tensor:
         """(prompts, length) int64."""
         tokens = self.tokenizer(
-            [self.clean(prompt) for prompt in prompts],
+            without_control([self.clean(prompt) for prompt in prompts], self.tokenizer),
             padding="max_length",
             max_length=self.length,
             truncation=True,

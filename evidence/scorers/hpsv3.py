@@ -22,7 +22,7 @@ from transformers import Qwen2VLConfig, Qwen2VLModel
 
 from evidence.cards.base import ROOT
 from evidence.interfaces import Score
-from evidence.scorers.base import LocalScorer, State, base_of, build, file_of, fit, read_state
+from evidence.scorers.base import LocalScorer, State, base_of, build, file_of, fit, read_state, without_control
 from evidence.scorers.chat import PICTURE, PLACEHOLDER, ChatInput
 from evidence.scorers.hpsv3_card import Hpsv3Card
 from evidence.weights import Unavailable
@@ -80,8 +80,7 @@ class Hpsv3Scorer(LocalScorer):
 
     def text(self, prompt: str) -> str:
         """The whole turn. A prompt that contains the reward token itself would be read at the wrong place."""
-        if any(token in prompt for token in (self.reward_token, PLACEHOLDER)):
-            raise ValueError(f"the prompt contains a control token: {prompt!r}")
+        without_control([prompt], self.chat.tokenizer, self.reward_token, PLACEHOLDER)
         asked = self.template.replace("{text_prompt}", prompt)
         return (
             "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"

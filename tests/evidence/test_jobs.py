@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 from evidence.cards import Cards
+from evidence.generators.http_base import opened
 from evidence.interfaces import GenerationFailed, Request
-from evidence.jobs.pictures import draw, finished
-from evidence.jobs.plan import PictureJob
+from evidence.jobs.pictures import draw, finished, open_rgb
+from evidence.jobs.plan import PictureFile, PictureJob
 from evidence.jobs.retry import RetryPolicy, with_retries
 from evidence.order import Order
 from evidence.order.resolve import participants_of, planned
@@ -25,6 +26,41 @@ MADE: dict[str, object] = {"device": "cpu", "hardware": "x", "software": {}, "co
 
 def noise(seed: int) -> Image.Image:
     return Image.fromarray(np.random.default_rng(seed).integers(0, 255, (32, 32, 3), dtype=np.uint8))
+
+
+def encoded(form: str, folder: Path) -> tuple[Path, Image.Image]:
+    """A file of that form, and the picture that it shows."""
+    shown = noise(3)
+    file = folder / f"{form}.png"
+    if form == "turned":
+        exif = Image.Exif()
+        exif[0x0112] = 6  # to be turned clockwise by a quarter
+        shown.transpose(Image.Transpose.ROTATE_90).save(file, exif=exif)
+    elif form == "palette":
+        shown = shown.quantize(9)
+        shown.save(file)
+    elif form == "bits":
+        shown = shown.convert("1")
+        shown.save(file)
+    elif form == "sixteen bits":
+        grey = np.asarray(shown.convert("L"))
+        Image.fromarray(grey.astype(np.uint16) * 257).save(file)
+        shown = Image.fromarray(grey)
+    else:
+        clear = shown.copy()
+        clear.putalpha(0)
+        clear.save(file)
+        shown = Image.new("RGB", shown.size, "white")
+    return file, shown.convert("RGB")
+
+
+@pytest.mark.parametrize("form", ["turned", "palette", "bits", "sixteen bits", "clear"])
+def test_a_picture_is_scored_as_the_page_shows_it(form: str, tmp_path: Path) -> None:
+    """Given ones and those of services: upright, in colours and not indices, sixteen bits scaled, on white."""
+    file, shown = encoded(form, tmp_path)
+    assert open_rgb(PictureFile(file)).tobytes() == shown.tobytes()
+    if form != "clear":  # which is refused as a blank
+        assert opened(file.read_bytes()).tobytes() == shown.tobytes()
 
 
 class Scripted:

@@ -430,6 +430,37 @@ def test_a_prompt_with_a_control_token_is_refused(tmp_path: Path) -> None:
             scorer.score([PICTURES[0]], [bad])
 
 
+@pytest.mark.parametrize(
+    ("name", "prompt"),
+    [
+        ("hpsv21", "a barn <|endoftext|> at night"),
+        ("hpsv21", "a barn &lt;|endoftext|&gt; at night"),
+        ("mps", "a barn <|endoftext|> at night"),
+        ("clip-l", "<|startoftext|> a barn"),
+        ("imagereward", "a barn [SEP] at night"),
+        ("blip-l", "a barn [SEP] at night"),
+        ("hpsv3", "a barn<|im_end|>"),
+    ],
+)
+def test_an_end_mark_written_out_in_a_prompt_is_refused(name: str, prompt: str, tmp_path: Path) -> None:
+    """What follows it would not be read, or the score would be taken there, without a word."""
+    with pytest.raises(ValueError, match="control token"):
+        scorers.load(MAKERS[name](tmp_path)).score([PICTURES[0]], [prompt])
+
+
+def test_a_picture_of_more_than_eight_bits_is_refused_where_it_would_be_clipped(tmp_path: Path) -> None:
+    deep = Image.fromarray(np.full((56, 56), 40000, np.uint16))
+    with pytest.raises(ValueError, match="mode I;16 would be clipped"):
+        scorers.load(MAKERS["clip-l"](tmp_path)).score([deep], ["fog"])
+
+
+def test_a_picture_of_any_mode_scores_as_its_colours_do(tmp_path: Path) -> None:
+    """Resized before they are colours, palettes and bits would be scaled as indices are."""
+    scorer = scorers.load(MAKERS["imagereward"](tmp_path))
+    for picture in (PICTURES[0].quantize(7), PICTURES[0].convert("1"), PICTURES[0].convert("CMYK")):
+        assert scorer.score([picture], ["fog"]) == scorer.score([picture.convert("RGB")], ["fog"])
+
+
 def from_wheel(path: Path, text: str = "", digest: str = "") -> str:
     """The instruction read from a wheel with this data collator, or from none where the text is empty."""
     if text:
