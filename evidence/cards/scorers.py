@@ -19,7 +19,7 @@ from evidence.weights import UNPINNED, address, digest, pinned
 
 CARDS = Path(__file__).resolve().with_name("scorers.toml")
 
-Role = Literal["reward", "encoder", "annotator", "pairwise-judge"]
+Role = Literal["reward", "encoder", "annotator", "face-matcher", "pairwise-judge"]
 Import = Annotated[str, StringConstraints(pattern=r"^[\w.]+:\w+$")]
 
 
@@ -59,9 +59,14 @@ class ScorerCard(Card):
         return text
 
     @property
+    def parts(self) -> list[tuple[str, tuple[str, ...]]]:
+        """All that is loaded, the weights first: addresses with the patterns of what is read there; empty for a
+        service."""
+        return [part for part in ((self.weights, self.files), (self.base, self.base_files)) if part[0]]
+
+    @property
     def addresses(self) -> list[str]:
-        """Of all that is loaded, the weights first; empty for a service."""
-        return [text for text in (self.weights, self.base) if text]
+        return [address for address, _ in self.parts]
 
     @property
     def remote(self) -> bool:

@@ -44,4 +44,5 @@ def default_scorers(models: Sequence[ConfiguredModel], cards: Cards) -> list[str
     if named and all(named):
         return list(dict.fromkeys(scorer for scorers in named for scorer in scorers))
     private = {scorer for card in cards.models.values() for scorer in card.scorers}
-    return [name for name, card in cards.scorers.items() if card.role != "pairwise-judge" and name not in private]
+    special = ("pairwise-judge", "face-matcher")  # for protocols that ask for them
+    return [name for name, card in cards.scorers.items() if card.role not in special and name not in private]

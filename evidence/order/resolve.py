@@ -60,6 +60,7 @@ def experiments(order: Order, participants: Participants, name: str) -> dict[str
         except KeyError:
             hint = did_you_mean(protocol, protocols.PROTOCOLS)
             raise InputError([Problem("--protocol", 0, protocol, f"no such protocol{hint}")]) from None
+        _fit(protocol, module, participants)
         chosen = order.prompt_set or own_prompts(participants, module.PROMPTS) or module.PROMPTS
         if not chosen:
             raise InputError(
@@ -70,6 +71,14 @@ def experiments(order: Order, participants: Participants, name: str) -> dict[str
             name, participants, prompts.load(chosen, order.prompts), repeats, order.options
         )
     return found
+
+
+def _fit(protocol: str, module: protocols.ProtocolModule, participants: Participants) -> None:
+    """Raises InputError for scorers of faces under a protocol that has none."""
+    matchers = [name for name, card in participants.scorers.items() if card.role == "face-matcher"]
+    if matchers and not getattr(module, "FACES", False):
+        told = f"scores faces alone, protocol '{protocol}' whole pictures: leave it out"
+        raise InputError([Problem("--scorers", 0, name, told) for name in matchers])
 
 
 def planned(order: Order, participants: Participants, name: str) -> Plan:

@@ -62,10 +62,11 @@ class Measuring:
         *,
         prompts: Sequence[str] = (),
         kind: str = "",
+        label: str = "",
         summed: bool = False,
         **told: Any,
     ) -> Selection:
-        """Observations of one generator, or several, by one scorer; of all prompts and kinds where none is named.
+        """Observations of one generator, or several, by one scorer; of all prompts, kinds, labels where none is named.
 
         `told` are the other fields of a Selection, `summed` adds the labels of a picture up instead of averaging
         them."""
@@ -76,7 +77,7 @@ class Measuring:
             "profile": (self.experiment.participants.profile,),
         }
         where |= {"prompt": tuple(prompts)} if prompts else {}
-        where |= {"kind": (kind,)} if kind else {}
+        where |= {column: (text,) for column, text in (("kind", kind), ("label", label)) if text}
         return Selection(where=where, way=way, labels="sum" if summed else "mean", **told)  # type: ignore[arg-type]
 
     def value(

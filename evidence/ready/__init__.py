@@ -46,8 +46,8 @@ def pin(card: ModelCard | ScorerCard) -> None:
         return
     weights.fetch(card.weights, tuple(card.files), prepare=card.prepare)
     if isinstance(card, ScorerCard):
-        if card.base:
-            weights.fetch(card.base, tuple(card.base_files))
+        for address, files in card.parts[1:]:
+            weights.fetch(address, files)
     else:
         for address in card.addresses[1:]:
             weights.fetch(address, prepare=card.prepare)

@@ -73,7 +73,7 @@ def _weights(card: ModelCard | ScorerCard, files: Sequence[str], gated: bool | N
             name, _, revision = repository.partition("@")
             if _cached(name):
                 continue
-            wanted = [rest] if rest else list(files if place == 0 else getattr(card, "base_files", ()))
+            wanted = [rest] if rest else list(dict(getattr(card, "parts", ())).get(address, () if place else files))
             found.append(Lack(f"weights: {name} is not in the cache", _download(name, revision, wanted)))
             if gated and place == 0 and not signed_in():
                 page = f"https://huggingface.co/{name}"

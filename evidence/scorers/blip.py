@@ -41,7 +41,7 @@ from evidence.scorers.base import (
     weights_of,
     without_control,
 )
-from evidence.scorers.blip_card import ImageRewardCard, ItmCard
+from evidence.scorers.blip_card import ImageRewardCard, MatcherCard
 from evidence.scorers.framing import cropped
 
 
@@ -61,7 +61,7 @@ def crossed(text_encoder: Any, tokens: Mapping[str, Tensor], picture: Tensor) ->
 class ItmScorer(LocalScorer):
     """Probability 0..1 that picture and prompt match, or the raw logit of a match."""
 
-    def __init__(self, card: ItmCard, device: str = "cpu") -> None:
+    def __init__(self, card: MatcherCard, device: str = "cpu") -> None:
         super().__init__(card, device)
         folder, base = weights_of(card), base_of(card)
         self.model = self.place(open_model(BlipForImageTextRetrieval, folder))
@@ -85,9 +85,12 @@ class ItmScorer(LocalScorer):
         found: Tensor = self.model.itm_head(crossed(self.model.text_encoder, tokens, picture)).float()
         return found
 
-    def values(self, images: Sequence[Image], prompts: Sequence[str]) -> list[Score]:
+    def matches(self, images: Sequence[Image], prompts: Sequence[str]) -> list[float]:
         logits = self.logits(images, prompts)
         return [float(match) for match in (logits if self.raw else logits.softmax(-1))[:, 1]]
+
+    def values(self, images: Sequence[Image], prompts: Sequence[str]) -> list[Score]:
+        return [*self.matches(images, prompts)]
 
     def token_count(self, prompt: str) -> int:
         return len(self.tokenizer(prompt, verbose=False).input_ids)

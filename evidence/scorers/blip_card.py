@@ -20,9 +20,14 @@ class ImageRewardCard(ScorerCard):
     deviation: float = Field(gt=0)
 
 
-@scorer("blip-itm", "evidence.scorers.blip:ItmScorer")
-class ItmCard(ScorerCard):
+class MatcherCard(ScorerCard):
     """A BlipForImageTextRetrieval directory. `logits` gives the raw logit of a match instead of its probability."""
 
-    adapter: Literal["blip-itm"]
     logits: bool = False
+
+
+@scorer("blip-itm", "evidence.scorers.blip:ItmScorer")
+class ItmCard(MatcherCard):
+    """A matcher that sees the whole picture."""
+
+    adapter: Literal["blip-itm"]

@@ -329,6 +329,25 @@ def test_emotions_of_generated_faces(bench: Workbench) -> None:
     assert all("crops the face first" in (value.caveat or "") for value in found.values())
 
 
+def test_a_picture_without_a_face_is_counted_and_lends_no_score(bench: Workbench) -> None:
+    """Of four sad faces one is not found and one was never scored; the mean is that of the other two."""
+    matcher = Cards().scorers["blip-l-face"]
+    lines: list[dict[str, object]] = [{"id": f"f{n}", "plain": "x", "prompts": {"sad": f"sad {n}"}} for n in range(4)]
+
+    def score(scorer: str, source: Source, prompt: str) -> object:
+        found = {"sad 0": {"face": 1.0, "match": 0.25}, "sad 1": {"face": 0.0}, "sad 2": {"face": 1.0, "match": 0.75}}
+        return found.get(prompt)
+
+    experiment = bench.experiment(lines=lines)
+    participants = dataclasses.replace(experiment.participants, scorers={matcher.id: matcher})
+    experiment = dataclasses.replace(experiment, participants=participants)
+    found = cells(bench.measure("emotion-generation", experiment, score), "t.emotion-generation.small.")
+    shown, faces = found["sad_blip-l-face"], found["faces_blip-l-face"]
+    assert (shown.value, shown.n, shown.failed, shown.not_run) == (0.5, 2, 0, 1)
+    assert "in 1 of 3 pictures it finds none" in (shown.caveat or "") and "not comparable" not in (shown.caveat or "")
+    assert faces.value == pytest.approx(2 / 3) and (faces.n, faces.not_run) == (3, 1)
+
+
 def test_photographs_against_clean_pictures(bench: Workbench) -> None:
     lines: list[dict[str, object]] = [
         {"id": n, "plain": f"clean {n}", "wide": f"w{n}", "image": bench.picture(f"{n}.png", ord(n)), "tags": [tag]}

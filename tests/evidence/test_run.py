@@ -33,6 +33,7 @@ from ledger.problems import InputError
 from ledger.recompute import differences
 from ledger.schema import Document
 from tests.evidence import small
+from tests.evidence.golden.folders import face_itm
 from tests.evidence.tiny import service
 from tests.evidence.tiny.hub import Hub
 from tests.evidence.tiny.service import Service, html, says
@@ -364,6 +365,24 @@ def test_every_value_of_every_protocol_follows_from_the_rows_published_with_it(b
     for key, value in found.document.values.items():
         assert value.measure is not None and value.measure.rows == value.rows == "rows/t.csv.gz", key
         assert list(differences(value, value.measure, rows)) == [], key
+
+
+def test_faces_are_found_and_matched_in_a_run(bench: Workbench) -> None:
+    """With a detector of random weights in the published layout: boxes somewhere, or none."""
+    card = face_itm(bench.folder / "face")
+    blind = card.model_copy(update={"id": "blind", "threshold": 0.9})
+    bench.cards = dataclasses.replace(bench.cards, scorers={"blip-l-face": card, "blind": blind})
+    line = {"id": "f", "plain": "a man", "prompts": {"sad": "a sad man", "happy": "a happy man"}}
+    (bench.folder / "faces.jsonl").write_text(json.dumps(line))
+    asked = {"prompt_set": str(bench.folder / "faces.jsonl"), "scorers": ("blip-l-face", "blind")}
+    bench.go("small", protocol=("emotion-generation",), **asked)
+    values = bench.collect().values
+    start = "t-faces.emotion-generation.small."
+    assert 0 < (values[f"{start}sad_blip-l-face"].value or 0) < 1 and values[f"{start}faces_blip-l-face"].value == 1.0
+    lost = values[f"{start}happy_blind"]
+    assert lost.value is None and "in 1 of 1 pictures it finds none" in (lost.caveat or "") and not lost.failed
+    with pytest.raises(InputError, match="blind: scores faces alone, protocol 'pairs' whole pictures: leave it out"):
+        bench.go("small", scorers=("blind",))
 
 
 def test_a_label_that_an_annotator_lacks_is_refused_before_the_first_picture(bench: Workbench) -> None:

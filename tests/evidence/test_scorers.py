@@ -30,6 +30,7 @@ from tests.evidence.golden import folders, layouts
 from tests.evidence.golden.folders import MAKERS, PICTURES, PROMPTS
 
 CARDS = scorers.read()
+PADDED = ("hpsv3", "blip-itm", "face-itm")
 MATES = [Image.new("RGB", (64, 64), colour) for colour in ("white", "navy", "olive")]
 
 
@@ -62,13 +63,13 @@ def test_a_pair_has_one_score_whatever_its_batch_mates(scorer: LocalScorer) -> N
         scorer.batch = 1
     assert np.isfinite(alone).all() and len({tuple(card) for card in alone}) == 3
     assert np.allclose(alone, together, rtol=2e-5, atol=2e-6) and np.allclose(alone, reversed_, rtol=2e-5, atol=2e-6)
-    if scorer.card.adapter not in ("hpsv3", "blip-itm"):  # these pad to the longest of a batch: their cards say batch 1
+    if scorer.card.adapter not in PADDED:  # these pad to the longest of a batch: their cards say batch 1
         assert np.array_equal(together, reversed_)
 
 
 def test_rows_that_pad_to_the_longest_prompt_score_one_pair_at_a_time() -> None:
     """Else the last bits of a score would depend on its batch mates."""
-    assert all(card.batch == 1 for card in CARDS.values() if card.adapter in ("hpsv3", "blip-itm"))
+    assert all(card.batch == 1 for card in CARDS.values() if card.adapter in PADDED)
 
 
 def test_loading_again_gives_the_same_bits(scorer: LocalScorer) -> None:
@@ -384,6 +385,22 @@ def test_the_match_probability_of_blip_is_index_1(tmp_path: Path) -> None:
         ((mismatch, match),) = scorer.logits([picture], [prompt]).tolist()
         assert share[number] == pytest.approx(1 / (1 + np.exp(mismatch - match)), abs=1e-6)
         assert raw[number] == pytest.approx(match, abs=1e-6)
+
+
+def test_a_face_is_matched_alone_and_a_picture_without_one_says_so(tmp_path: Path) -> None:
+    """The match is that of BLIP for the surest box, cut to the picture; without a box there is none, and not 0."""
+    card = MAKERS["blip-l-face"](tmp_path / "face")
+    scorer: Any = scorers.load(card)
+    whole: Any = scorers.load(CARDS["blip-l"].model_copy(update={"weights": card.weights}))
+    for picture, prompt, found in zip(PICTURES, PROMPTS, scorer.score(PICTURES, PROMPTS), strict=True):
+        with torch.inference_mode():
+            left, top, right, bottom = scorer.face(picture)
+        assert 0 <= left < right <= picture.width and 0 <= top < bottom <= picture.height
+        assert (right - left, bottom - top) != picture.size
+        (expected,) = whole.score([picture.crop((left, top, right, bottom))], [prompt])
+        assert found == {"face": 1.0, "match": expected}
+    nobody = scorers.load(card.model_copy(update={"threshold": 0.9}))
+    assert nobody.score(PICTURES, PROMPTS) == [{"face": 0.0}] * 3
 
 
 def test_blip_agrees_with_the_forward_pass_of_its_stock_class(tmp_path: Path) -> None:

@@ -16,17 +16,21 @@ import torch
 from accelerate import init_empty_weights
 from torch import nn
 from transformers import (
+    BertConfig,
     BlipConfig,
     BlipForImageTextRetrieval,
     BlipTextConfig,
     BlipVisionConfig,
     CLIPConfig,
     CLIPModel,
+    MMGroundingDinoConfig,
+    MMGroundingDinoForObjectDetection,
     Qwen2VLConfig,
     Qwen3VLConfig,
     Qwen3VLForConditionalGeneration,
     SiglipVisionConfig,
     SiglipVisionModel,
+    SwinConfig,
 )
 
 from evidence import scorers
@@ -91,6 +95,21 @@ QWEN3_VL_4B = Qwen3VLConfig(
     },
 )
 
+LLMDET_L = MMGroundingDinoConfig(
+    backbone_config=SwinConfig(
+        embed_dim=192,
+        depths=[2, 2, 18, 2],
+        num_heads=[6, 12, 24, 48],
+        window_size=12,
+        image_size=384,
+        out_features=["stage1", "stage2", "stage3", "stage4"],
+    ),
+    text_config=BertConfig(),
+    num_feature_levels=5,
+    decoder_bbox_embed_share=False,
+    decoder_cls_embed_share=False,
+)
+
 
 def image_text_retrieval() -> nn.Module:
     vision = BLIP_L.to_dict() | {"image_size": 384}
@@ -114,13 +133,18 @@ ARCHITECTURES = {
     "mps": lambda: mps.Mps(VIT_H_14, 4, 16),
     "imagereward": lambda: ImageReward(BLIP_L, BERT),
     "blip-l": image_text_retrieval,
+    "blip-l-face": lambda: nn.ModuleList([image_text_retrieval(), MMGroundingDinoForObjectDetection(LLMDET_L)]),
     "hpsv3": lambda: hpsv3.Hpsv3(QWEN2_VL_7B),
     "j-judge": lambda: Qwen3VLForConditionalGeneration(QWEN3_VL_4B),
     "aesthetic-v25": lambda: nn.ModuleList(
         [SiglipVisionModel(SO400M_14), *(nn.Linear(*pair) for pair in pairwise((1152, *aesthetic.WIDTHS)))]
     ),
 }
-TIED = {"j-judge": 151936 * 2560}  # the output head of the judge is its embedding: counted once
+WIDE = {"blip-l-face": 343_055_703}  # parameters at four bytes: the detector computes in float32
+TIED = {  # built twice on the meta device: counted once
+    "j-judge": 151936 * 2560,  # the output head of the judge is its embedding
+    "blip-l-face": 6 * (2 * 257 * 256 + 257 * 4 + 1),  # the heads of the detector are those of its decoder's six layers
+}
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
@@ -128,7 +152,14 @@ def test_rows_state_the_parameters_and_the_memory_of_what_is_built(name: str) ->
     parameters = count(on_meta(ARCHITECTURES[name])) - TIED.get(name, 0)
     card = CARDS[name]
     assert card.parameters == parameters
-    assert card.memory_gib == pytest.approx(parameters * 2 / 2**30, abs=0.01) and card.dtype != "float32"
+    size = parameters * 2 + WIDE.get(name, 0) * 2
+    assert card.memory_gib == pytest.approx(size / 2**30, abs=0.01) and card.dtype != "float32"
+
+
+def test_the_detector_of_faces_has_the_published_size() -> None:
+    """model.safetensors of iSEE-Laboratory/llmdet_large, in float32."""
+    parameters = count(on_meta(lambda: MMGroundingDinoForObjectDetection(LLMDET_L))) - TIED["blip-l-face"]
+    assert parameters == WIDE["blip-l-face"] and parameters * 4 / 2**30 == pytest.approx(1.28, abs=0.005)
 
 
 def test_every_layout_of_a_row_has_an_architecture_here() -> None:

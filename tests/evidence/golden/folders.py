@@ -16,12 +16,16 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 from transformers import (
+    BertConfig,
     BlipConfig,
     BlipForImageTextRetrieval,
     BlipImageProcessorPil,
     CLIPConfig,
     CLIPImageProcessorPil,
     CLIPModel,
+    GroundingDinoImageProcessorPil,
+    MMGroundingDinoConfig,
+    MMGroundingDinoForObjectDetection,
     Qwen3VLConfig,
     Qwen3VLForConditionalGeneration,
     ResNetConfig,
@@ -29,6 +33,7 @@ from transformers import (
     SiglipConfig,
     SiglipImageProcessorPil,
     SiglipModel,
+    SwinConfig,
     ViTImageProcessorPil,
 )
 
@@ -36,6 +41,7 @@ from evidence import scorers
 from evidence.cards.scorers import ScorerCard
 from evidence.scorers.classifier_card import ClassifierCard
 from tests.evidence.golden import layouts
+from tests.evidence.tiny.repositories import drawn
 
 GOLDEN = Path(layouts.__file__).parent
 CARDS = scorers.read()
@@ -172,6 +178,40 @@ def blip(row_id: str) -> Callable[[Path], ScorerCard]:
     return make
 
 
+def face_itm(folder: Path) -> ScorerCard:
+    """BLIP, and beside it a detector of Grounding DINO's family in the layout of LLMDet's repositories."""
+    folder.mkdir(exist_ok=True)
+    card = blip("blip-l-face")(folder)
+    detector = folder.with_name(f"{folder.name}-detector")
+    detector.mkdir()
+    text = {"vocab_size": layouts.bert_tokenizer(detector, 256), "hidden_size": 32, "intermediate_size": 64}
+    text |= {"num_hidden_layers": 1, "num_attention_heads": 4}
+    swin = SwinConfig(
+        embed_dim=8,
+        depths=[1, 1, 1, 1],
+        num_heads=[1, 2, 2, 4],
+        window_size=4,
+        image_size=64,
+        out_features=["stage2", "stage3", "stage4"],
+    )
+    layers = {f"{side}_{part}": size for side in ("encoder", "decoder")
+              for part, size in (("layers", 2), ("ffn_dim", 64), ("attention_heads", 4))}  # fmt: skip
+    config = MMGroundingDinoConfig(
+        backbone_config=swin,
+        text_config=BertConfig(**text),
+        num_queries=6,
+        d_model=32,
+        num_feature_levels=3,
+        max_text_len=64,
+        decoder_bbox_embed_share=False,
+        decoder_cls_embed_share=False,
+        **layers,
+    )
+    drawn(MMGroundingDinoForObjectDetection(config), seed=3).save_pretrained(detector)
+    GroundingDinoImageProcessorPil(size={"shortest_edge": 64, "longest_edge": 96}).save_pretrained(detector)
+    return card.model_copy(update={"detector": f"local-dir:{detector}", "threshold": 0.001})
+
+
 def aesthetic(folder: Path) -> ScorerCard:
     """The whole of SigLIP, of which half is read, and the head's file with dropout counted among its layers."""
     half = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
@@ -237,6 +277,7 @@ MAKERS: dict[str, Callable[[Path], ScorerCard]] = {
     "clip-l": _clip("clip-l"),
     "blip-l": blip("blip-l"),
     "blip-l-logits": blip("blip-l-logits"),
+    "blip-l-face": face_itm,
     "j-judge": j_judge,
     "aesthetic-v25": aesthetic,
     "image-classifier": classifier,
