@@ -1,6 +1,8 @@
 # Two commands: `make site` and `make test`. Everything lives in .venv; a stamp per tier makes a second call instant.
 PYTHON ?= python3
 BIN := .venv/bin
+# Processes that share the tests, each with a browser and models of its own: 1.5 GB.
+WORKERS ?= 2
 RUNTIME := miniature/shipping/runtime
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 # The wheels that only a CUDA build of torch needs; torch itself asks for them where it has one.
@@ -36,7 +38,7 @@ evidence: .venv/.evidence
 	touch $@
 
 test: .venv/.test browser lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: .venv/.test
 	$(BIN)/ruff check .

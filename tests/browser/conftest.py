@@ -53,12 +53,21 @@ def publication(request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.fixture(scope="session")
-def site(publication: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
+    """`built(publication)`: the folder of its site, built once however often tests change from one to another."""
+    return functools.cache(lambda publication: _build(publication, tmp_path_factory.mktemp("project")))
+
+
+@pytest.fixture(scope="session")
+def site(publication: Path, built: Callable[[Path], Path]) -> Path:
     """The folder of a fresh build of a publication that has all parts: what it lacks is drawn."""
+    return built(publication)
+
+
+def _build(publication: Path, root: Path) -> Path:
     from miniature.shipping import web
     from pages.build import build
 
-    root = tmp_path_factory.mktemp("project")
     for name in ("content", "results", "templates"):
         if (publication / name).is_dir():
             shutil.copytree(publication / name, root / name)
@@ -181,9 +190,11 @@ class _Pages(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture(scope="session")
 def address(site: Path) -> Iterator[str]:
     """The site under a sub-path, as GitHub Pages serves it."""
-    (site.parent / "served").mkdir()
-    (site.parent / "served/project").symlink_to(site)
-    handler = functools.partial(_Pages, directory=str(site.parent / "served"))
+    served = site.parent / "served"
+    served.mkdir(exist_ok=True)
+    (served / "project").unlink(missing_ok=True)
+    (served / "project").symlink_to(site)
+    handler = functools.partial(_Pages, directory=str(served))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/project"

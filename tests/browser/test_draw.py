@@ -49,7 +49,7 @@ def scripts(read: Read) -> Page:
     return page
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**32 - 1), blocks=st.integers(1, 60))
 def test_a_seed_means_the_noise_that_torch_makes_of_it(scripts: Page, seed: int, blocks: int) -> None:
     ours = scripts.evaluate("([seed, count]) => [...noise.gaussian(seed, count)]", [seed, 16 * blocks])
@@ -68,7 +68,7 @@ def test_the_noise_is_packed_as_the_pipeline_packs_it(scripts: Page) -> None:
 KNOWN = st.sampled_from(["penguin", "on", "Beach", "vhs", "out-of-focus", "a", ",", "<unk>", "<pad>", "x_y", "…", "ΑΣ"])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(text=st.one_of(st.text(max_size=60), st.lists(KNOWN, max_size=40).map(" ".join)))
 def test_a_text_becomes_the_tokens_of_the_shipped_tokenizer(scripts: Page, tokenizer: Any, text: str) -> None:
     ours = scripts.evaluate("(text) => words.encode(text, model.vocabulary)", text)

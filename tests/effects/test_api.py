@@ -31,7 +31,7 @@ severities = st.floats(0, 1)
 seeds = st.integers(-(2**70), 2**70)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(picture=pictures, name=st.sampled_from(NAMES), severity=severities, seed=seeds)
 def test_any_picture_keeps_its_shape_and_is_left_alone(picture: Image, name: str, severity: float, seed: int) -> None:
     before = picture.copy()
@@ -44,7 +44,7 @@ def test_any_picture_keeps_its_shape_and_is_left_alone(picture: Image, name: str
         assert np.array_equal(treated[..., 3], picture[..., 3]), "alpha was lost"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(picture=pictures, name=st.sampled_from(NAMES), seed=seeds)
 def test_severity_zero_is_the_picture_bit_for_bit(picture: Image, name: str, seed: int) -> None:
     treated = effects.apply(picture, name, 0, seed)
@@ -52,7 +52,7 @@ def test_severity_zero_is_the_picture_bit_for_bit(picture: Image, name: str, see
     assert effects.measure(name, picture, treated) == 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(picture=pictures, name=st.sampled_from(NAMES), severity=severities, seed=seeds)
 def test_the_same_seed_gives_the_same_bytes(picture: Image, name: str, severity: float, seed: int) -> None:
     first, second = (effects.apply(picture, name, severity, seed) for _ in range(2))

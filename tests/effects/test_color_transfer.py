@@ -17,7 +17,7 @@ colours = sizes.flatmap(lambda size: arrays(np.uint8, (*size, 3)))
 tables = arrays(np.uint8, 256)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(picture=greys | colours, table=tables)
 def test_looking_up_is_indexing(picture: Image, table: Image) -> None:
     before = picture.copy()
@@ -25,7 +25,7 @@ def test_looking_up_is_indexing(picture: Image, table: Image) -> None:
     assert np.array_equal(picture, before), "the input was written to"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(picture=greys | colours, table=arrays(np.uint8, (256, 3)))
 def test_a_table_of_three_columns_has_one_for_each_channel(picture: Image, table: Image) -> None:
     channels = [picture] * 3 if picture.ndim == 2 else list(np.moveaxis(picture, 2, 0))
@@ -48,7 +48,7 @@ def test_windows_and_read_only_pictures_are_looked_up_alike(picture: Image) -> N
     assert color_transfer.look_up(picture, table).flags.writeable
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(picture=colours, table=arrays(np.uint16, 256))
 def test_decoding_is_indexing_in_sixteen_bits(picture: Image, table: color_transfer.Linear) -> None:
     decoded = color_transfer.decode(picture, table)

@@ -164,7 +164,7 @@ def test_mcnemar_is_the_exact_binomial_of_the_discordant_pairs() -> None:
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=4, max_size=40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_auroc_is_the_share_of_won_comparisons_with_ties_as_halves(pairs: list[tuple[bool, int]]) -> None:
     labels, scores = [a for a, _ in pairs], [float(b) for _, b in pairs]
     positives = [s for label, s in zip(labels, scores, strict=True) if label]

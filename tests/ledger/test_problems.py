@@ -41,7 +41,7 @@ def paths(tree: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, 
 
 
 @given(tree=TREES, data=st.data())
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_the_line_of_a_json_value_is_where_changing_it_changes_the_text(tree: Any, data: st.DataObject) -> None:
     """Replaces the value at a path by a mark and looks for the mark's line: it must be the line that was named."""
     path = data.draw(st.sampled_from(paths(tree)))
@@ -63,7 +63,7 @@ def test_a_missing_json_key_is_placed_at_its_nearest_ancestor() -> None:
 
 
 @given(tree=TREES)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_json_that_python_wrote_repeats_no_key(tree: Any) -> None:
     assert repeated_keys(json.dumps(tree)) == []
 

@@ -151,7 +151,7 @@ def test_a_missing_or_binary_file_is_refused_by_name(tmp_path: Path) -> None:
         taxonomy.load(binary, tmp_path)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_a_damaged_file_loads_or_is_refused_but_never_crashes(data: st.DataObject) -> None:
     lines = GOOD.splitlines()

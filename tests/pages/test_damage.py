@@ -35,7 +35,7 @@ def _damaged(content: bytes, at: int, length: int, shard: str | bytes) -> bytes:
     return content[:at] + piece + content[at + length :]
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 @given(st.lists(damage, min_size=1, max_size=3))
 @example([("content/sections/01-first/clean.md", 0, 0, "<script>alert(1)</script>\n\n")])
 @example([("content/sections/02-second/distorted.md", 0, 0, "A word <script>alert(1)</script>\n\n")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,10 @@ def test_links_between_docs_lead_somewhere(page):
 def test_every_command_in_the_docs_exists(page):
     for command in re.findall(r"build\.py ([a-z-]+)", page.read_text(encoding="utf-8")):
         assert CliRunner().invoke(command_line.main, [command, "--help"]).exit_code == 0, command
+
+
+def test_every_folder_of_tests_is_run():
+    """pyproject.toml names them one by one, the long ones first."""
+    tests = DOCS.parent / "tests"
+    named = tomllib.loads((DOCS.parent / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["testpaths"]
+    assert {f"tests/{place.parent.name}" for place in tests.glob("*/test_*.py")} == {*named}

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.problems import InputError
+from pages.output.check import check
 from pages.rendering import notation
 
 CLEAN = "content/sections/02-second/clean.md"
@@ -207,6 +208,20 @@ def test_a_byte_order_mark_is_no_text(small):
     for variant in ("clean", "distorted"):
         page = small.read(f"{variant}/index.html")
         assert ">A heading</a></h3>" in page and "\ufeff" not in page
+
+
+def test_settings_with_a_byte_order_mark_are_still_obeyed_by_the_check(small):
+    """Its allow-list and the address of the site went unread, and numbers that are allowed were refused."""
+    page = (small.root / "content/page.toml").read_text(encoding="utf-8")
+    small.write("content/page.toml", "\ufeff" + page)
+    assert not small.build(force=True).problems
+    assert check(small.root, small.out) == []
+
+
+def test_files_of_the_author_in_any_encoding_are_checked_without_a_traceback(small):
+    small.write("content/files/old.css", "/* caf\xe9 */ p { color: red }".encode("latin-1"))
+    small.write("content/files/old.html", "<p>caf\xe9</p>".encode("latin-1"))
+    assert all("files/old.html" in problem.file for problem in small.build().problems)
 
 
 def test_without_a_distorted_text_both_variants_show_the_clean_one(small):

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ledger.problems import Problem, relative
+from ledger.text import ENCODING
 from pages.cache.store import FileDigests
 from pages.output.check import budgets, evidence, links, prose
 from pages.output.check.built import Built
@@ -60,6 +61,6 @@ def check(
 
 def _settings(root: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads((root / "content/page.toml").read_text(encoding="utf-8"))
+        return tomllib.loads((root / "content/page.toml").read_text(encoding=ENCODING))
     except (OSError, ValueError):
         return {}

@@ -32,7 +32,7 @@ class Built:
         return Problem(f"{self.where}/{address}", self._line(address, needles), "", message)
 
     def _line(self, address: str, needles: tuple[str, ...]) -> int:
-        text = (self.out / address).read_text(encoding="utf-8") if needles else ""
+        text = (self.out / address).read_text(encoding="utf-8", errors="replace") if needles else ""
         places = (text.find(form) for needle in needles for form in (needle, html.escape(needle)))
         at = next((place for place in places if place >= 0), -1)
         return text.count("\n", 0, at) + 1 if at >= 0 else 0
@@ -54,7 +54,7 @@ class Built:
                     yield Problem(place, line, "", f"heading of level {level} follows level {before}")
 
     def _repeated_ids(self, page: str, ids: list[str]) -> Iterator[Problem]:
-        text = (self.out / page).read_text(encoding="utf-8")
+        text = (self.out / page).read_text(encoding="utf-8", errors="replace")
         for name in {name for name in ids if ids.count(name) > 1}:
             found = re.finditer(rf"""\bid=["']?{re.escape(html.escape(name))}["'\s>]""", text)
             first, *more = [text.count("\n", 0, match.start()) + 1 for match in found] or [1]

@@ -82,7 +82,7 @@ class PageFactsCache:
             self.pages[address] = known
         else:
             base = self.base if address == "404.html" else ""
-            facts = read_page(Path(place).read_text(encoding="utf-8"), address, base, self)
+            facts = read_page(Path(place).read_text(encoding="utf-8", errors="replace"), address, base, self)
             self.pages[address] = (digest, _plain(facts))
         return facts
 

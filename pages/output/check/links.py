@@ -39,7 +39,7 @@ def _spellings(page: str, target: str) -> tuple[str, ...]:
 
 def styles(site: Built) -> Iterator[Problem]:
     for name in (name for name in site.files if name.endswith(".css")):
-        text = (site.out / name).read_text(encoding="utf-8")
+        text = (site.out / name).read_text(encoding="utf-8", errors="replace")
         for match in CSS_URL.finditer(text):
             address = match[1] or match[2]
             line = text.count("\n", 0, match.start()) + 1
