@@ -131,15 +131,34 @@ SHARES = {"share", "probability"}  # units that `percent` prints
 
 
 def percent(value: Value) -> str:
-    """A share in per cent, without the sign: whole, halves up, with one decimal where whole would read 0 or 100."""
+    """A share in per cent, without the sign: whole, halves up, with one decimal where whole would read 0 or 100. A
+    difference of shares in percentage points, with one decimal."""
     if value.value is None:
         return show(value)
     exact = Decimal(str(value.value)) * 100
     rounded = exact.quantize(Decimal(1), ROUND_HALF_UP)
-    if abs(rounded) in (0, 100) and exact != rounded:
+    if is_difference(value) or (abs(rounded) in (0, 100) and exact != rounded):
         rounded = exact.quantize(Decimal("0.1"), ROUND_HALF_UP)
     digits = -int(rounded.as_tuple().exponent)
     return show(value.model_copy(update={"value": float(rounded), "digits": digits, "unit": "%"}))
+
+
+def percent_sign(value: Value) -> str:
+    """What stands after `percent(value)`."""
+    return "" if value.value is None else "points" if is_difference(value) else "%"
+
+
+def is_difference(value: Value) -> bool:
+    return value.measure is not None and value.measure.statistic == "contrast"
+
+
+def in_percent(value: Value) -> Value:
+    """A share with its interval in per cent, printed as exactly as before; any other value as it is."""
+    if value.unit not in SHARES or value.value is None:
+        return value
+    ends = value.interval and (100 * value.interval[0], 100 * value.interval[1])
+    scaled = {"value": 100 * value.value, "interval": ends, "digits": max(0, value.digits - 2), "unit": "%"}
+    return value.model_copy(update=scaled)
 
 
 def _scientific(number: float) -> str:

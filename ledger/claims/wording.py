@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from ledger.book import percent, show
+from ledger.book import percent, percent_sign, show
 from ledger.schema import Value
 
 MARK = re.compile(r"\{([a-z0-9][a-z0-9_.-]*)( %)?\}")  # `{value id}`, or `{value id %}` for a share in per cent
@@ -46,7 +46,7 @@ def filled(text: str, values: Mapping[str, Value]) -> str:
 
     def printed(mark: re.Match[str]) -> str:
         value = values[mark[1]]
-        return f"{percent(value)} %" if mark[2] else show(value)
+        return f"{percent(value)} {percent_sign(value)}".strip() if mark[2] else show(value)
 
     return MARK.sub(printed, text)
 

@@ -1,7 +1,8 @@
 """The charts that content/charts.toml declares, drawn from ledger values: a function for each type.
 
-Direct labels, intervals wherever they are known, and a description that carries the numbers. A chart whose values the
-ledger lacks is not drawn. How they are drawn is pages/charts/svg.py.
+Direct labels, intervals wherever they are known, and a description that carries the numbers. Shares are drawn in per
+cent; `domain` and `rules` are declared in the ledger's own unit. A chart whose values the ledger lacks is not drawn.
+How they are drawn is pages/charts/svg.py.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
 
+from ledger.book import SHARES, in_percent
 from pages.charts.svg import Chart, Dot, Line, Point, curves, dots, histograms
 
 if TYPE_CHECKING:
@@ -58,7 +60,14 @@ def _cells(pattern: str, ledger: Ledger) -> Iterator[Cell]:
 
 def _cell(pattern: str, row: Row, column: str, ledger: Ledger) -> Value | None:
     value = ledger.get(f"{pattern.partition('.')[0]}.{row.id}.{column}")
-    return None if value is None or value.value is None else value
+    return None if value is None or value.value is None else in_percent(value)
+
+
+def _scale(pattern: str, ledger: Ledger) -> float:
+    """What a number of charts.toml is multiplied by to be drawn among the values of a pattern."""
+    table = pattern.partition(".")[0]
+    cells = (ledger.get(f"{table}.{row.id}.{column.id}") for row, column in names(pattern, ledger))
+    return 100.0 if any(cell and cell.unit in SHARES for cell in cells) else 1.0
 
 
 def _beside(pattern: str | None, row: Row, ledger: Ledger) -> Value | None:
@@ -80,8 +89,10 @@ def _rows(name: str, spec: ChartSpec, ledger: Ledger, highlight: Sequence[str]) 
     if not lines:
         return None
     lines = _ordered(lines, spec.order)
-    rules = [(rule.at, rule.label) for rule in spec.rules]
-    return dots(name, spec.title, spec.description, lines, spec.axis, spec.domain, rules, spec.heads)
+    scale = _scale(spec.values, ledger)
+    domain = (scale * spec.domain[0], scale * spec.domain[1]) if spec.domain else None
+    rules = [(scale * rule.at, rule.label) for rule in spec.rules]
+    return dots(name, spec.title, spec.description, lines, spec.axis, domain, rules, spec.heads)
 
 
 def _dots(spec: ChartSpec, cell: Cell, kind: str, ledger: Ledger) -> tuple[Dot, ...]:
@@ -125,7 +136,8 @@ def _curves(name: str, spec: ChartSpec, ledger: Ledger, highlight: Sequence[str]
         x = across.value if across else None if spec.across else _first(cell.row.label)
         if x is not None:
             series.setdefault(cell.row.group, []).append(Point(x, cell.number, cell.value.interval))
-    return curves(name, spec.title, spec.description, series, (spec.axis, spec.up)) if series else None
+    upright = (0.0, 100.0) if _scale(spec.values, ledger) == 100 else None
+    return curves(name, spec.title, spec.description, series, (spec.axis, spec.up), upright) if series else None
 
 
 def _histograms(name: str, spec: ChartSpec, ledger: Ledger, highlight: Sequence[str]) -> Chart | None:

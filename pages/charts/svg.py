@@ -117,15 +117,23 @@ def _said(dot: Dot) -> str:
 
 
 def curves(
-    name: str, title: str, description: str, series: Mapping[str, Sequence[Point]], units: tuple[str, str]
+    name: str,
+    title: str,
+    description: str,
+    series: Mapping[str, Sequence[Point]],
+    units: tuple[str, str],
+    upright: tuple[float, float] | None = None,
 ) -> Chart:
-    """One line a series over a common plane of shares, named where there is room beside it."""
+    """One line a series on a common plane, named where there is room beside it; `upright`: ends of the upright axis."""
 
     def said(line: Sequence[Point]) -> str:
         return ", ".join(f"{_plain(point.y)} at {_plain(point.x)}" for point in line)
 
     data = [f"{name}: {said(line)}" for name, line in series.items()]
-    return _chart(name, title, description, data, partial(_curves, series=series, units=units))
+    ends = [end for line in series.values() for point in line for end in (point.y, *(point.interval or ()))]
+    return _chart(
+        name, title, description, data, partial(_curves, series=series, units=units, upright=upright or _domain(ends))
+    )
 
 
 def histograms(
@@ -138,7 +146,7 @@ def histograms(
 ) -> Chart:
     """One histogram a row on a common axis; `edges` are the bins' lower ends."""
     data = [
-        f"{label}: most in the bin from {_plain(edges[shares.index(max(shares))])}, {_plain(max(shares))}"
+        f"{label}: most in the bin from {_plain(edges[shares.index(max(shares))])}, {_plain(max(shares))} %"
         for label, shares in strips
     ]
     return _chart(name, title, description, data, partial(_histograms, strips=strips, edges=edges, unit=unit))
@@ -232,21 +240,28 @@ def _figure(sheet: ChartLayout, line: Line, dot: Dot, y: float, scale: Scale) ->
 # -- curves ------------------------------------------------------------------------------------------------------------
 
 
-def _curves(sheet: ChartLayout, series: Mapping[str, Sequence[Point]], units: tuple[str, str]) -> Drawn:
+def _curves(
+    sheet: ChartLayout,
+    series: Mapping[str, Sequence[Point]],
+    units: tuple[str, str],
+    upright: tuple[float, float],
+) -> Drawn:
     left, right = (34, 12) if sheet.above else (70, 170)
     low, high = _domain([point.x for line in series.values() for point in line])
     scale = sheet.scale(low, high, left, right)
     top, bottom = 20.0, 250.0 if sheet.above else 300.0
     height = round(bottom + 50)
 
+    floor, ceiling = upright
+
     def rise(value: float) -> float:
-        return bottom - min(max(value, 0.0), 1.0) * (bottom - top)
+        return bottom - (min(max(value, floor), ceiling) - floor) / (ceiling - floor) * (bottom - top)
 
     body = [_tick(at, scale, bottom + 10) for at in _ticks(low, high, sheet.ticks)]
     body += [
         f'<line class="grid" x1="{left}" x2="{sheet.width - right}" y1="{rise(at):.1f}" y2="{rise(at):.1f}"/>'
-        f'<text class="tick" x="{left - 8}" y="{rise(at) + 4:.1f}" text-anchor="end">{at:g}</text>'
-        for at in (0.0, 0.25, 0.5, 0.75, 1.0)
+        f'<text class="tick" x="{left - 8}" y="{rise(at) + 4:.1f}" text-anchor="end">{_plain(at)}</text>'
+        for at in _ticks(floor, ceiling, 5)
     ]
     drawn = {name: [(scale(point.x), rise(point.y)) for point in line] for name, line in series.items()}
     taken = [place for line in drawn.values() for place in _along(line)]

@@ -32,8 +32,8 @@ numbers, data/values.html) and `group`, `entries` [(id, value)] (the pages of th
 Authors' functions - each renders templates/parts/NAME.html, or templates/VARIANT/parts/NAME.html where that exists -
 also work in templates. Inside a part their arguments are variables, and `section` is the section being rendered:
 
-  value(id)                    id, value, text, sign    inline; `sign` is " %" after a percentage
-  percent(id)                  the same in part "value": a share in per cent
+  value(id)                    id, value, text, sign    inline; `sign` is " %" after a percentage, or " points"
+  percent(id)                  the same in part "value": a share in per cent, a difference of shares in points
   link(key)                    no part: the address
   table(id, columns=None)      id, table, columns, rows, pending, best (tables.py)
   chart(id)                    id, chart (title, description, svg, narrow), layout, tables     nothing without values
@@ -61,7 +61,7 @@ from typing import TYPE_CHECKING, Any, Protocol, get_args
 from markupsafe import Markup, escape
 
 import ledger
-from ledger.book import SHARES
+from ledger.book import SHARES, percent_sign
 from ledger.problems import did_you_mean
 from ledger.schema import Weight
 from pages.cache.recording import Read, Recall, Record, RecordingLedger, digest
@@ -235,13 +235,14 @@ class TemplateContext:
         except KeyError as error:
             self.wrong(str(error))
             return Markup("?")
-        in_percent = printed is ledger.percent
-        if in_percent and value.unit not in SHARES:
+        as_share = printed is ledger.percent
+        if as_share and value.unit not in SHARES:
             self.wrong(f"value '{name}' is no share but has the unit '{value.unit}': use value('{name}')")
-        place = (self.at.value_url(name), self.at.variant, name, str(in_percent))
+        place = (self.at.value_url(name), self.at.variant, name, str(as_share))
         if place not in self.services.numbers:  # this part sees what its key names, nothing else
             names = {"id": name, "value": value, "text": printed(value), "value_url": self.at.value_url}
-            names["sign"] = " %" if (in_percent or value.unit == "%") and value.value is not None else ""
+            sign = percent_sign(value) if as_share else "%" if value.unit == "%" and value.value is not None else ""
+            names["sign"] = f" {sign}" if sign else ""
             names |= {"show": ledger.show, "variant": self.at.variant, "page": self.site.page}
             self.services.numbers[place] = Markup(
                 self.services.render(self.record, ["parts/value.html"], names).strip()

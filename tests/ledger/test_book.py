@@ -53,6 +53,13 @@ def test_a_share_is_printed_in_whole_per_cent_that_never_pass_for_all_or_none(va
     assert book.percent(Value.model_validate(number(value, unit="share"))) == printed
 
 
+def test_a_difference_of_shares_is_printed_in_points_with_one_decimal() -> None:
+    """A difference of one half of a point, in whole per cent, would read as one, and "%" as a ratio."""
+    measure = {"rows": "rows/a.csv.gz", "statistic": "contrast", "of": {"way": "asked"}, "beside": {"way": "asked"}}
+    value = Value.model_validate(number(-0.005, unit="share") | {"rows": "rows/a.csv.gz", "measure": measure})
+    assert (book.percent(value), book.percent_sign(value)) == ("−0.5", "points")
+
+
 def small(project: Project) -> ledger.Ledger:
     table = {
         "title": "Models",

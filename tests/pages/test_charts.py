@@ -274,3 +274,39 @@ def test_a_chart_that_cannot_be_drawn_is_refused_at_its_line(small, old, new, sa
     )
     (problem,) = [str(one) for one in caught.value.problems]
     assert problem.startswith(("content/charts.toml:1 ", f"content/charts.toml:{line} ")) and said in problem
+
+
+def test_shares_are_drawn_in_per_cent_and_their_domain_and_rules_with_them():
+    """ "0.381 of the pairs" is what a machine says."""
+    cells = {
+        f"a.{name}": _value(number, ends).model_copy(update={"unit": "share", "digits": 3})
+        for name, number, ends in (("accuracy", 0.381, (0.3, 0.5)), ("other", 0.1, None))
+    }
+    ledger = _ledger("scorers", {"accuracy": "acc", "other": "o"}, [Row(id="a", label="A")], cells)
+    drawing = str(_draw("dots", ledger).svg)
+    assert re.findall('<text class="(?:figure|tick)"[^>]*>([^<]*)<', drawing) == [
+        "0",
+        "20",
+        "40",
+        "60",
+        "80",
+        "100",
+        "38.1",
+    ]
+    half = re.search('<line class="rule" x1="([^"]*)"', drawing)[1]
+    low, high = (re.search(f'<text class="tick" x="([^"]*)"[^>]*>{end}<', drawing)[1] for end in ("0", "100"))
+    assert float(half) == (float(low) + float(high)) / 2
+    curves = _ledger(
+        "steps",
+        {"share": "s", "cost": "c"},
+        CURVES.tables["steps"].rows,
+        {name.partition(".")[2]: one.model_copy(update={"unit": "share"}) for name, one in CURVES.values.items()},
+    )
+    assert re.findall('text-anchor="end">(\\d+)<', str(_draw("curves", curves).svg)) == [
+        "0",
+        "20",
+        "40",
+        "60",
+        "80",
+        "100",
+    ]
