@@ -104,7 +104,7 @@ def sickly_cast(image: Image, severity: float, rng: np.random.Generator) -> Imag
 
 
 @treatment(
-    label="Color inconsistency",
+    label="Colour inconsistency",
     metric=measures.colour_unevenness,
     metric_label="spread of the local colour shift over the picture, code values",
     source="White balance as a field: two lamps of different temperature, rolling flicker, coarse steps between.",

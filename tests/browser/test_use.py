@@ -220,12 +220,12 @@ def test_verdicts_on_the_wall_are_letters_that_paper_and_forced_colours_keep(vis
 
 
 @BOTH
-def test_the_first_screen_shows_the_claim_and_on_the_clean_page_the_slider(visit: Any, variant: str) -> None:
+def test_the_first_screen_shows_the_claim_and_the_slider(visit: Any, variant: str) -> None:
     for width, height in ((1280, 800), (390, 844)):
         page = visit(f"{variant}/index.html", viewport={"width": width, "height": height})
         bottom = "one => one.getBoundingClientRect().bottom"
         assert page.locator(".thesis").evaluate(bottom) < height
-        if variant == "clean" and page.locator(".opening .knob").count():
+        if page.locator(".opening .knob").count():
             assert page.locator(".opening .knob input[type=range]").evaluate(bottom) < height
             assert page.locator(".opening .knob-meanings").evaluate(bottom) < height
 

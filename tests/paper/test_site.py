@@ -86,3 +86,12 @@ def test_the_hung_page_is_sound_and_shows_every_picture(hung):
     for variant in ("clean", "distorted"):
         shown = [page.read_text(encoding="utf-8") for page in (site / variant / "exhibit").glob("*.html")]
         assert not [page for page in shown if "Picture not in this copy" in page]
+
+
+@pytest.mark.parametrize("variant", ["clean", "distorted"])
+def test_words_that_are_ours_have_typographic_apostrophes(hung, variant):
+    """Titles, labels, credits and captions; what others wrote, the prompts, stays as it was."""
+    page = (hung[0] / variant / "index.html").read_text(encoding="utf-8")
+    page = re.sub(r"<(script|pre|code|blockquote)\b.*?</\1>|<!--.*?-->", "", page, flags=re.DOTALL)
+    texts = [html.unescape(text) for text in re.sub(r"<[^>]*>", "\n", page).splitlines()]
+    assert [text for text in texts if re.search(r"\w'\w|s' ", text)] == []
