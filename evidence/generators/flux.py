@@ -57,17 +57,21 @@ class Flux(StagedLocal):
 
     def _embed(self, prompt: str, negative: str) -> dict[str, Tensor]:
         window = super()._window(negative)
-        if rule(self.settings) and negative:
-            return self._steered(prompt, negative, self._window(negative))
+        steered = rule(self.settings) if negative else None
+        if steered and self.settings["method"] == "vsf":
+            return self._shared(prompt, negative, self._window(negative))
         embeds, pooled = self._read(prompt, window)
         embedded = {"prompt_embeds": embeds, "pooled_prompt_embeds": pooled}
+        if steered:
+            against, away = self._read(negative, window)
+            return embedded | {"unwanted_embeds": against, "unwanted_pooled": away}
         if float(self.settings["true_cfg_scale"] or 1) > 1:
             against, away = self._read(negative, window)
             embedded |= {"negative_prompt_embeds": against, "negative_pooled_prompt_embeds": away}
         return embedded
 
-    def _steered(self, prompt: str, negative: str, room: int) -> dict[str, Tensor]:
-        """Positive and negative tokens in one sequence; under VSF they fill the window together, as in the published
+    def _shared(self, prompt: str, negative: str, room: int) -> dict[str, Tensor]:
+        """VSF: positive and negative tokens in one sequence, which fill the window together, as in the published
         sibling scripts."""
         tokens = len(self._tokens(negative))
         if room < 1:

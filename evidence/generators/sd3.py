@@ -48,18 +48,28 @@ class Sd3(StagedLocal):
         if self._guided:
             return embedded | {"negative_prompt_embeds": against, "negative_pooled_prompt_embeds": away}
         if rule(self.settings) and negative:
-            unpadded = self._unpadded(negative)
-            embedded["prompt_embeds"] = torch.cat([embeds, unpadded], 1)
-            embedded["negative_tokens"] = torch.tensor([[unpadded.shape[1]]])
+            apart = self._unpadded(negative) if self.settings["method"] == "vsf" else self._read(negative)
+            embedded["prompt_embeds"] = torch.cat([embeds, apart], 1)
+            embedded["negative_tokens"] = torch.tensor([[apart.shape[1]]])
         return embedded
 
     def _unpadded(self, text: str) -> Tensor:
         """Embeddings of the tokens of `text` alone: CLIP's, then T5's, whose encoder would read its own padding."""
         read, by_t5 = (len(tokenizer(text).input_ids) for tokenizer in (self.pipe.tokenizer, self.pipe.tokenizer_3))
-        embeds, *_ = self.pipe.encode_prompt(
-            text, text, text, device=self.device, do_classifier_free_guidance=False, max_sequence_length=by_t5
-        )
+        embeds = self._read(text, by_t5)
         return torch.cat([embeds[:, : min(read, 77)], embeds[:, 77:]], 1)
+
+    def _read(self, text: str, window: int = 0) -> Tensor:
+        """Embeddings of CLIP's 77 tokens and of T5's window (1, tokens, width)."""
+        embeds, *_ = self.pipe.encode_prompt(
+            text,
+            text,
+            text,
+            device=self.device,
+            do_classifier_free_guidance=False,
+            max_sequence_length=window or self.settings["max_sequence_length"],
+        )
+        return embeds  # type: ignore[no-any-return]
 
     def _sample(self, requests: list[Request], embedded: dict[str, Tensor]) -> Tensor:
         with steered(self.pipe.transformer, self.settings, embedded):

@@ -11,10 +11,7 @@ from ledger.measures import measured
 from ledger.rows import Rows
 from ledger.schema import Column, Document, Measure, Row, Selection, Source, Table, Value
 
-UNLIKE_NAG = (
-    "not the released NAG: negative tokens are modulated by the positive pooled embedding and not padded, and the norm "
-    "is L1 as in its README, where its FLUX code has L2"
-)
+UNLIKE_NAG = "not the released NAG: its norm is L1, as in its publication, where its FLUX code has L2"
 _INTERVALS = {
     "share": "wilson", "wins": "wilson", "accuracy": "wilson", "mean": "bootstrap", "contrast": "bootstrap",
 }  # fmt: skip

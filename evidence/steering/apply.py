@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from evidence.registry import Setting
+from evidence.steering.doubled import doubled
 from evidence.steering.nag import NormalizedAttentionGuidance
 from evidence.steering.streams import Rule, Tokens, installed
 from evidence.steering.vsf import ValueSignFlip
@@ -27,9 +28,13 @@ def rule(settings: Mapping[str, Setting]) -> Rule | None:
 def steered(
     transformer: Any, settings: Mapping[str, Setting], embedded: dict[str, Tensor]
 ) -> AbstractContextManager[None]:
-    """Runs the transformer under the rule of the settings. Takes `negative_tokens` (batch, 1) out of `embedded`: how
-    many of the last text tokens are negative; where it is absent, the plain pipeline runs."""
+    """Runs the transformer under the rule of the settings. Takes out of `embedded` either `negative_tokens` (batch, 1),
+    how many of the last text tokens are negative, or `unwanted_embeds` and `unwanted_pooled`, the embeddings of
+    negative prompts; where there is neither, the plain pipeline runs."""
     wanted, counts = rule(settings), embedded.pop("negative_tokens", None)
+    unwanted, pooled = embedded.pop("unwanted_embeds", None), embedded.pop("unwanted_pooled", None)
+    if isinstance(wanted, NormalizedAttentionGuidance) and unwanted is not None and pooled is not None:
+        return doubled(transformer, wanted, unwanted, pooled)
     if wanted is None or counts is None:
         return nullcontext()
     negative = int(counts[0, 0])

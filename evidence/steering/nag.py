@@ -5,7 +5,9 @@ times the L1 norm of the first, and blended with it:
 
     Z = scale · Z+ - (scale - 1) · Z-;   Z' = Z · min(|Z| / |Z+|, tau) / (|Z| / |Z+|);   alpha · Z' + (1 - alpha) · Z+
 
-`scale` 1 is the plain pipeline. Streams are those of evidence.steering.streams; norms run over all heads of a token.
+`scale` 1 is the plain pipeline. Norms run over all heads of a token. On FLUX the two texts are halves of a batch
+(evidence.steering.doubled); on Stable Diffusion 3, whose authors' release modulates both alike, they are streams of one
+sequence (evidence.steering.streams).
 """
 
 from __future__ import annotations

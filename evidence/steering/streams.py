@@ -10,7 +10,7 @@ Processors are put in for one sampling and taken out again; without negative tok
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -75,24 +75,33 @@ class FluxStreams:
         attention_mask: Tensor | None = None,
         image_rotary_emb: Any = None,
     ) -> Tensor | tuple[Tensor, Tensor]:
-        from diffusers.models.embeddings import apply_rotary_emb
-        from diffusers.models.transformers.transformer_flux import _get_qkv_projections
-
-        projected = _get_qkv_projections(attn, hidden_states, encoder_hidden_states)
-        query, key, value = (part.unflatten(-1, (-1, attn.head_dim)) for part in projected[:3])
-        query, key = attn.norm_q(query), attn.norm_k(key)
-        if encoder_hidden_states is not None:
-            to_read, to_match, to_say = (part.unflatten(-1, (-1, attn.head_dim)) for part in projected[3:])
-            query = torch.cat([attn.norm_added_q(to_read), query], 1)
-            key = torch.cat([attn.norm_added_k(to_match), key], 1)
-            value = torch.cat([to_say, value], 1)
-        query, key = (apply_rotary_emb(part, image_rotary_emb, sequence_dim=1) for part in (query, key))
-        whole = Stream(query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2))
+        whole = Stream(*flux_projections(attn, hidden_states, encoder_hidden_states, image_rotary_emb))
         text, end = self.tokens.positive, self.tokens.positive + self.tokens.negative
         image, positive, negative = streams(whole.part(end), whole.part(0, text), whole.part(text, end), self.rule)
         if encoder_hidden_states is None:
             return torch.cat([positive, negative, image], 1)
         return attn.to_out[1](attn.to_out[0](image)), attn.to_add_out(torch.cat([positive, negative], 1))
+
+
+def flux_projections(attn: Any, image: Tensor, text: Tensor | None, rotary: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, keys and values, each (batch, heads, tokens, head width), of [text, image]; in single blocks, where
+    `text` is None, `image` holds both. A picture that is there once is read by every text of a batch."""
+    from diffusers.models.embeddings import apply_rotary_emb
+    from diffusers.models.transformers.transformer_flux import _get_qkv_projections
+
+    projected = [
+        part.unflatten(-1, (-1, attn.head_dim)) for part in _get_qkv_projections(attn, image, text) if part is not None
+    ]
+    query, key, value = attn.norm_q(projected[0]), attn.norm_k(projected[1]), projected[2]
+    if text is not None:
+        added = attn.norm_added_q(projected[3]), attn.norm_added_k(projected[4]), projected[5]
+        times = len(text) // len(image)
+        query, key, value = (
+            torch.cat([said, seen.repeat(times, 1, 1, 1)], 1)
+            for said, seen in zip(added, (query, key, value), strict=True)
+        )
+    query, key = (apply_rotary_emb(part, rotary, sequence_dim=1) for part in (query, key))
+    return query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
 
 
 class JointStreams:
@@ -124,14 +133,19 @@ def _project(attn: Any, states: Tensor, to_q: Any, to_k: Any, to_v: Any, norm_q:
     return Stream(norm_q(query) if norm_q else query, norm_k(key) if norm_k else key, value)
 
 
-@contextmanager
-def installed(transformer: Any, rule: Rule, tokens: Tokens) -> Iterator[None]:
-    """All attention layers that see text run under `rule` inside the block; the stock processors return after it."""
-    stock = {name: part.processor for name, part in _text_attention(transformer)}
+def installed(transformer: Any, rule: Rule, tokens: Tokens) -> AbstractContextManager[None]:
+    """All attention layers that see text run under `rule` inside the block."""
     kind = FluxStreams if type(transformer).__name__.startswith("Flux") else JointStreams
+    return replaced(transformer, kind(rule, tokens))
+
+
+@contextmanager
+def replaced(transformer: Any, processor: Any) -> Iterator[None]:
+    """All attention layers that see text run in `processor` inside the block; the stock ones return after it."""
+    stock = {name: part.processor for name, part in _text_attention(transformer)}
     try:
         for _, part in _text_attention(transformer):
-            part.processor = kind(rule, tokens)
+            part.processor = processor
         yield
     finally:
         for name, part in _text_attention(transformer):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -86,6 +88,73 @@ def test_half_precision_does_not_overflow_in_the_norm() -> None:
 def test_dead_tokens_stay_finite() -> None:
     nothing = torch.zeros(1, 3, 8)
     assert torch.isfinite(NormalizedAttentionGuidance(10.0).guide(nothing, nothing)).all()
+
+
+@pytest.fixture(scope="module")
+def flux(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder = repositories.flux(tmp_path_factory.mktemp("flux"))
+    return generators.load(card("flux", folder, method="nag", nag_scale=6.0, max_sequence_length=24))
+
+
+def outputs(pipe: Any, names: list[str], act: Callable[[], object]) -> dict[str, Any]:
+    """What modules of the transformer give at their first call."""
+    seen: dict[str, Any] = {}
+
+    def keep(name: str) -> Any:
+        return lambda module, args, made: seen.setdefault(name, made)
+
+    hooks = [pipe.transformer.get_submodule(name).register_forward_hook(keep(name)) for name in names]
+    act()
+    for hook in hooks:
+        hook.remove()
+    return seen
+
+
+def test_a_negative_prompt_is_read_as_a_prompt_would_be(flux: Any) -> None:
+    """Padded to the window and modulated by its own pooled embedding, as the authors' pipeline does: the first layer
+    gets for it what it gets where it is the prompt."""
+    layers = ["time_text_embed", "transformer_blocks.0.norm1_context", "transformer_blocks.0"]
+    both = outputs(flux.pipe, layers, lambda: flux.generate([Request("a dim pond", 9, "sharp")]))
+    alone = outputs(flux.pipe, layers, lambda: flux.generate([Request("sharp", 9)]))
+    assert torch.allclose(both[layers[0]][1:], alone[layers[0]], atol=1e-5)
+    for ours, stock in zip(both[layers[1]], alone[layers[1]], strict=True):
+        assert torch.allclose(ours[1:], stock, atol=1e-5)
+    text, image = both["transformer_blocks.0"]
+    assert text.shape == (2, 24, 32) and len(image) == 1, "one picture in the double blocks"
+
+
+def test_guided_attention_outputs_are_those_of_the_formula(flux: Any) -> None:
+    """In the first block, from what the stock layer gives the picture under prompt and negative prompt."""
+    attention = flux.pipe.transformer.transformer_blocks[0].attn
+    asked: list[Any] = []
+    given: list[torch.Tensor] = []
+    hooks = [
+        attention.register_forward_pre_hook(lambda module, args, told: asked.append(told), with_kwargs=True),
+        attention.to_out[0].register_forward_pre_hook(lambda module, args: given.append(args[0])),
+    ]
+    flux.generate([Request("a dim pond", 9, "sharp")])
+    guided, told = given[0], asked[0]
+    given.clear()
+    with torch.inference_mode():
+        for text in told["encoder_hidden_states"].split(1):
+            attention(**told | {"encoder_hidden_states": text})
+    for hook in hooks:
+        hook.remove()
+    assert torch.allclose(guided, NormalizedAttentionGuidance(6.0).guide(*given), atol=1e-5)
+
+
+def test_a_negative_prompt_that_is_the_prompt_leaves_the_picture_alone(flux: Any) -> None:
+    pictures = [np.asarray(flux.generate([Request("a pond", 9, n)])[0], int) for n in ("", "a pond", "sharp")]
+    assert np.abs(pictures[0] - pictures[1]).max() <= 1 < np.abs(pictures[0] - pictures[2]).max()
+
+
+def test_sd3_reads_a_negative_prompt_in_a_window_of_its_own(tmp_path: Path) -> None:
+    folder = repositories.sd3(tmp_path / "sd3")
+    ours: Any = generators.load(card("sd3", folder, method="nag", nag_scale=4.0, guidance=0.0, max_sequence_length=24))
+    received: list[Any] = []
+    ours.pipe.transformer.register_forward_pre_hook(lambda m, a, given: received.append(given), with_kwargs=True)
+    ours.generate([Request("a dim pond", 9, "sharp")])
+    assert received[0]["encoder_hidden_states"].shape[1] == 2 * (77 + 24)
 
 
 @pytest.mark.parametrize("adapter", ["flux", "sd3"])
