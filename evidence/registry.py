@@ -14,7 +14,7 @@ import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -29,6 +29,7 @@ class Settings(BaseModel):
     """What an adapter of a generator reads, with types, bounds and defaults; a field without a default must be set."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    takes_pictures: ClassVar[bool] = False  # whether the pipeline can start from a picture
 
     def misuse(self, distilled: bool) -> Iterator[tuple[str, str]]:
         """Settings that would be ignored or do what nobody wants, each with the reason. `distilled`: the card says that

@@ -26,7 +26,7 @@ from torch import Tensor
 from evidence.cards.models import ModelCard
 from evidence.generators.refuse import reason_to_refuse
 from evidence.interfaces import GenerationFailed, Request
-from evidence.registry import Setting
+from evidence.registry import GENERATORS, Setting
 from evidence.weights import Unavailable, fetch
 from ledger.schema import Recipe
 
@@ -44,7 +44,6 @@ class Local(ABC):
     always: ClassVar[Mapping[str, Setting]] = {}
     options: ClassVar[Mapping[str, Any]] = {}
     denoiser: ClassVar[str] = "transformer"
-    takes_images: ClassVar[bool] = False
 
     def __init__(self, card: ModelCard, settings: dict[str, Setting], device: str) -> None:
         self.card, self.device = card, device
@@ -155,7 +154,7 @@ class Local(ABC):
 
     def _check(self, request: Request) -> None:
         """Refuses what the pipeline would ignore without a word."""
-        if request.image is not None and not self.takes_images:
+        if request.image is not None and not GENERATORS[self.card.adapter].settings.takes_pictures:
             raise GenerationFailed(f"{self.card.label} takes no picture as input")
         if request.negative_prompt and not self._reads_negative():
             raise GenerationFailed(f"{self.card.label} would ignore the negative prompt under these settings")
@@ -200,6 +199,7 @@ class StagedLocal(Local):
     """A pipeline that takes embeddings: `generate(r)` is `decode(denoise(r))`, to the byte."""
 
     encoders: ClassVar[tuple[str, ...]]
+    image_to_image: ClassVar[str] = ""  # its class in diffusers, where it is not `pipeline` itself
 
     def _arrange(self, settings: dict[str, Setting]) -> None:
         super()._arrange(settings)
@@ -244,13 +244,34 @@ class StagedLocal(Local):
         """Named arguments of the pipeline, with a batch axis of 1."""
 
     def _sample(self, requests: list[Request], embedded: dict[str, Tensor]) -> Tensor:
-        return self._latents(self.pipe, requests, embedded)
+        return self._latents(requests, embedded)
 
-    def _latents(self, pipe: Any, requests: list[Request], embedded: dict[str, Tensor], **more: Any) -> Tensor:
-        """What a pipeline makes of embeddings; `more` is what only some are told."""
-        told = self._told(requests) | {"guidance_scale": self.settings.get("guidance")} | more
+    def _latents(self, requests: list[Request], embedded: dict[str, Any], **more: Any) -> Tensor:
+        """What the pipeline makes of embeddings, and of pictures where it starts from some; `more` is what only some
+        are told."""
+        pipe, told = self.pipe, self._told(requests) | {"guidance_scale": self.settings.get("guidance")} | more
+        if images := [request.image.convert("RGB") for request in requests if request.image]:
+            pipe, told = self._editor(), self._from_pictures(told, images)
         made = pipe(**embedded, **told, output_type="latent", return_dict=False)
         return made[0]  # type: ignore[no-any-return]
+
+    def _editor(self) -> Any:
+        """The pipeline of image-to-image, on the same weights."""
+        if not self.image_to_image:
+            return self.pipe
+        pipe = getattr(diffusers, self.image_to_image)(**self._components(), **self.options)
+        pipe.set_progress_bar_config(disable=True)
+        return pipe
+
+    def _components(self) -> dict[str, Any]:
+        return dict(self.pipe.components)
+
+    def _from_pictures(self, told: dict[str, Any], images: list[Image]) -> dict[str, Any]:
+        """What image-to-image is told; a pipeline without a strength takes pictures of any size as references."""
+        if "strength" not in self.settings:
+            return told | {"image": images}
+        resize, size = self.pipe.image_processor.resize, (told["height"], told["width"])
+        return told | {"image": [resize(image, *size) for image in images], "strength": self.settings["strength"]}
 
     def _pictures(self, latents: Tensor) -> list[Image]:
         vae = self.pipe.vae

@@ -23,7 +23,7 @@ from evidence.weights import Unavailable
 class Flux(StagedLocal):
     pipeline: ClassVar[str] = "FluxPipeline"
     encoders: ClassVar[tuple[str, ...]] = ("text_encoder", "text_encoder_2")
-    takes_images: ClassVar[bool] = True
+    image_to_image: ClassVar[str] = "FluxImg2ImgPipeline"
 
     def _swapped(self, folder: Path, dtype: torch.dtype) -> Any:
         """The transformer of one file; its names and shapes must be those of the base's configuration."""
@@ -90,18 +90,10 @@ class Flux(StagedLocal):
         return embeds, pooled
 
     def _sample(self, requests: list[Request], embedded: dict[str, Tensor]) -> Tensor:
-        pipe, more = self.pipe, dict[str, Any](true_cfg_scale=self.settings["true_cfg_scale"])
-        if images := [request.image.convert("RGB") for request in requests if request.image]:
-            pipe, more = self._img2img(), more | {"image": images, "strength": self.settings["strength"]}
         with steered(self.pipe.transformer, self.settings, embedded):
-            return self._latents(pipe, requests, embedded, **more)
+            return self._latents(requests, embedded, true_cfg_scale=self.settings["true_cfg_scale"])
 
     def _pictures(self, latents: Tensor) -> list[Image]:
         pipe = self.pipe
         unpacked = pipe._unpack_latents(latents, self.settings["height"], self.settings["width"], pipe.vae_scale_factor)
         return super()._pictures(unpacked)
-
-    def _img2img(self) -> Any:
-        pipe = diffusers.FluxImg2ImgPipeline(**self.pipe.components)
-        pipe.set_progress_bar_config(disable=True)
-        return pipe

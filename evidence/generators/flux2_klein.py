@@ -1,15 +1,18 @@
 """FLUX.2 Klein: its own class, not that of FLUX.2. Its first positional argument is a picture, so all are named.
 
-It has no negative prompt, and the distilled repository does not read a guidance scale.
+That picture is a reference: an edit redraws it, without a strength. It has no negative prompt, and the distilled
+repository does not read a guidance scale.
 """
 
 from __future__ import annotations
 
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from evidence.generators.diffusers_base import StagedLocal
+from evidence.interfaces import Request
 
 
 class Flux2Klein(StagedLocal):
@@ -34,6 +37,13 @@ class Flux2Klein(StagedLocal):
             text, device=self.device, max_sequence_length=window, text_encoder_out_layers=self.layers
         )
         return embeds  # type: ignore[no-any-return]
+
+    def _sample(self, requests: list[Request], embedded: dict[str, Tensor]) -> Tensor:
+        """Pictures that start from one are sampled one at a time: all pictures of a call are references for each."""
+        if not any(request.image for request in requests):
+            return self._latents(requests, embedded)
+        each = ({name: part[at : at + 1] for name, part in embedded.items()} for at in range(len(requests)))
+        return torch.cat([self._latents([request], own) for request, own in zip(requests, each, strict=True)])
 
     def _unscaled(self, latents: Tensor) -> Tensor:
         return latents  # the pipeline did it

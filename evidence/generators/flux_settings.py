@@ -4,17 +4,16 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from evidence.generators.sampling import Steered
+from evidence.generators.sampling import Redrawn, Steered
 from evidence.registry import generator
 
 
 @generator("flux", "evidence.generators.flux:Flux", second_branch="true_cfg_scale")
-class FluxSettings(Steered):
+class FluxSettings(Steered, Redrawn):
     true_cfg_scale: float = Field(default=1.0, ge=1)
     negative_prompt: str = ""
     pooled_scale: float = Field(default=1.0, ge=1)  # of the pooled embedding under VSF
     max_sequence_length: int = Field(default=512, ge=1)
-    strength: float = Field(default=0.5, gt=0, le=1)  # of image-to-image
 
     def misuse(self, distilled: bool) -> Iterator[tuple[str, str]]:
         yield from self.beside("true_cfg_scale")

@@ -14,6 +14,7 @@ from evidence.registry import Setting
 
 class QwenImage(StagedLocal):
     pipeline: ClassVar[str] = "QwenImagePipeline"
+    image_to_image: ClassVar[str] = "QwenImageImg2ImgPipeline"
     encoders: ClassVar[tuple[str, ...]] = ("text_encoder",)
     always: ClassVar[dict[str, Setting]] = {"batch": 1}  # texts are as long as their prompts
 
@@ -31,7 +32,7 @@ class QwenImage(StagedLocal):
         return embeds  # type: ignore[no-any-return]
 
     def _sample(self, requests: list[Request], embedded: dict[str, Tensor]) -> Tensor:
-        return self._latents(self.pipe, requests, embedded, true_cfg_scale=self.settings["true_cfg_scale"])
+        return self._latents(requests, embedded, true_cfg_scale=self.settings["true_cfg_scale"])
 
     def _pictures(self, latents: Tensor) -> list[Image]:
         pipe = self.pipe

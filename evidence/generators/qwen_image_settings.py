@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from evidence.generators.sampling import Denoiser
+from evidence.generators.sampling import Denoiser, Redrawn
 from evidence.registry import generator
 
 
 @generator("qwen-image", "evidence.generators.qwen_image:QwenImage", second_branch="true_cfg_scale")
-class QwenImageSettings(Denoiser):
+class QwenImageSettings(Denoiser, Redrawn):
     true_cfg_scale: float = Field(ge=1)
     negative_prompt: str = " "
     max_sequence_length: int = Field(default=512, ge=1)

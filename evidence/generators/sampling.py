@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -29,6 +29,13 @@ class Batched(Diffusion):
     """Pipelines whose texts fill one window, so that pictures can be sampled together."""
 
     batch: int = Field(default=1, ge=1)
+
+
+class Redrawn(Settings):
+    """Image-to-image: noise is laid over a picture, and sampling starts part of the way."""
+
+    takes_pictures: ClassVar[bool] = True
+    strength: float = Field(default=0.5, gt=0, le=1)  # 1: nothing of the picture is left
 
 
 class Steered(Batched):

@@ -37,7 +37,7 @@ class Sana(StagedLocal):
 
     def _sample(self, requests: list[Request], embedded: dict[str, Tensor]) -> Tensor:
         apart: dict[str, Any] = {"negative_prompt": None, "use_resolution_binning": False}
-        return self._latents(self.pipe, requests, embedded, **apart)
+        return self._latents(requests, embedded, **apart)
 
     def _unscaled(self, latents: Tensor) -> Tensor:
         return latents / self.pipe.vae.config.scaling_factor  # type: ignore[no-any-return]

@@ -18,6 +18,7 @@ from evidence.steering.apply import rule, steered
 
 class Sd3(StagedLocal):
     pipeline: ClassVar[str] = "StableDiffusion3Pipeline"
+    image_to_image: ClassVar[str] = "StableDiffusion3Img2ImgPipeline"
     encoders: ClassVar[tuple[str, ...]] = ("text_encoder", "text_encoder_2", "text_encoder_3")
 
     def truncated(self, prompts: list[str], negatives: list[str] | None = None) -> list[bool]:

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from evidence.generators.sampling import Steered
+from evidence.generators.sampling import Redrawn, Steered
 from evidence.registry import generator
 
 
 @generator("sd3", "evidence.generators.sd3:Sd3", second_branch="guidance")
-class Sd3Settings(Steered):
+class Sd3Settings(Steered, Redrawn):
     negative_prompt: str = ""
     max_sequence_length: int = Field(default=256, ge=1)
 

@@ -8,9 +8,11 @@ negative prompt there stand the zeros that the repository asks for, as in the st
 
 from __future__ import annotations
 
+import copy
 from typing import Any, ClassVar
 
 import torch
+from PIL.Image import Image
 from torch import Tensor
 
 from evidence.generators.diffusers_base import StagedLocal
@@ -21,6 +23,7 @@ CHUNK = 75
 
 class Sdxl(StagedLocal):
     pipeline: ClassVar[str] = "StableDiffusionXLPipeline"
+    image_to_image: ClassVar[str] = "StableDiffusionXLImg2ImgPipeline"
     encoders: ClassVar[tuple[str, ...]] = ("text_encoder", "text_encoder_2")
     denoiser: ClassVar[str] = "unet"
     always: ClassVar[dict[str, Setting]] = {"watermark": False}
@@ -75,6 +78,17 @@ class Sdxl(StagedLocal):
     def _framed(self, tokenizer: Any, tokens: list[int]) -> list[int]:
         padding = [tokenizer.pad_token_id] * (CHUNK - len(tokens))
         return [tokenizer.bos_token_id, *tokens, tokenizer.eos_token_id, *padding]
+
+    def _components(self) -> dict[str, Any]:
+        """With an autoencoder of its own: image-to-image sets the number format of the one that reads pictures, while
+        others are decoded."""
+        self._reader = getattr(self, "_reader", None) or copy.deepcopy(self.pipe.vae)
+        return super()._components() | {"vae": self._reader}
+
+    def _from_pictures(self, told: dict[str, Any], images: list[Image]) -> dict[str, Any]:
+        """The size of its picture is that of the result: it takes no other."""
+        complete = super()._from_pictures(told, images)
+        return {name: value for name, value in complete.items() if name not in ("width", "height")}
 
     def _unscaled(self, latents: Tensor) -> Tensor:
         config = self.pipe.vae.config

@@ -13,6 +13,7 @@ from evidence.registry import Setting
 
 class ZImage(StagedLocal):
     pipeline: ClassVar[str] = "ZImagePipeline"
+    image_to_image: ClassVar[str] = "ZImageImg2ImgPipeline"
     encoders: ClassVar[tuple[str, ...]] = ("text_encoder",)
     always: ClassVar[dict[str, Setting]] = {"batch": 1}  # texts are as long as their prompts
 
@@ -37,4 +38,4 @@ class ZImage(StagedLocal):
 
     def _sample(self, requests: list[Request], embedded: dict[str, Tensor]) -> Tensor:
         apart: dict[str, Any] = {name: list(part) for name, part in embedded.items()}  # the pipeline wants lists
-        return self._latents(self.pipe, requests, apart)
+        return self._latents(requests, apart)

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from evidence.generators.sampling import Diffusion
+from evidence.generators.sampling import Diffusion, Redrawn
 from evidence.registry import generator
 
 
 @generator("z-image", "evidence.generators.z_image:ZImage")
-class ZImageSettings(Diffusion):
+class ZImageSettings(Diffusion, Redrawn):
     negative_prompt: str = ""
     max_sequence_length: int = Field(default=512, ge=1)
 

@@ -1,5 +1,6 @@
 """Image-to-image: a wide-spectrum picture by one generator is edited by the others under the very prompt that asked for
-it, at the strength of their profile (0.5 where it says nothing). What changes is what the edit cleans up.
+it, at the strength of their profile (0.5 where it says nothing; FLUX.2 Klein takes the picture as a reference, without
+one). What changes is what the edit cleans up.
 
 Option `source` names the generator of the inputs; it may be left out where the run has one alone, which then edits its
 own. Deltas are edited minus input, under the plain prompt; a judge of labels needs no prompt. The publication edits
@@ -46,15 +47,14 @@ def editors(experiment: Experiment) -> list[ConfiguredModel]:
     found = [model for model in experiment.participants.models.values() if model is not first] or [first]
     unable = [model.name for model in found if not takes_pictures(model)]
     if unable:
-        able = ", ".join(name for name, adapter in GENERATORS.items() if "strength" in adapter.settings.model_fields)
+        able = ", ".join(name for name, adapter in GENERATORS.items() if adapter.settings.takes_pictures)
         told = f"its pipeline takes no picture as input; adapters that do: {able}"
         raise InputError([Problem("--models", 0, name, told) for name in unable])
     return found
 
 
 def takes_pictures(model: ConfiguredModel) -> bool:
-    """Whether it has a strength of image-to-image among its settings."""
-    return "strength" in GENERATORS[model.card.adapter].settings.model_fields
+    return GENERATORS[model.card.adapter].settings.takes_pictures
 
 
 def observations(experiment: Experiment) -> Iterator[Observation]:
@@ -139,12 +139,19 @@ def _change(
         return measuring.of(model.name, by.id, way, kind=kind_of(measuring.experiment), **told)
 
     name = ledger_id(scorer.id)
+    caveat = _strength(measuring.experiment, model)
     only = (of(INPUT, chosen[0], summed=True, below=chosen[1]),) if chosen else ()
     if names_labels(scorer):
         said = f"Share of requested effects that {scorer.label} sees in the edit by {model.card.label} minus its input"
         column = Column(id=f"seen_{name}", label="Δ effects seen", better="higher", note="edited - input")
         before, after = (of(way, at_least=FOUND) for way in (INPUT, EDITED))
-        return column, measuring.value(said, "contrast", after, before, unit="share", only=only)
+        return column, measuring.value(said, "contrast", after, before, unit="share", only=only, caveat=caveat)
     said = f"{scorer.label}: edit by {model.card.label} minus its input"
     column = Column(id=f"delta_{name}", label=f"Δ {scorer.label}", note="edited - input")
-    return column, measuring.value(said, "mean", of(EDITED, less=INPUT, summed=True), unit="points", only=only)
+    change = of(EDITED, less=INPUT, summed=True)
+    return column, measuring.value(said, "mean", change, unit="points", only=only, caveat=caveat)
+
+
+def _strength(experiment: Experiment, model: ConfiguredModel) -> str:
+    strength = experiment.participants.settings(model.name, "wide").get("strength")
+    return "the picture is a reference: there is no strength" if strength is None else f"at strength {strength:g}"
