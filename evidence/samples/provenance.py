@@ -61,6 +61,8 @@ def commit() -> str:
 
 
 def made_here(device: str) -> dict[str, Any]:
-    """What goes beside a sample; no part of its key."""
+    """What goes beside a sample; no part of its key. `gpus`: which of the machine's this process was given."""
     where = device if device == "remote" else hardware(device)
-    return {"device": device, "hardware": where, "software": software(), "commit": commit()}
+    given = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    told = {"device": device, "hardware": where, "software": software(), "commit": commit()}
+    return told | ({"gpus": given} if given else {})

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
+import torch
 
 from evidence import run
 from evidence.cards import Cards
@@ -21,15 +26,31 @@ from tests.evidence import small
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[None]:
-    """Two CPUs, shared by fractional actors."""
+@contextmanager
+def started(cpus: int, gpus: int = 0) -> Iterator[None]:
+    """A Ray of this many CPUs and GPUs, which it only counts: none need be there."""
     import ray
 
     path = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    ray.init(num_cpus=2, runtime_env={"env_vars": path}, include_dashboard=False, log_to_driver=False, logging_level=40)
-    yield
-    ray.shutdown()
+    ray.init(
+        num_cpus=cpus,
+        num_gpus=gpus,
+        runtime_env={"env_vars": path},
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=40,
+    )
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+@pytest.fixture
+def cluster() -> Iterator[None]:
+    """Two CPUs, shared by fractional actors."""
+    with started(2):
+        yield
 
 
 def contents(store: Store) -> dict[str, bytes]:
@@ -61,6 +82,47 @@ def test_both_engines_make_the_same_bytes(cluster: None, small_cards: Cards, tmp
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "ray/t/samples").rglob("*.*")}
     go("ray")
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "ray/t/samples").rglob("*.*")} == before
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(280)
+def test_a_killed_actor_costs_no_picture(cluster: None, small_cards: Cards, tmp_path: Path) -> None:
+    """The process that draws is killed once its first picture is in the store: another goes on where it was."""
+    order = Order(models=("small",), prompt_set=str(small.prompt_file(tmp_path / "p.jsonl", 12)))
+    store, killed = store_of("t", tmp_path), list[int]()
+
+    def kill() -> None:
+        while not killed:
+            drawn = [r for r in store.records() if r.stage == "generate"]
+            for process in psutil.Process().children(recursive=True) if drawn else ():
+                with contextlib.suppress(psutil.Error):
+                    if "(Draw)" in " ".join(process.cmdline()):
+                        process.kill()
+                        killed.append(len(drawn))
+            time.sleep(0.01)
+
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    plan, tally = run.execute(order, "t", Options(), Plain(print), engine_name="ray", cards=small_cards, runs=tmp_path)
+    killer.join(10)
+    assert killed and killed[0] < len(plan.pictures) == 24, "it was killed amid its work"
+    assert not tally.unavailable and {r.status for r in store.records()} == {"done"}
+    run.execute(order, "t", Options(), Plain(print), cards=small_cards, runs=tmp_path / "local")
+    assert contents(store) == contents(store_of("t", tmp_path / "local"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(280)
+def test_each_stage_draws_or_scores_on_a_gpu_of_its_own(small_cards: Cards, tmp_path: Path) -> None:
+    """Ray hands out two GPUs; the actors are told which, look for themselves what is there, and say so."""
+    order = Order(models=("small",), prompt_set=str(small.prompt_file(tmp_path / "p.jsonl", 2)))
+    options = Options(device="", worker_cpus=0.4, workers={"generate": 1, "score": 1})
+    with started(2, gpus=2):
+        run.execute(order, "t", options, Plain(print), engine_name="ray", cards=small_cards, runs=tmp_path)
+    records = list(store_of("t", tmp_path).records())
+    given = {stage: {r.made["gpus"] for r in records if r.stage == stage} for stage in ("generate", "score")}
+    assert all(len(gpus) == 1 for gpus in given.values()) and set.union(*given.values()) == {"0", "1"}
+    assert {r.made["device"] for r in records} == {"cuda" if torch.cuda.is_available() else "cpu"}
 
 
 def test_an_address_where_nobody_listens_is_one_line_within_seconds(small_cards: Cards, tmp_path: Path) -> None:
