@@ -1,1 +1,1 @@
-"""Pictures: inspected, described as encode jobs, treated, encoded; scenes and social cards drawn."""
+"""Pictures: inspected, planned as encode jobs, treated, encoded; scenes and social cards drawn."""

@@ -66,19 +66,19 @@ class ImageLibrary:
         self.made = FileDigests(self.cache, self.before.get("made"))
         self.seen: dict[str, list[Any]] = {}
         self.sources: dict[str, Source] = {}
-        self.located: dict[str, str] = {}
-        self.described: dict[tuple[str, str, float, int], EncodeJob] = {}
+        self.resolved: dict[str, str] = {}
+        self.planned: dict[tuple[str, str, float, int], EncodeJob] = {}
 
     # -- what a picture is to become ---------------------------------------------------------------------------------
 
-    def describe(self, path: str, treatment: str = "", severity: float = 0.0, seed: int = 0) -> EncodeJob:
+    def plan(self, path: str, treatment: str = "", severity: float = 0.0, seed: int = 0) -> EncodeJob:
         """Renditions of the picture file at `path` (relative to the root), as it is or through `effects.apply` with a
         treatment. ValueError when it is not usable."""
         asked = (path, treatment, severity, seed)
-        if asked not in self.described:
-            source = self.probe(self._on_disk(path) or path)
-            self.described[asked] = self._as_treated(source, *asked[1:]) if treatment else self._as_it_is(source)
-        return self.described[asked]
+        if asked not in self.planned:
+            source = self.inspect(self._on_disk(path) or path)
+            self.planned[asked] = self._as_treated(source, *asked[1:]) if treatment else self._as_it_is(source)
+        return self.planned[asked]
 
     def _as_it_is(self, source: Source) -> EncodeJob:
         key = digest("file", source.sha256, self._settings)
@@ -97,7 +97,7 @@ class ImageLibrary:
         outputs = _outputs(key, source, self.codec)
         return EncodeJob(key, "treated", source.path, outputs, self.codec, None, treatment, severity, seed)
 
-    def describe_plate(self, plate: GeneratedImage) -> EncodeJob:
+    def plan_generated(self, plate: GeneratedImage) -> EncodeJob:
         """Renditions of a picture that pages/images/headers.py or pages/images/social_card.py draws."""
         inputs = json.dumps(plate.inputs, sort_keys=True)
         files = [hashlib.sha256((self.root / name).read_bytes()).hexdigest() for name in plate.files]
@@ -112,13 +112,13 @@ class ImageLibrary:
 
     # -- what is known of the sources --------------------------------------------------------------------------------
 
-    def locate(self, file: str) -> str:
+    def resolve_file(self, file: str) -> str:
         """Path below the root of a file that the ledger names: in results/pictures/ or in content/pictures/."""
-        if file not in self.located:
-            self.located[file] = self._locate(file)
-        return self.located[file]
+        if file not in self.resolved:
+            self.resolved[file] = self._resolve_file(file)
+        return self.resolved[file]
 
-    def _locate(self, file: str) -> str:
+    def _resolve_file(self, file: str) -> str:
         whole = file.startswith(("/", *(f"{folder}/" for folder in FOLDERS)))
         paths = [file] if whole else [f"{folder}/{file}" for folder in FOLDERS]
         found = (self._on_disk(path) for path in paths)
@@ -138,13 +138,13 @@ class ImageLibrary:
             place /= name
         return place.relative_to(self.root).as_posix()
 
-    def probe(self, path: str) -> Source:
+    def inspect(self, path: str) -> Source:
         """Size, form and hash of a picture file; from the index when its stat did not change."""
         if path not in self.sources:
-            self.sources[path] = self._probe(path)
+            self.sources[path] = self._inspect(path)
         return self.sources[path]
 
-    def _probe(self, path: str) -> Source:
+    def _inspect(self, path: str) -> Source:
         known = self.index.get(path)
         if known is None or known[0] != _own_stamp(f"{self.root}/{path}"):
             known = [_own_stamp(f"{self.root}/{path}"), *_header(inside(self.root, path), self.codec.max_pixels)]

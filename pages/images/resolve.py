@@ -52,8 +52,8 @@ class ResolvedImage(NamedTuple):
 class ImageResolver:
     """Finds pictures, plates and cards; a find is asked for by the `Read` that a page records of it."""
 
-    def __init__(self, site: Site, book: ImageLibrary) -> None:
-        self.site, self.book, self.problems = site, book, list[Problem]()
+    def __init__(self, site: Site, library: ImageLibrary) -> None:
+        self.site, self.library, self.problems = site, library, list[Problem]()
         self.plates = {plate.name: plate for plate in [*headers.declare(site), *social_card.declare(site)]}
         self.known: dict[Read, ResolvedImage] = {}
 
@@ -87,7 +87,7 @@ class ImageResolver:
         """Path below the root of a picture's file, of the one that `fetch` brought, or None."""
         if picture.file is None:
             return self.site.remote.files.get(f"{exhibit}/{picture.id}")
-        return self.book.locate(picture.file)
+        return self.library.resolve_file(picture.file)
 
     def _picture(self, exhibit: str, picture: str, treatment: str, severity: float, seed: int) -> ResolvedImage:
         """The picture as it is, or treated where `treatment` names one."""
@@ -100,10 +100,10 @@ class ImageResolver:
             pinned = f"{exhibit}/{one.id}" in self.site.remote.pinned
             return ResolvedImage("pinned" if pinned else "unverified" if one.remote else "absent", one.alt, one.label)
         try:
-            plain = self.book.describe(file)
+            plain = self.library.plan(file)
             if not treatment:
                 return ResolvedImage("here", one.alt, one.label, plain)
-            return ResolvedImage("here", one.alt, one.label, self.book.describe(file, treatment, severity, seed), plain)
+            return ResolvedImage("here", one.alt, one.label, self.library.plan(file, treatment, severity, seed), plain)
         except (OSError, ValueError):
             return ResolvedImage("absent", one.alt, one.label)  # already a Problem: pages.build inspects every picture
 
@@ -112,7 +112,7 @@ class ImageResolver:
         if not path.startswith("content/"):
             return ResolvedImage("absent", label="outside content/")
         try:
-            return ResolvedImage("here", made=self.book.describe(path))
+            return ResolvedImage("here", made=self.library.plan(path))
         except (OSError, ValueError) as error:
             return ResolvedImage("absent", label=str(error))
 
@@ -121,7 +121,7 @@ class ImageResolver:
         if plate is None:
             return ResolvedImage("absent")
         try:
-            return ResolvedImage("here", plate.alt, plate.name, self.book.describe_plate(plate))
+            return ResolvedImage("here", plate.alt, plate.name, self.library.plan_generated(plate))
         except (OSError, ValueError) as error:
             self.problems.append(Problem("pages/images/headers.py", 0, name, str(error)))
             return ResolvedImage("absent")

@@ -22,7 +22,7 @@ def validate(site: Site, library: ImageLibrary) -> Iterator[Problem]:
             if picture.file is None:
                 continue
             try:
-                source = library.probe(library.locate(picture.file))
+                source = library.inspect(library.resolve_file(picture.file))
             except (OSError, ValueError) as error:
                 yield _at(site, name, index, "file", str(error))
                 continue
@@ -37,7 +37,7 @@ def validate(site: Site, library: ImageLibrary) -> Iterator[Problem]:
 def failures(site: Site, library: ImageLibrary, failed: Iterable[tuple[EncodeJob, str]]) -> Iterator[Problem]:
     """Pictures that could not be encoded, at the places of the ledger that name them."""
     places = {
-        library.locate(picture.file): (name, index)
+        library.resolve_file(picture.file): (name, index)
         for name, exhibit in site.ledger.exhibits.items()
         for index, picture in enumerate(exhibit.pictures)
         if picture.file is not None

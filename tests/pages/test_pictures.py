@@ -33,7 +33,7 @@ class Ordered(ImageLibrary):
         super().__init__(root, codec)
         self.jobs: dict[str, EncodeJob] = {}
 
-    def want(self, job: EncodeJob) -> EncodeJob:
+    def request(self, job: EncodeJob) -> EncodeJob:
         return self.jobs.setdefault(job.key, job)
 
 
@@ -58,7 +58,7 @@ def _make(root: Path, book: Ordered) -> dict[str, Image.Image]:
 def test_widths_below_the_picture_and_its_own(root):
     """Enlarging wastes bytes and invents pixels; a width close to the picture's own is not worth a file."""
     book = Ordered(root, CODEC)
-    book.want(book.describe(_save(root, "a.png", Image.fromarray(_scene(420, 210)))))
+    book.request(book.plan(_save(root, "a.png", Image.fromarray(_scene(420, 210)))))
     made = _make(root, book)
     assert sorted((image.size, image.format) for image in made.values()) == [
         ((100, 50), "AVIF"), ((200, 100), "AVIF"), ((400, 200), "AVIF"), ((400, 200), "JPEG"),
@@ -67,7 +67,7 @@ def test_widths_below_the_picture_and_its_own(root):
 
 def test_the_page_knows_sizes_before_anything_is_encoded(root):
     book = Ordered(root, CODEC)
-    shown = book.want(book.describe(_save(root, "a.png", Image.fromarray(_scene(300, 150)))))
+    shown = book.request(book.plan(_save(root, "a.png", Image.fromarray(_scene(300, 150)))))
     assert shown.widest[1:] == (300, 150)
     assert len(book.missing(book.jobs.values())) == 1
     ((kind, srcset),) = shown.sources
@@ -80,7 +80,7 @@ def test_a_small_web_picture_is_published_byte_for_byte(root):
     """The ledger's sha256 is then the sha256 of what a reader downloads."""
     path = _save(root, "a.webp", Image.fromarray(_scene(256, 256)), quality=60)
     book = Ordered(root, CODEC)
-    shown = book.want(book.describe(path))
+    shown = book.request(book.plan(path))
     _make(root, book)
     ((name, _),) = book.files(book.jobs.values()).values()
     file = Path(name)
@@ -92,7 +92,7 @@ def test_a_small_web_picture_is_published_byte_for_byte(root):
 def test_a_small_avif_keeps_its_bytes_and_gets_a_fallback(root):
     path = _save(root, "a.avif", Image.fromarray(_scene(256, 256)))
     book = Ordered(root, CODEC)
-    shown = book.want(book.describe(path))
+    shown = book.request(book.plan(path))
     made = _make(root, book)
     assert sorted(image.format for image in made.values()) == ["AVIF", "JPEG"]
     assert shown.sources[0][0] == "image/avif" and shown.fallback[0].endswith(".jpg")
@@ -101,11 +101,11 @@ def test_a_small_avif_keeps_its_bytes_and_gets_a_fallback(root):
 def test_what_was_made_is_not_made_again(root):
     path = _save(root, "a.png", Image.fromarray(_scene(300, 150)))
     book = Ordered(root, CODEC)
-    book.want(book.describe(path))
+    book.request(book.plan(path))
     _make(root, book)
     book.save(book.jobs.values())
     again = Ordered(root, CODEC)
-    again.want(again.describe(path))
+    again.request(again.plan(path))
     assert again.missing(again.jobs.values()) == []
 
 
@@ -115,7 +115,7 @@ def test_what_was_made_is_not_made_again(root):
 def test_other_settings_are_other_files(root, codec):
     path = _save(root, "a.png", Image.fromarray(_scene(300, 150)))
     first, second = Ordered(root, CODEC), Ordered(root, codec)
-    assert first.describe(path).fallback != second.describe(path).fallback
+    assert first.plan(path).fallback != second.plan(path).fallback
 
 
 def test_a_changed_picture_is_another_file_even_with_the_same_size_and_time(root):
@@ -124,7 +124,7 @@ def test_a_changed_picture_is_another_file_even_with_the_same_size_and_time(root
 
     path = _save(root, "a.bmp", Image.fromarray(_scene(300, 150)))
     book = Ordered(root, CODEC)
-    first = book.want(book.describe(path)).fallback
+    first = book.request(book.plan(path)).fallback
     book.save(book.jobs.values())
     stat = (root / path).stat()
     other = root / "content/pictures/b.bmp"
@@ -132,13 +132,13 @@ def test_a_changed_picture_is_another_file_even_with_the_same_size_and_time(root
     os.utime(other, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     other.replace(root / path)
     assert (root / path).stat().st_size == stat.st_size
-    assert Ordered(root, CODEC).describe(path).fallback != first
+    assert Ordered(root, CODEC).plan(path).fallback != first
 
 
 def test_transparency_survives_with_a_webp_fallback(root):
     scene = np.dstack([_scene(300, 150), np.full((150, 300), 90, np.uint8)])
     book = Ordered(root, CODEC)
-    book.want(book.describe(_save(root, "a.png", Image.fromarray(scene))))
+    book.request(book.plan(_save(root, "a.png", Image.fromarray(scene))))
     made = _make(root, book)
     assert {image.format for image in made.values()} == {"AVIF", "WEBP"}
     assert all(np.asarray(image.convert("RGBA"))[..., 3].mean() == pytest.approx(90, abs=3) for image in made.values())
@@ -150,7 +150,7 @@ def test_hidden_colours_do_not_show_at_the_edge_of_transparency(root):
     disc = np.hypot(x - 150, y - 150) < 110
     white = np.dstack([np.where(disc, 255, 0).astype(np.uint8)] * 4)
     book = Ordered(root, CODEC)
-    book.want(book.describe(_save(root, "a.png", Image.fromarray(white))))
+    book.request(book.plan(_save(root, "a.png", Image.fromarray(white))))
     for name, image in _make(root, book).items():
         pixels = np.asarray(image.convert("RGBA"))
         assert pixels[pixels[..., 3] > 16][:, :3].min() >= 240, name
@@ -160,7 +160,7 @@ def test_hidden_colours_do_not_show_at_the_edge_of_transparency(root):
 def test_a_small_transparent_avif_gets_a_fallback_that_keeps_it(root):
     scene = np.dstack([_scene(256, 256), np.full((256, 256), 90, np.uint8)])
     book = Ordered(root, CODEC)
-    book.want(book.describe(_save(root, "a.avif", Image.fromarray(scene))))
+    book.request(book.plan(_save(root, "a.avif", Image.fromarray(scene))))
     made = _make(root, book)
     assert sorted(image.format for image in made.values()) == ["AVIF", "WEBP"]
     assert all(np.asarray(image.convert("RGBA"))[..., 3].mean() == pytest.approx(90, abs=3) for image in made.values())
@@ -195,7 +195,7 @@ def test_nothing_private_is_published(root, form, size):
     assert any(secret in content for secret in SECRETS)
     (root / "content/pictures/photo").write_bytes(content)
     book = Ordered(root, CODEC)
-    shown = book.want(book.describe("content/pictures/photo"))
+    shown = book.request(book.plan("content/pictures/photo"))
     assert book.make(book.missing(book.jobs.values()), 1) == []
     files = {address: Path(file).read_bytes() for address, (file, _) in book.files(book.jobs.values()).items()}
     for address, published in files.items():
@@ -210,7 +210,7 @@ def test_a_link_leads_to_the_bytes_that_were_filed(root):
     """A rendition of 1280 pixels is not what was filed; a reader who doubts the evidence wants the file itself."""
     book = Ordered(root, CODEC)
     path = _save(root, "a.png", Image.fromarray(_scene(900, 450)))
-    shown = book.want(book.describe(path))
+    shown = book.request(book.plan(path))
     assert book.make(book.missing(book.jobs.values()), 1) == []
     assert shown.filed.startswith(FILED)
     assert Path(book.files(book.jobs.values())[shown.filed][0]).read_bytes() == (root / path).read_bytes()
@@ -220,7 +220,7 @@ def test_a_link_leads_to_the_bytes_that_were_filed(root):
 def test_a_picture_too_tall_for_the_codecs_is_refused_by_name(root, size, mode, form):
     path = _save(root, "tower.png", Image.new(mode, size, "red"))
     with pytest.raises(ValueError, match=rf"'tower.png' would be published at 60x{size[1]}, where {form} holds"):
-        Ordered(root, CODEC).describe(path)
+        Ordered(root, CODEC).plan(path)
 
 
 def test_an_edit_that_puts_size_and_time_back_is_seen(root):
@@ -231,13 +231,13 @@ def test_an_edit_that_puts_size_and_time_back_is_seen(root):
     place = root / path
     os.utime(place, (1, 1))
     book = Ordered(root, CODEC)
-    before = book.probe(path)
+    before = book.inspect(path)
     book.save(book.jobs.values())
     with place.open("r+b") as file:
         file.seek(-9, io.SEEK_END)
         file.write(b"changed")
     os.utime(place, (1, 1))
-    assert Ordered(root, CODEC).probe(path).sha256 != before.sha256
+    assert Ordered(root, CODEC).inspect(path).sha256 != before.sha256
 
 
 @pytest.mark.parametrize(("on_disk", "asked"), [("NFD", "NFC"), ("NFC", "NFD")])
@@ -247,9 +247,9 @@ def test_a_name_is_found_in_either_form_of_unicode(root, on_disk, asked):
     (root / "content/pictures" / unicodedata.normalize(on_disk, "Müller")).mkdir()
     path = _save(root, unicodedata.normalize(on_disk, name), Image.fromarray(_scene(30, 20)))
     book = Ordered(root, CODEC)
-    assert book.locate(unicodedata.normalize(asked, name)) == path
-    assert book.locate(unicodedata.normalize(asked, f"content/pictures/{name}")) == path
-    assert book.describe(unicodedata.normalize(asked, f"content/pictures/{name}")).path == path
+    assert book.resolve_file(unicodedata.normalize(asked, name)) == path
+    assert book.resolve_file(unicodedata.normalize(asked, f"content/pictures/{name}")) == path
+    assert book.plan(unicodedata.normalize(asked, f"content/pictures/{name}")).path == path
 
 
 def test_grey_and_sixteen_bit_and_palette_pictures_are_read(root):
@@ -260,7 +260,7 @@ def test_grey_and_sixteen_bit_and_palette_pictures_are_read(root):
         "palette.png": Image.fromarray(_scene(300, 150)).quantize(64),
     }.items():
         book = Ordered(root, CODEC)
-        book.want(book.describe(_save(root, name, image)))
+        book.request(book.plan(_save(root, name, image)))
         made = _make(root, book)
         widest = np.asarray(max(made.values(), key=lambda one: one.size).convert("L"), float)
         expected = grey if name != "palette.png" else np.asarray(Image.fromarray(_scene(300, 150)).convert("L"), float)
@@ -272,7 +272,7 @@ def test_a_picture_taken_sideways_is_published_upright(root):
     exif = Image.Exif()
     exif[0x0112] = 6
     book = Ordered(root, CODEC)
-    shown = book.want(book.describe(_save(root, "a.jpg", Image.fromarray(_scene(600, 300)), exif=exif)))
+    shown = book.request(book.plan(_save(root, "a.jpg", Image.fromarray(_scene(600, 300)), exif=exif)))
     assert shown.widest[1:] == (300, 600)
     made = _make(root, book)
     pixels = np.asarray(next(image for name, image in made.items() if name.endswith("300.avif")).convert("RGB"), float)
@@ -284,8 +284,8 @@ def test_treated_renditions_are_what_effects_make_of_the_picture(root):
     """The label says treatment, severity and seed: the pixels must be those."""
     path = _save(root, "a.png", Image.fromarray(_scene(300, 150)))
     book = Ordered(root, CODEC)
-    shown = book.want(book.describe(path, "intentional_blur", 0.8, 3))
-    plain = book.want(book.describe(path))
+    shown = book.request(book.plan(path, "intentional_blur", 0.8, 3))
+    plain = book.request(book.plan(path))
     assert shown.fallback != plain.fallback
     _make(root, book)
     expected = effects.apply(_scene(300, 150), "intentional_blur", 0.8, 3)
@@ -301,9 +301,9 @@ def test_colours_of_a_profile_are_converted_in_every_rendition(root):
         picture = Image.new("RGB", (600, 300) if name == "a.jpg" else (300, 150), (200, 60, 60))
         path = _save(root, name, picture, icc_profile=profiles.rgb(profiles.P3, (2.2,)), **options)
         book = Ordered(root, CODEC)
-        plain, treated = book.describe(path), book.describe(path, "intentional_blur", 0.1, 1)
+        plain, treated = book.plan(path), book.plan(path, "intentional_blur", 0.1, 1)
         for work in (plain, treated):
-            book.want(work)
+            book.request(work)
         for image in _make(root, book).values():
             assert np.abs(np.asarray(image).astype(int) - (219, 37, 49)).max() <= 6
             assert "icc_profile" not in image.info
@@ -319,7 +319,7 @@ def test_other_code_and_other_libraries_are_other_files(root, monkeypatch, chang
     from pages.images import library
 
     path = _save(root, "a.png", Image.fromarray(_scene(300, 150)))
-    before = Ordered(root, CODEC).describe(path).fallback
+    before = Ordered(root, CODEC).plan(path).fallback
     if changed.endswith(".py"):
         for name in ("effects", "pages"):
             shutil.copytree(library.CODE / name, root / "code" / name)
@@ -329,13 +329,13 @@ def test_other_code_and_other_libraries_are_other_files(root, monkeypatch, chang
     else:
         version = library._version
         monkeypatch.setattr(library, "_version", lambda package: version(package) + "1" * (package == changed))
-    assert Ordered(root, CODEC).describe(path).fallback != before
+    assert Ordered(root, CODEC).plan(path).fallback != before
 
 
 def test_other_severity_and_other_seed_are_other_files(root):
     path = _save(root, "a.png", Image.fromarray(_scene(300, 150)))
     book = Ordered(root, CODEC)
-    assert len({book.describe(path, "intentional_blur", s, n).fallback for s in (0.4, 0.5) for n in (1, 2)}) == 4
+    assert len({book.plan(path, "intentional_blur", s, n).fallback for s in (0.4, 0.5) for n in (1, 2)}) == 4
 
 
 def _draw(root: Path, inputs) -> np.ndarray:
@@ -344,8 +344,8 @@ def _draw(root: Path, inputs) -> np.ndarray:
 
 def test_a_plate_is_drawn_again_when_its_inputs_change(root):
     book = Ordered(root, CODEC)
-    one = book.want(book.describe_plate(GeneratedImage("sheet", 60, 40, _draw, {"grey": 90})))
-    two = book.want(book.describe_plate(GeneratedImage("sheet", 60, 40, _draw, {"grey": 91})))
+    one = book.request(book.plan_generated(GeneratedImage("sheet", 60, 40, _draw, {"grey": 90})))
+    two = book.request(book.plan_generated(GeneratedImage("sheet", 60, 40, _draw, {"grey": 91})))
     assert one.fallback != two.fallback
     made = _make(root, book)
     assert all(image.size == (60, 40) for image in made.values())
@@ -357,7 +357,7 @@ def test_encoders_in_several_processes_give_the_same_bytes(root):
     for jobs in (1, 3):
         book = Ordered(root, CODEC)
         for path in paths:
-            book.want(book.describe(path))
+            book.request(book.plan(path))
         for file in (root / ".cache/pictures").glob("*"):
             file.unlink()
         assert book.make(book.missing(book.jobs.values()), jobs) == []
@@ -370,7 +370,7 @@ def test_cmyk_and_damaged_metadata_do_not_stop_a_build(root):
     Image.fromarray(_scene(300, 150)).convert("CMYK").save(content, "JPEG")
     (root / "content/pictures/a.jpg").write_bytes(content.getvalue())
     book = Ordered(root, CODEC)
-    book.want(book.describe("content/pictures/a.jpg"))
+    book.request(book.plan("content/pictures/a.jpg"))
     assert {image.mode for image in _make(root, book).values()} == {"RGB"}
 
 
