@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 JsonPath = Sequence[str | int]
 SHOWN = 60  # defects of one file that are spelled out
+ID = r"^[a-z0-9][a-z0-9_.-]*$"
+ID_RULE = "ids hold lower-case letters, digits, '.', '_' and '-', and begin with a letter or digit"
 
 
 @dataclass(frozen=True, order=True)
@@ -114,7 +116,7 @@ def _plain(detail: ErrorDetails, path: JsonPath, model: type[BaseModel]) -> str:
     """What is wrong, in words that need no knowledge of pydantic."""
     kind, given, name = detail["type"], detail["input"], str(path[-1]) if path else ""
     if "[key]" in detail["loc"]:
-        return f"{name!r} is no id: lower-case letters, digits, '_', '.', '-'"
+        return f"{name!r} is no id: {ID_RULE}"
     if kind in _MUST_BE:
         return f"must be {_MUST_BE[kind]}, not {given!r}"[:120]
     limits = detail.get("ctx", {})
@@ -128,7 +130,8 @@ def _plain(detail: ErrorDetails, path: JsonPath, model: type[BaseModel]) -> str:
         case "too_long":
             return f"must have at most {limits['max_length']}"
         case "string_pattern_mismatch":
-            return f"{given!r} has another form than {limits['pattern']}"
+            rule = f"is no id: {ID_RULE}" if limits["pattern"] == ID else f"has another form than {limits['pattern']}"
+            return f"{given!r} {rule}"
         case "extra_forbidden":
             known = fields_at(model, path[:-1])
             near = did_you_mean(name, known) or (f": there are {', '.join(known)}" if known else "")

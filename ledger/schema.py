@@ -10,7 +10,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
 
-Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+from ledger.problems import ID
+
+Id = Annotated[str, StringConstraints(pattern=ID)]
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9 -]*$")]
 Web = Annotated[str, StringConstraints(pattern=r"^https?://[^\s<>\"']+$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]

@@ -14,11 +14,10 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from evidence.cards.models import CONTROLLED
-from evidence.prompts import ID_RULE
 from evidence.samples.identity import canonical
 from evidence.samples.store import Store, without_secrets
 from ledger.files import replace_text
-from ledger.problems import InputError, Problem, did_you_mean
+from ledger.problems import ID, ID_RULE, InputError, Problem, did_you_mean
 from ledger.schema import Strict
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,7 +45,7 @@ class Order(Strict):
 
 def folder(name: str, runs: Path = RUNS) -> Path:
     """Where a run lies. InputError for a name that could not stand in the ledger."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", name):
+    if not re.fullmatch(ID, name):
         raise InputError([Problem("--run", 0, name, f"no name for a run: {ID_RULE}")])
     return runs / name
 

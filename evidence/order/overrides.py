@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from evidence.cards import models
 from evidence.registry import GENERATORS
-from ledger.problems import InputError, Problem, did_you_mean
+from ledger.problems import InputError, Problem, did_you_mean, explain
 
 
 def overridden(name: str, cards: Mapping[str, models.ModelCard]) -> tuple[models.ModelCard, bool | None]:
@@ -39,9 +39,8 @@ def overridden(name: str, cards: Mapping[str, models.ModelCard]) -> tuple[models
     _refuse(name, wrong)
     try:
         profiles = {key: _profile(profile, said) for key, profile in card.profiles.items()}
-    except ValidationError as errors:
-        _refuse(name, (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in errors.errors()))
-        raise
+    except ValidationError as error:
+        raise InputError(explain(error, models.Profile, f"--models {name}", said, lambda _: 0)) from None
     scales = {} if scale is None else {"lora_scale": float(scale)}
     changed = card.model_copy(update={"profiles": profiles, **scales})
     if said:

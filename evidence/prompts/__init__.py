@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,10 @@ from pydantic import Field, ValidationError
 
 from effects.decode import header
 from evidence.dimensions import DIMENSIONS
-from ledger.problems import InputError, Problem, did_you_mean, relative, spell
+from ledger.problems import InputError, Problem, did_you_mean, explain, relative
 from ledger.schema import Id, Strict
+from ledger.text import read_text
 
-ID_RULE = "ids may hold lower-case letters, digits, '.', '_' and '-', and begin with a letter or digit"
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 
@@ -87,18 +87,9 @@ def load(name: str, limit: int | None = None) -> PromptSet:
         hint = did_you_mean(name, names())
         raise InputError([Problem(name, 0, "", f"no such prompt set{hint}; shipped: {', '.join(names())}")])
     file = relative(path.resolve(), ROOT)
-    rows = _parse(_text(path, file), file)
+    rows = _parse(read_text(path.resolve(), ROOT), file)
     _pictures(rows[:limit], path.parent, file)
     return _cut(of_rows(path.stem, path.parent, rows, file), limit)
-
-
-def _text(path: Path, file: str) -> str:
-    content = path.read_bytes()
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise InputError([Problem(file, line, "", "not UTF-8: save the file in that encoding")]) from None
 
 
 def of_rows(name: str, folder: Path, rows: list[Prompt], source: str) -> PromptSet:
@@ -126,15 +117,9 @@ def _parse(text: str, file: str) -> list[Prompt]:
         if not line.strip():
             continue
         try:
-            row = Prompt.model_validate(json.loads(line, object_pairs_hook=_once))
-        except json.JSONDecodeError as error:
-            problems.append(Problem(file, number, "", f"not JSON: {error.msg}"))
-            continue
-        except KeyError as error:
-            problems.append(Problem(file, number, str(error.args[0]), "stands there twice"))
-            continue
-        except ValidationError as errors:
-            problems += [_problem(file, number, detail) for detail in errors.errors()]
+            row = _row(line, file, number)
+        except InputError as error:
+            problems += error.problems
             continue
         problems += [
             Problem(file, number, "dimensions", f"unknown dimension '{d}'{did_you_mean(d, DIMENSIONS)}")
@@ -148,6 +133,20 @@ def _parse(text: str, file: str) -> list[Prompt]:
     if problems:
         raise InputError(problems)
     return rows
+
+
+def _row(line: str, file: str, number: int) -> Prompt:
+    """The prompt of one line."""
+    try:
+        written = json.loads(line, object_pairs_hook=_once)
+        return Prompt.model_validate(written)
+    except json.JSONDecodeError as error:
+        problems = [Problem(file, number, "", f"not JSON: {error.msg}")]
+    except KeyError as error:
+        problems = [Problem(file, number, str(error.args[0]), "stands there twice")]
+    except ValidationError as error:
+        problems = explain(error, Prompt, file, written, lambda _: number)
+    raise InputError(problems)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -171,13 +170,3 @@ def _pictures(rows: Sequence[Prompt], folder: Path, file: str) -> None:
                 problems.append(Problem(file, 0, row.id, str(error)))
     if problems:
         raise InputError(problems)
-
-
-def _problem(file: str, line: int, detail: Mapping[str, Any]) -> Problem:
-    where = tuple(detail["loc"])
-    message = str(detail["msg"])
-    if detail["type"] == "extra_forbidden":
-        message = f"unknown key{did_you_mean(str(where[-1]), Prompt.model_fields)}"
-    if detail["type"] == "string_pattern_mismatch":
-        message = f"'{detail['input']}': {ID_RULE}"
-    return Problem(file, line, spell(where), message)

@@ -297,7 +297,8 @@ class TemplateContext:
         def make() -> str:
             chart = figures.draw(name, spec, self.ledger, self.site.page.highlight)
             if chart is None:
-                return self._nothing(f"chart '{name}' is not drawn: the ledger has none of its values")
+                self.record.notes.append(f"chart '{name}' is not drawn: all of its values are pending")
+                return ""
             tables = dict.fromkeys(pattern.partition(".")[0] for pattern in spec.cells.values())
             return self.part("chart", id=name, chart=chart, layout=spec.layout, tables=list(tables))
 
@@ -370,10 +371,10 @@ class TemplateContext:
         }
 
     def knob(self) -> Markup:
-        return self._optional_set("knob")
+        return self._series("knob")
 
     def wall(self) -> Markup:
-        return self._optional_set("wall")
+        return self._series("wall")
 
     def catalogue(self) -> Markup:
         chosen = self.site.page.catalogue
@@ -386,7 +387,8 @@ class TemplateContext:
 
         def make() -> str:
             if chosen is None:
-                return self._nothing("the catalogue is not drawn: content/page.toml has no [catalogue]")
+                self.wrong("there is no catalogue: declare [catalogue] in content/page.toml, or leave out the call")
+                return ""
             groups = [
                 (category, [(sub, treatments(sub, chosen)) for sub in category.sub_categories])
                 for category in self.site.taxonomy.categories
@@ -426,19 +428,15 @@ class TemplateContext:
         groups = rights(self.site)
         return self.placed("rights", lambda: self.part("rights", groups=groups) if groups else "")
 
-    def _optional_set(self, name: str) -> Markup:
+    def _series(self, name: str) -> Markup:
         def make() -> str:
             members = self._members(name)
             if not members:
-                return self._nothing(f"'{name}' is not shown: no exhibit is in that set")
+                self.wrong(f"no exhibit is in the set '{name}': put some into it, or leave out the call")
+                return ""
             return self.part(name, members=members, **series.axes(self.site.page, members))
 
         return self._piece(name, "", make)
-
-    def _nothing(self, why: str) -> str:
-        """A part that is left out, and the build says so."""
-        self.record.notes.append(why)
-        return ""
 
     def _members(self, name: str) -> list[tuple[str, Exhibit]]:
         members = [(one, exhibit) for one, exhibit in self.ledger.exhibits.items() if name in exhibit.sets]
@@ -466,7 +464,7 @@ class TemplateContext:
         self.texts.voice = voice
         html = self._text(voice.file)
         view = replace(self.section, html=Markup(html))
-        self.section = None
+        self.section = self.texts.voice = None
         return view
 
     def _text(self, file: str) -> str:

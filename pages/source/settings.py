@@ -145,9 +145,11 @@ class Door(Written):
 
 
 class Teaser(Written):
-    """What hangs below the title: an exhibit, or a video of content/files/ with the picture that stands for it."""
+    """What hangs below the title: an exhibit, a picture of content/pictures/, or a video of content/files/ with the
+    picture that stands for it."""
 
     exhibit: str = ""
+    picture: str = ""
     video: str = Field(default="", pattern=r"^([\w.-]+\.(mp4|webm))?$")
     poster: str = Field(default="", pattern=r"^([\w.-]+\.(jpg|jpeg|png|webp|avif))?$")
     alt: str = ""
@@ -155,10 +157,12 @@ class Teaser(Written):
 
     @model_validator(mode="after")
     def _one_thing(self) -> Teaser:
-        if bool(self.exhibit) == bool(self.video):
-            raise ValueError("needs either exhibit or video")
-        if self.video and not self.alt:
-            raise ValueError("needs alt: what the video shows, for those who cannot see it")
+        if [bool(self.exhibit), bool(self.picture), bool(self.video)].count(True) != 1:
+            raise ValueError("needs one of exhibit, picture and video")
+        if not self.exhibit and not self.alt:
+            raise ValueError("needs alt: what it shows, for those who cannot see it")
+        if self.poster and not self.video:
+            raise ValueError("poster goes with video")
         return self
 
 

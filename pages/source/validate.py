@@ -37,7 +37,7 @@ def _files(site: Site) -> Iterator[Problem]:
 
 
 def _charts(site: Site) -> Iterator[Problem]:
-    """Every pattern of content/charts.toml names a table of the ledger, and a cell of it."""
+    """Every pattern of content/charts.toml names a table of the ledger, and a value in it."""
     tables = site.ledger.tables
     for name, spec in site.charts.items():
         for field, pattern in spec.cells.items():
@@ -49,6 +49,8 @@ def _charts(site: Site) -> Iterator[Problem]:
                 wrong = f"table '{table}' has no row '{row}'{did_you_mean(row, rows)}"
             elif not _any(column, columns := [one.id for one in tables[table].columns]):
                 wrong = f"table '{table}' has no column '{column}'{did_you_mean(column, columns)}"
+            elif not any(fnmatchcase(one, pattern) for one in site.ledger.values):
+                wrong = f"selects no value: all of these cells of table '{table}' are empty"
             else:
                 continue
             yield _Place(site, "content/charts.toml").problem((name, field), wrong)
@@ -90,9 +92,11 @@ def _page(site: Site) -> Iterator[Problem]:
     yield from at.unknown(named)
     if page.emphasis and not page.title.endswith(page.emphasis):
         yield at.problem(("emphasis",), f"'{page.emphasis}' is not the end of the title")
-    for file in (page.teaser.video, page.teaser.poster) if page.teaser else ():
-        if file and not (site.root / "content/files" / file).is_file():
-            yield at.problem(("teaser",), f"no such file 'content/files/{file}'")
+    if page.teaser:
+        for folder, key in (("pictures", "picture"), ("files", "video"), ("files", "poster")):
+            file = getattr(page.teaser, key)
+            if file and not (site.root / "content" / folder / file).is_file():
+                yield at.problem(("teaser", key), f"no such file 'content/{folder}/{file}'")
     keys = [link.key for link in page.links if link.key]
     for index, link in enumerate(page.links):
         if link.key and keys.count(link.key) > 1:

@@ -210,7 +210,7 @@ def test_plain_lines_where_there_is_no_terminal(own: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--run", "Exp 1"], "--run Exp 1: no name for a run: ids may hold lower-case letters"),
+        (["--run", "Exp 1"], "--run Exp 1: no name for a run: ids hold lower-case letters"),
         (["--run", "../../x"], "--run ../../x: no name for a run"),
         (["--profile", "as-published"], "has no profile 'as-published'"),
         (["--device", "cuda:7"], "--device cuda:7: torch sees "),

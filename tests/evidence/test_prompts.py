@@ -64,7 +64,7 @@ def test_a_set_of_ones_own_is_refused_with_every_mistake_and_its_line(tmp_path: 
     with pytest.raises(InputError) as caught:
         prompts.load(str(file))
     told = "\n".join(map(str, caught.value.problems))
-    assert ":1 wid: unknown key, did you mean 'wide'?" in told and "did you mean 'clarity'?" in told
+    assert ":1 wid: unknown key 'wid', did you mean 'wide'?" in told and "did you mean 'clarity'?" in told
     assert ":3 id: 'b' stands in line 2 already" in told and ":4: not JSON" in told
 
 
@@ -126,7 +126,7 @@ def test_an_id_that_could_not_stand_in_the_ledger_is_refused_at_once(tmp_path: P
     with pytest.raises(InputError) as caught:
         prompts.load(str(file))
     told = "\n".join(map(str, caught.value.problems))
-    assert f":1 id: '{id_}': ids may hold" in told and "tags" in told
+    assert f":1 id: '{id_}' is no id: ids hold" in told and ":1 tags[0]: 'Intentional Blur' is no id" in told
 
 
 @pytest.mark.parametrize("separator", ["\u2028", "\u0085"])
@@ -139,6 +139,8 @@ def test_a_line_separator_inside_a_prompt_is_part_of_it(tmp_path: Path, separato
 @pytest.mark.parametrize(("content", "told"), [
     ('{"id": "a", "plain": "x"}\n'.encode("utf-16"), ":1: not UTF-8"),
     ('{"id": "a", "plain": "x"}\n{"id": "b", "plain": "\xe4"}'.encode("latin-1"), ":2: not UTF-8"),
+    (b'{"id": "a", "plian": "x"}', ":1 plian: unknown key 'plian', did you mean 'plain'?"),
+    (b'{"id": "a", "plain": 3}', ":1 plain: must be a text, not 3"),
     (b'{"id": "a", "plain": "x", "plain": "y"}', ":1 plain: stands there twice"),
     (b'{"id": "a", "plain": "x", "image": "none.png"}', "a: 'none.png' does not exist"),
     (b'{"id": "a", "plain": "x", "image": "own.jsonl"}', "a: 'own.jsonl' is not a picture"),

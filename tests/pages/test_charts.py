@@ -310,3 +310,12 @@ def test_shares_are_drawn_in_per_cent_and_their_domain_and_rules_with_them():
         "80",
         "100",
     ]
+
+
+def test_a_chart_of_empty_cells_is_refused(small):
+    """It was left out with a note among others, and the page went out without it."""
+    row = {"id": "nobody", "label": "Nobody"}
+    small.json("results/numbers.json", lambda doc: doc["tables"]["emotion_choice"]["rows"].append(row))
+    small.replace("content/charts.toml", "emotion_choice.*.*", "emotion_choice.nobody.*", 1)
+    with pytest.raises(InputError, match="values: selects no value: all of these cells of table 'emotion_choice'"):
+        small.build()

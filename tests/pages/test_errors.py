@@ -50,6 +50,7 @@ def test_an_unknown_value_is_named_at_its_line_of_markdown(small):
         ('table("models")', 'tabel("models")', "UndefinedError: 'tabel' is undefined"),
         ('table("models") }}', 'table("models") }', "unexpected '}'"),
         ('table("models")', "claim(3)", "no claim '3'"),
+        ('table("models")', "knob()", "no exhibit is in the set 'knob': put some into it, or leave out the call"),
         ('value("models.alpha.delta")', 'percent("models.alpha.delta")', "'models.alpha.delta' is no share"),
     ],
 )
@@ -59,6 +60,15 @@ def test_a_wrong_name_in_a_text_is_named_at_its_line(small, old, new, said):
     (problem,) = _problems(small)
     assert problem.startswith(f"{path}:{_line(small, path, new)}: ")
     assert said in problem
+
+
+def test_a_catalogue_of_nothing_is_named_at_its_line(small):
+    small.replace("content/page.toml", '[catalogue]\nexhibit = "garden"\npicture = "clean"\nseverities = [0.5]\n', "")
+    small.replace("content/sections/01-first/clean.md", 'table("models")', "catalogue()")
+    assert any(
+        problem.startswith("content/sections/01-first/clean.md:") and "there is no catalogue: declare" in problem
+        for problem in _problems(small)
+    )
 
 
 def test_an_unknown_treatment_is_named_at_its_badge(small):

@@ -98,6 +98,7 @@ caption = "A walk."
 [check]
 allow = ["1893", "Route 66"]
 """
+TEASER = 'video = "walk.mp4"\nposter = "walk.png"'
 BARE = """
 title = "A page"
 description = "Nothing but a title."
@@ -182,6 +183,19 @@ def test_what_a_paper_does_not_say_leaves_no_trace(bare):
     assert not [problem for problem in bare.build(force=True).problems if "twin" in str(problem)]
 
 
+def test_the_teaser_may_be_a_plain_picture(themed):
+    """Without one a paper whose teaser is no evidence would have to make an exhibit of it."""
+
+    def change(site):
+        teaser = '[teaser]\npicture = "garden-clean.jpg"\nalt = "Two dogs"\ncaption = "At the door."\n\n[check]'
+        site.write("content/page.toml", BARE.replace("[check]", teaser))
+
+    site = themed("teaser", change)
+    for variant in ("clean", "distorted"):
+        shown = site.read(f"{variant}/index.html").partition('<div class="teaser">')[2].partition("</figure>")[0]
+        assert 'alt="Two dogs"' in shown and "assets/pictures/" in shown and "At the door." in shown
+
+
 def test_two_papers_on_one_origin_remember_their_own_choices(full, bare):
     for site, key in ((full, "small-things"), (bare, "paper")):
         assert f'data-paper="{key}"' in site.read("clean/index.html")
@@ -198,8 +212,10 @@ def test_two_papers_on_one_origin_remember_their_own_choices(full, bare):
         ('name = "Ben Second"\nat =', 'name = "Ben Second"\naffiliation =', "authors[1].affiliation: unknown key"),
         ('orcid = "0000-0002-1825-0097"', 'orcid = "12"', "authors[0].orcid: '12' has another form"),
         ('emphasis = "very small', 'emphasis = "quite small', "is not the end of the title"),
-        ('video = "walk.mp4"', 'video = "run.mp4"', "teaser: no such file 'content/files/run.mp4'"),
-        ('video = "walk.mp4"', 'exhibit = "gardn"', "no exhibit 'gardn', did you mean 'garden'?"),
+        ('video = "walk.mp4"', 'video = "run.mp4"', "teaser.video: no such file 'content/files/run.mp4'"),
+        (TEASER, 'picture = "run.png"', "teaser.picture: no such file 'content/pictures/run.png'"),
+        ('video = "walk.mp4"', 'picture = "walk.png"', "poster goes with video"),
+        (TEASER, 'exhibit = "gardn"', "no exhibit 'gardn', did you mean 'garden'?"),
         ('alt = "Somebody walks"', "", "needs alt"),
         ('badge = ["intentional_blur"]', 'badge = ["blur"]', "masthead.badge: no treatment 'blur'"),
         ("exposure_extremes = 0.5", "exposure_extreme = 0.5", "did you mean 'exposure_extremes'?"),
