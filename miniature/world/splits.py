@@ -109,6 +109,27 @@ def emotion_pairs(count: int) -> list[tuple[PromptPair, Scene]]:
     return pairs
 
 
+def emotion_set(count: int = 30) -> list[dict[str, object]]:
+    """Rows of the emotion set in the words of this world, for the engine (`evidence.prompts`): a face or a character in
+    a place that training kept back, plain and under every feeling. They are results/miniature/prompts/emotion.jsonl."""
+    rng = np.random.default_rng([SET_IDS["emotion"], 0])
+    chosen: dict[tuple[str, str, str], Scene] = {}
+    while len(chosen) < count:
+        scene = scenes.sample_scene(rng, "emotion", emotional=True)
+        chosen.setdefault((scene.subjects[0].name, scene.background, scene.time), scene)
+    rows: list[dict[str, object]] = []
+    for number, scene in enumerate(chosen.values()):
+
+        def said(emotion: str | None, scene: Scene = scene, number: int = number) -> str:
+            worn = Scene((Subject(scene.subjects[0].name, emotion),), scene.background, scene.time)
+            return captions.plain_caption(worn, np.random.default_rng(number))
+
+        feelings = {emotion: said(emotion) for emotion in scenes.EMOTIONS}
+        told = {"plain": said(None), "prompts": feelings, "statements": feelings}
+        rows.append({"id": f"mini-emotion-{number:03}", **told})
+    return rows
+
+
 def _feeling(scene: Scene, emotion: str) -> Scene:
     return Scene((Subject(scene.subjects[0].name, emotion),), scene.background, scene.time)
 

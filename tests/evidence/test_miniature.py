@@ -3,6 +3,7 @@ included."""
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -10,10 +11,16 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from evidence.cards import Cards
 from evidence.cli import evidence
-from evidence.order import ROOT
+from evidence.jobs.plan import configured
+from evidence.order import ROOT, Order
+from evidence.order.resolve import experiments, participants_of
+from evidence.protocols.pairs import base_of
+from evidence.ready.vocabulary import words_of
 from ledger.problems import InputError
 from ledger.schema import Document
+from miniature.world import scenes, splits
 
 FAST = "@steps=1,true_cfg_scale=1.0"  # pictures of the shipped weights, if not good ones
 
@@ -43,6 +50,28 @@ def test_the_miniature_fills_tables_on_a_processor_and_its_command_repeats_it(tm
     dry = invoke(*again[3:], "--dry-run", "--runs", str(tmp_path)).output
     counts = re.findall(r"^miniature\S* +(?:generate|score) +(\d+) +(\d+) ", dry, re.MULTILINE)
     assert len(counts) == 7 and all(int(total) and due == "0" for total, due in counts), dry
+
+
+def test_its_emotion_set_is_in_words_that_it_knows() -> None:
+    """Asked in the words of the general set, a third of which it reads as one unknown word, any answer would do."""
+    file = ROOT / "results/miniature/prompts/emotion.jsonl"
+    assert [json.loads(line) for line in file.read_text().splitlines()] == splits.emotion_set()
+    cards = Cards()
+    order = Order(models=("miniature-base", "miniature-draft"), protocol=("emotion-choice", "emotion-generation"))
+    asked = experiments(order, participants_of(order, cards), "t")
+    known = words_of(cards.models["miniature-base"])
+    assert known and {experiment.prompts.source for experiment in asked.values()} == {str(file.relative_to(ROOT))}
+    for prompt in asked["emotion-choice"].prompts.rows:
+        assert prompt.prompts.keys() == set(scenes.EMOTIONS)
+        assert not any(known.unknown(text) for text in [*prompt.prompts.values(), prompt.plain])
+
+
+def test_variants_of_the_miniature_are_tested_against_its_base() -> None:
+    """Those of a family of their own too."""
+    models = [
+        configured(name, Cards().models) for name in ("miniature-base", "miniature-pluralist", "miniature-hacked")
+    ]
+    assert [base_of(model, models) for model in models[1:]] == models[:1] * 2
 
 
 def test_words_that_the_miniature_does_not_know_are_refused(tmp_path: Path) -> None:
