@@ -106,7 +106,8 @@ def evaluate(measure: Measure, rows: Rows) -> Result:
 def _estimate(measure: Measure, clusters: Sequence[Cluster], missing: Sequence[Missing]) -> Estimate:
     if not clusters and measure.statistic != "count":
         lost = f"{missing.count('failed')} failed, {missing.count('not_run')} not run"
-        return Estimate(None, why=f"nothing was scored: {lost}" if missing else "no row fits the measure")
+        unfit = "no row fits the measure" + (" and its conditions" if measure.only else "")
+        return Estimate(None, why=f"nothing was scored: {lost}" if missing else unfit)
     try:
         return _AVERAGED.get(measure.statistic, _of_pairs)(measure, clusters)
     except ValueError as error:

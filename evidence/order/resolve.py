@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from evidence import prompts, protocols
 from evidence.cards import Cards
 from evidence.cards.base import pick
@@ -54,12 +56,9 @@ def distinct(participants: Participants) -> None:
 def experiments(order: Order, participants: Participants, name: str) -> dict[str, protocols.Experiment]:
     """One experiment per protocol, with the prompt set that was named, the generators' own or the protocol's own."""
     found = {}
-    for protocol in order.protocol:
-        try:
-            module = protocols.load(protocol)
-        except KeyError:
-            hint = did_you_mean(protocol, protocols.PROTOCOLS)
-            raise InputError([Problem("--protocol", 0, protocol, f"no such protocol{hint}")]) from None
+    modules = {protocol: _module(protocol) for protocol in order.protocol}
+    _read_options(order, modules)
+    for protocol, module in modules.items():
         _fit(protocol, module, participants)
         chosen = order.prompt_set or own_prompts(participants, module.PROMPTS) or module.PROMPTS
         if not chosen:
@@ -68,9 +67,33 @@ def experiments(order: Order, participants: Participants, name: str) -> dict[str
             )
         repeats: tuple[int | None, ...] = tuple(range(order.seeds)) or (None,)
         found[protocol] = protocols.Experiment(
-            name, participants, prompts.load(chosen, order.prompts), repeats, order.options
+            name, participants, prompts.load(chosen, order.prompts), repeats, _own(order, module)
         )
     return found
+
+
+def _module(protocol: str) -> protocols.ProtocolModule:
+    try:
+        return protocols.load(protocol)
+    except KeyError:
+        hint = did_you_mean(protocol, protocols.PROTOCOLS)
+        raise InputError([Problem("--protocol", 0, protocol, f"no such protocol{hint}")]) from None
+
+
+def _own(order: Order, module: protocols.ProtocolModule) -> dict[str, str]:
+    """The options that a protocol reads."""
+    return {name: value for name, value in order.options.items() if name in getattr(module, "OPTIONS", ())}
+
+
+def _read_options(order: Order, modules: Mapping[str, protocols.ProtocolModule]) -> None:
+    """Raises InputError for options that no protocol of the order reads."""
+    read = {option for module in modules.values() for option in getattr(module, "OPTIONS", ())}
+    told = f"is no option of {', '.join(modules)}"
+    problems = [
+        Problem("--set", 0, name, told + did_you_mean(name, read)) for name in order.options if name not in read
+    ]
+    if problems:
+        raise InputError(problems)
 
 
 def _fit(protocol: str, module: protocols.ProtocolModule, participants: Participants) -> None:

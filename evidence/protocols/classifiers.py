@@ -32,6 +32,7 @@ from ledger.rows import Rows
 from ledger.schema import Column, Document, Row, Selection, Value
 
 PROMPTS = "wide"
+OPTIONS = ("truth", "reading")
 NON_TIE, SUCCESS_ONLY = READINGS = ("non-tie", "success-only")
 RESAMPLES = 2_000  # of F1, balanced accuracy and AUROC, which take longer than means
 COLUMNS = {

@@ -22,6 +22,7 @@ from ledger.rows import Rows
 from ledger.schema import Column, Document, Row, Value
 
 PROMPTS = "critical"
+OPTIONS = ("against",)
 WAY = "oiop"  # the picture of the prompt under the prompt
 
 

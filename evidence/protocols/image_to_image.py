@@ -25,6 +25,7 @@ from ledger.rows import Rows
 from ledger.schema import Column, Document, Selection, Value
 
 PROMPTS = "wide"
+OPTIONS = ("source", "select")
 SELECTION = "hpsv3<10"  # of the publication
 INPUT, EDITED = "input", "edited"
 

@@ -18,7 +18,9 @@ from evidence.order import ROOT, Order
 from evidence.order.resolve import experiments, participants_of
 from evidence.protocols.pairs import base_of
 from evidence.ready.vocabulary import words_of
+from ledger import rows as raw
 from ledger.problems import InputError
+from ledger.recompute import differences
 from ledger.schema import Document
 from miniature.world import scenes, splits
 
@@ -72,6 +74,27 @@ def test_variants_of_the_miniature_are_tested_against_its_base() -> None:
         configured(name, Cards().models) for name in ("miniature-base", "miniature-pluralist", "miniature-hacked")
     ]
     assert [base_of(model, models) for model in models[1:]] == models[:1] * 2
+
+
+@pytest.mark.slow
+def test_the_protocols_of_a_judge_of_labels_fill_their_tables_with_the_shipped_weights(tmp_path: Path) -> None:
+    """One prompt of each set, the miniature's own; every value is computed again from the rows that are published."""
+    protocols = "classifiers,emotion-choice,emotion-generation,image-to-image,sweep"
+    options = ("--set", "truth=miniature-judge", "--set", "select=miniature-reward<9")
+    named = ("--models", f"miniature-base{FAST}", "--protocol", protocols, *options, "--prompts", "1")
+    made = invoke(*named, "--device", "cpu", "--run", "p", "--runs", str(tmp_path))
+    assert made.exit_code == 0, made.output
+    out = tmp_path / "results/p.json"
+    assert invoke("collect", "--run", "p", "--runs", str(tmp_path), "--out", str(out)).exit_code == 0
+    document, rows = Document.model_validate_json(out.read_text()), raw.read(tmp_path / "results/rows/p.csv.gz")
+    for key, value in document.values.items():
+        assert value.measure is not None and not value.not_run and not value.failed, key
+        assert list(differences(value, value.measure, rows)) == [], key
+    found = {key.rpartition(".")[2]: value for key, value in document.values.items()}
+    for emotion in ("happy", "sad", "crying", "angry", "scared", "disgusted"):
+        assert 0 <= (found[f"{emotion}_miniature-judge"].value or 0) <= 1, "the judge speaks the language of the faces"
+    assert found["disgusted"].value in (0.0, 1.0) and found["seen_miniature-judge"].value is not None
+    assert any("image-to-image-selected" in table for table in document.tables)
 
 
 def test_words_that_the_miniature_does_not_know_are_refused(tmp_path: Path) -> None:

@@ -228,6 +228,16 @@ def test_a_family_that_knows_few_words_brings_its_own_prompts(small_cards: Cards
     assert shipped.name == "wide" and len(shipped.rows) == 300
 
 
+def test_an_option_that_no_protocol_reads_is_refused(small_cards: Cards) -> None:
+    """A misspelt one was taken without a word, and stood in the ids of the values."""
+    order = Order(models=("small",), protocol=("pairs", "image-to-image"), options={"source": "small"})
+    found = experiments(order, participants_of(order, small_cards), "t")
+    assert found["image-to-image"].options == {"source": "small"} and not found["pairs"].options
+    misspelt = order.model_copy(update={"options": {"sorce": "small"}})
+    with pytest.raises(InputError, match="is no option of pairs, image-to-image, did you mean 'source'"):
+        experiments(misspelt, participants_of(misspelt, small_cards), "t")
+
+
 def test_scores_and_pictures_depend_on_the_code_that_computes_them_and_on_no_other() -> None:
     """A new column of prompt sets must not score everything anew, nor another time limit pay for pictures again."""
     for module in ("evidence.scorers.digits", "evidence.generators.openrouter_chat", "evidence.judges.pairwise"):

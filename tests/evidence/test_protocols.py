@@ -483,11 +483,11 @@ def test_a_generator_that_takes_no_picture_is_refused_before_the_first(bench: Wo
 
 
 def test_a_sweep_has_a_row_for_every_strength(bench: Workbench) -> None:
-    names = ("small@method=vsf,vsf_scale=1", "small@method=vsf,vsf_scale=2")
+    names = ("small@method=vsf,vsf_scale=1", "small@method=vsf,vsf_scale=2", "small")
 
     def score(scorer: str, source: Source, prompt: str) -> object:
         assert isinstance(source, PictureSpec)
-        strength = 1.0 if source.model.endswith("1") else 2.0
+        strength = {"1": 1.0, "2": 2.0}.get(source.model[-1], 0.5)
         if scorer == "small-labels":
             return {"treatment:intentional_blur": strength - 1, "treatment:muted_faded": 0.0}
         if scorer == "j-judge":
@@ -496,12 +496,15 @@ def test_a_sweep_has_a_row_for_every_strength(bench: Workbench) -> None:
 
     document = bench.measure("sweep", bench.experiment(*names, lines=PAIRS, dimensions=True), score)
     (table,) = document.tables.values()
-    assert [row.id for row in table.rows] == ["small-method-vsf-vsf_scale-1", "small-method-vsf-vsf_scale-2"]
+    assert [row.id for row in table.rows] == ["small-method-vsf-vsf_scale-1", "small-method-vsf-vsf_scale-2", "small"]
     second = "t.sweep.small-method-vsf-vsf_scale-2"
     assert document.values[f"{second}.wide_small-clip"].value == 20.0
     assert document.values[f"{second}.plain_small-clip"].value == 2.0
     assert document.values[f"{second}.wide_j-judge"].value == 1.0, "a mean over dimensions, not a sum"
     assert document.values[f"{second}.follow_small-labels"].value == 0.5
+    cost = {key.split(".")[2]: value.value for key, value in document.values.items() if "cost_small-clip" in key}
+    assert cost == {"small-method-vsf-vsf_scale-1": 0.5, second.removeprefix("t.sweep."): 1.5}, "of plain pictures"
+    assert document.values[f"{second}.cost_small-labels"].value == 1.0, "an effect that nobody asked for"
 
 
 def test_words_of_polish_reach_only_those_who_read_them(bench: Workbench) -> None:

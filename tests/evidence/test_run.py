@@ -362,6 +362,7 @@ def test_every_value_of_every_protocol_follows_from_the_rows_published_with_it(b
     rows = raw.read(bench.folder / "results/rows/t.csv.gz")
     protocols = {table.split(".")[1] for table in found.document.tables}
     assert all(any(one.startswith(name) for one in protocols) for name in PROTOCOLS), protocols
+    assert "t-own.pairs" in found.document.tables, "options of one protocol stand in the ids of no other"
     for key, value in found.document.values.items():
         assert value.measure is not None and value.measure.rows == value.rows == "rows/t.csv.gz", key
         assert list(differences(value, value.measure, rows)) == [], key
