@@ -74,7 +74,8 @@ def _build(publication: Path, root: Path) -> Path:
     if (ROOT / ".cache/pictures").is_dir():  # encoded pictures are named by what they are made of: reuse is safe
         shutil.copytree(ROOT / ".cache/pictures", root / ".cache/pictures")
     _complete(root)
-    if (root / "results/miniature/models.json").is_file():
+    if publication == PUBLICATIONS[0]:
+        shutil.copytree(ROOT / "results/miniature", root / "results/miniature", dirs_exist_ok=True)
         web.write(root)
     out = root / "site"
     with pytest.MonkeyPatch.context() as patch:

@@ -22,13 +22,13 @@ from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from miniature.world.vocabulary import LENGTH
-from tests.browser.conftest import ROOT, watch
+from tests.browser.conftest import PUBLICATIONS, ROOT, watch
 from tests.browser.firefox import Firefox
 from tests.browser.test_access import violations
 
 PLACE = "clean/draw/index.html"
-# Only the paper ships a model.
-pytestmark = pytest.mark.parametrize("publication", [ROOT], indirect=True, ids=["paper"])
+# Only the first publication has a model.
+pytestmark = pytest.mark.parametrize("publication", PUBLICATIONS[:1], indirect=True, ids=["first"])
 Read = Callable[[str], tuple[Page, list[str]]]
 
 
