@@ -169,10 +169,11 @@ def check(out: Path | None, root: Path) -> None:
       python build.py check --out site
     """
     from pages.output.check import check as prove
+    from pages.source.citation import disagreements
     from pages.source.unfinished import unfinished
 
     out = out or root / "site"
-    found = [*prove(root, out), *unfinished(root)]
+    found = [*prove(root, out), *unfinished(root), *disagreements(root)]
     if found:
         _complain(found)
         raise SystemExit(1)

@@ -98,9 +98,9 @@ def fetch(
     import ledger
 
     sources = read_sources(root)
-    before = read_lock(root)
-    lock = _accepting(before, accept, sources)
-    work = _Fetch(root, ledger.load(root), sources, lock, supply, say)
+    before, known = read_lock(root), ledger.load(root)
+    lock = _of_ledger(_accepting(before, accept, sources), known)
+    work = _Fetch(root, known, sources, lock, supply, say)
     if lock != before:
         write_lock(root, lock)
     with ThreadPoolExecutor(1) as thread:  # of its own: a notebook, say, has an event loop in this one
@@ -123,6 +123,12 @@ def _accepting(lock: Lock, accept: Iterable[str], sources: Mapping[str, Source])
             raise InputError([Problem("fetch", 0, "--accept", f"no group '{name}'{did_you_mean(name, known)}")])
         chosen.update(found)
     return lock.model_copy(update={"accepted": sorted(chosen)})
+
+
+def _of_ledger(lock: Lock, known: Ledger) -> Lock:
+    """The lock without pictures that the ledger has no longer; what was accepted stays."""
+    names = {picture.name for picture in remote_pictures(known)}
+    return lock.model_copy(update={"pictures": {name: pin for name, pin in lock.pictures.items() if name in names}})
 
 
 @dataclass

@@ -413,6 +413,15 @@ def test_a_group_is_shown_by_consent_and_no_longer_without(small, archive):
     assert "(pinned)" in small.read("clean/index.html")
 
 
+def test_pins_of_pictures_that_left_the_ledger_go_and_consent_stays(small, archive):
+    """The lock grew with every ledger there ever was."""
+    _fetch(small, "own", clone=archive.place)
+    small.json("results/exhibits.json", lambda doc: doc["exhibits"].pop("dog"))
+    _fetch(small, clone=archive.place)
+    lock = json.loads((small.root / LOCK).read_text())
+    assert lock["accepted"] == ["paper/own"] and [*lock["pictures"]] == ["old/original"]
+
+
 def test_a_source_is_fetched_from_its_address(small, museum, archive):
     small.replace("content/sources.toml", "http://127.0.0.1:9", museum.url)
     museum.answers |= {

@@ -12,6 +12,7 @@ from PIL import ImageFont
 
 from ledger import load
 from pages.build import Report, build
+from pages.source.citation import disagreements
 from tests.paper.hung import hang
 
 PROJECT = Path(__file__).parents[2]
@@ -95,3 +96,7 @@ def test_words_that_are_ours_have_typographic_apostrophes(hung, variant):
     page = re.sub(r"<(script|pre|code|blockquote)\b.*?</\1>|<!--.*?-->", "", page, flags=re.DOTALL)
     texts = [html.unescape(text) for text in re.sub(r"<[^>]*>", "\n", page).splitlines()]
     assert [text for text in texts if re.search(r"\w'\w|s' ", text)] == []
+
+
+def test_citation_and_notice_name_the_paper_as_its_page_does() -> None:
+    assert list(disagreements(PROJECT)) == []
