@@ -1,7 +1,8 @@
 """GLM-Image: an autoregressive stage, then diffusion. Its first stage samples on torch's global generator.
 
 A picture would therefore depend on the others of its batch, so there is one at a time, and the global generator is put
-back as it was.
+back as it was. It takes no picture here, though its pipeline has the argument: diffusers 0.42 hands the first stage of
+transformers 5 features of another shape than that reads.
 """
 
 from __future__ import annotations
