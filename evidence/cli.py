@@ -236,9 +236,9 @@ def _execute(
     for library in ("TRANSFORMERS_VERBOSITY", "DIFFUSERS_VERBOSITY"):
         os.environ.setdefault(library, "error")
     from evidence import run
+    from evidence.devices import device_here
     from evidence.order import store_of
     from evidence.progress import reporter
-    from evidence.ready import device_here
 
     local = engine == "local"
     chosen = replace(options, device=device_here(options.device)) if local else options

@@ -20,13 +20,13 @@ from evidence.cards import Cards
 from evidence.cards.models import CONTROLLED
 from evidence.exhibits import Publisher
 from evidence.jobs.plan import Participants, build, ledger_id
+from evidence.jobs.stored_results import StoredResults
 from evidence.order import Order
 from evidence.order.resolve import distinct, experiments, participants_of
 from evidence.protocols import Experiment
 from evidence.protocols.tables import Measuring
 from evidence.samples import provenance
 from evidence.samples.store import Record, Store
-from evidence.samples.stored_results import StoredResults
 from ledger import rows as row_files
 from ledger.files import replace_bytes
 from ledger.rows import Row, Rows

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from evidence.jobs.plan import ConfiguredModel, Participants, PictureSpec, ledger_id
+from evidence.jobs.stored_results import StoredResults
 from evidence.prompts import Prompt
 from evidence.protocols import Experiment
 from evidence.protocols.pairs import pairs
 from evidence.samples.identity import reads_prompt
 from evidence.samples.store import Record, SampleDamaged
-from evidence.samples.stored_results import StoredResults
 from ledger.schema import Document, Exhibit, Picture, Recipe, Source, Value
 
 if TYPE_CHECKING:

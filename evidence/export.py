@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 
 from evidence.interfaces import Score
 from evidence.jobs.plan import Comparison, PictureSpec, Scoring
+from evidence.jobs.stored_results import Outcome, StoredResults
 from evidence.protocols import Experiment, Observation
-from evidence.samples.stored_results import Outcome, StoredResults
 from ledger.rows import Row
 
 WINDOW = "text-window"  # stands in the column of scorers for whether a text window cut a prompt

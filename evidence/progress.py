@@ -7,12 +7,22 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from evidence.samples.store import without_secrets
 
 EVERY = 10.0  # seconds between plain lines
 VERBS = {"generate": "pictures", "score": "scores", "judge": "verdicts"}
+
+
+class Reporter(Protocol):
+    """Progress, told to a person or a log."""
+
+    def say(self, line: str) -> None: ...
+
+    def total(self, totals: Mapping[str, int]) -> None: ...
+
+    def advance(self, stage: str, by: int = 1) -> None: ...
 
 
 class Plain:

@@ -6,12 +6,13 @@ from collections import Counter
 from pathlib import Path
 
 from evidence.cards import Cards
-from evidence.engines import Engine, Options, Reporter, Tally, engine
+from evidence.engines import Engine, Options, Tally, engine
 from evidence.jobs.pictures import pixels_of, sources
 from evidence.jobs.plan import Plan
 from evidence.order import RUNS, Order, keep_order, store_of
 from evidence.order.command import command_of
 from evidence.order.resolve import experiments, participants_of, planned
+from evidence.progress import Reporter
 from evidence.ready import ready
 from evidence.ready.vocabulary import check
 from evidence.samples.identity import key_of

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from evidence.jobs.plan import Plan
 from evidence.jobs.retry import RetryPolicy
+from evidence.progress import Reporter
 from evidence.samples.store import Store
 
 ENGINES = ("local", "ray")
@@ -34,16 +34,6 @@ class Tally:
     """What a run did. `unavailable` maps a card to the one line that says why it could not run."""
 
     unavailable: dict[str, str] = field(default_factory=dict)
-
-
-class Reporter(Protocol):
-    """Progress, told to a person or a log."""
-
-    def say(self, line: str) -> None: ...
-
-    def total(self, totals: Mapping[str, int]) -> None: ...
-
-    def advance(self, stage: str, by: int = 1) -> None: ...
 
 
 Engine = Callable[[Plan, Store, Options, Reporter], Tally]

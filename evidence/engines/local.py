@@ -6,7 +6,6 @@ one by one when all pictures are there; pairwise judges come last. What waits fo
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
@@ -14,14 +13,15 @@ from typing import Any
 
 from evidence import generators, scorers
 from evidence.cards.models import ModelCard
-from evidence.engines import Options, Reporter, Tally
+from evidence.devices import USABLE, activations_gib, memory_gib
+from evidence.engines import Options, Tally
 from evidence.engines.pipeline import GeneratorLoader, free, make_all, side_stream
 from evidence.interfaces import Generator, Judge, Scorer
 from evidence.jobs.comparing import compare
 from evidence.jobs.pictures import batched, finished
 from evidence.jobs.plan import Comparison, PictureJob, Plan
 from evidence.jobs.scoring import ScorerPool
-from evidence.order.sweep import USABLE, activations_gib
+from evidence.progress import Reporter
 from evidence.registry import PictureKind
 from evidence.samples.claims import Claims
 from evidence.samples.store import Store, without_secrets
@@ -148,15 +148,6 @@ def _peak_gib(drawn: tuple[ModelCard, Mapping[str, Any]]) -> float:
     if card.remote:
         return 0.0
     return (card.memory_gib or ASSUMED_GIB) + activations_gib(settings)
-
-
-def memory_gib(device: str) -> float:
-    """Memory of the device in GiB."""
-    if device.startswith("cuda"):
-        import torch
-
-        return float(torch.cuda.get_device_properties(device).total_memory) / 2**30
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
 
 
 def _compare(plan: Plan, store: Store, options: Options, report: Reporter, tally: Tally) -> None:

@@ -25,14 +25,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evidence import scorers
-from evidence.engines import Options, Reporter, Tally
+from evidence.devices import device_here
+from evidence.engines import Options, Tally
 from evidence.engines.pipeline import GeneratorLoader, make_all
 from evidence.interfaces import Generator, Staged
 from evidence.jobs.comparing import compare
 from evidence.jobs.pictures import finished, pixels_of, request_of, sources
 from evidence.jobs.plan import Plan
 from evidence.jobs.scoring import ScorerPool
-from evidence.ready import device_here
+from evidence.progress import Reporter
 from evidence.registry import PictureKind
 from evidence.samples.claims import Claims
 from evidence.samples.identity import key_of

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from evidence.cards import models
-from evidence.order.overrides import overridden
+from evidence.cards.overrides import overridden
 from evidence.registry import PictureKind
 from evidence.samples import identity
 from evidence.samples.identity import file_digest, key_of, reads_prompt
@@ -97,7 +97,7 @@ def ledger_id(name: str) -> str:
 class Participants:
     """Who takes part: generators, scorers and judges by name, and the sampling profile.
 
-    A generator's name may carry overrides of its settings (evidence.order.overrides). Words of polish that come with a
+    A generator's name may carry overrides of its settings (evidence.cards.overrides). Words of polish that come with a
     prompt are passed as its negative prompt to cards whose method is vsf or nag, unless an override says otherwise.
     """
 

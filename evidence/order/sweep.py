@@ -6,17 +6,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from evidence.cards import Cards
-from evidence.cards.models import ModelCard
+from evidence.devices import fitting
 from evidence.jobs.plan import configured
 from evidence.order.families import expand
 from evidence.registry import GENERATORS
 from ledger.problems import InputError, Problem
-
-ACTIVATIONS_GIB = 3.0  # of one more picture of a megapixel in a batch
-
-
-USABLE = 0.9  # of a device's memory, by generator, batch and scorers together
-MEGAPIXELS = 4.0  # in a batch at most: larger ones fill the card no better
 
 
 def tuned(
@@ -41,26 +35,6 @@ def tuned(
         told = ",".join(f"{key}={value}" for key, value in extra.items() if str(settings.get(key)).lower() != value)
         found.append(f"{name}{',' if '@' in name else '@'}{told}" if told else name)
     return found
-
-
-def fitting(card: ModelCard, settings: Mapping[str, object], gpu_gib: float | None) -> int:
-    """How many pictures a batch may hold on a GPU of this memory; one without a GPU, or where the need is unknown.
-    Scorers stay loaded in what is left (`engines.local.residents`)."""
-    if not gpu_gib or card.memory_gib is None:
-        return 1
-    room = gpu_gib * USABLE - card.memory_gib
-    return max(
-        1, min(int(1 + room / (ACTIVATIONS_GIB * _megapixels(settings))), int(MEGAPIXELS / _megapixels(settings)))
-    )
-
-
-def activations_gib(settings: Mapping[str, object]) -> float:
-    """Of all pictures of a batch but the first, which is in `memory_gib` of the card."""
-    return ACTIVATIONS_GIB * _megapixels(settings) * (int(str(settings.get("batch") or 1)) - 1)
-
-
-def _megapixels(settings: Mapping[str, object]) -> float:
-    return int(str(settings["width"])) * int(str(settings["height"])) / 2**20
 
 
 def points(name: str, sweep: Mapping[str, tuple[str, ...]]) -> list[str]:

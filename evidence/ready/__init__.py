@@ -4,23 +4,20 @@ told in one line each and left out; the others go on."""
 from __future__ import annotations
 
 import dataclasses
-import os
 
 from evidence import weights
 from evidence.cards.models import ModelCard
 from evidence.cards.scorers import ScorerCard
-from evidence.engines import Reporter
+from evidence.devices import memory_gib
 from evidence.jobs.plan import Participants
+from evidence.progress import Reporter
 from evidence.samples.store import without_secrets
-from ledger.problems import InputError, Problem
 
 
 def ready(participants: Participants, device: str, report: Reporter) -> tuple[Participants, dict[str, str]]:
     """The participants without the cards that cannot run here, and one line for each of those.
 
     Weights that nobody has pinned are fetched now: keys name their revision, so it must be known before the plan."""
-    from evidence.engines.local import memory_gib
-
     unavailable: dict[str, str] = {}
 
     def usable(card: ModelCard | ScorerCard, name: str, need: float | None) -> bool:
@@ -51,17 +48,3 @@ def pin(card: ModelCard | ScorerCard) -> None:
     else:
         for address in card.addresses[1:]:
             weights.fetch(address, prepare=card.prepare)
-
-
-def device_here(asked: str = "") -> str:
-    """`asked`, if torch sees it; else the accelerator if there is one, else the processor. EVIDENCE_DEVICE overrides
-    the default. InputError for a device that is not there."""
-    asked = asked or os.environ.get("EVIDENCE_DEVICE", "")
-    import torch
-
-    there = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    kind, _, number = asked.partition(":")
-    if kind == "cuda" and (there != "cuda" or int(number or 0) >= torch.cuda.device_count()):
-        seen = f"{torch.cuda.device_count()} CUDA devices" if there == "cuda" else f"no CUDA device, only {there}"
-        raise InputError([Problem("--device", 0, asked, f"torch sees {seen} here")])
-    return asked or there

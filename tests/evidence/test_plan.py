@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from evidence.cards import Cards
+from evidence.devices import fitting
 from evidence.jobs.plan import (
     Comparison,
     Participants,
@@ -25,7 +26,7 @@ from evidence.jobs.plan import (
 from evidence.order import Order
 from evidence.order.families import expand
 from evidence.order.resolve import experiments, participants_of, planned
-from evidence.order.sweep import fitting, tuned
+from evidence.order.sweep import tuned
 from evidence.samples import identity, source_digest
 from ledger.problems import InputError
 from tests.evidence import small

@@ -25,13 +25,13 @@ from evidence.jobs.plan import (
     build,
     configured,
 )
+from evidence.jobs.stored_results import StoredResults
 from evidence.order import Order
 from evidence.order.resolve import participants_of
 from evidence.protocols import PROTOCOLS, Experiment
 from evidence.protocols.pairs import base_of
 from evidence.samples.identity import key_of, pixel_digest
 from evidence.samples.store import Store
-from evidence.samples.stored_results import StoredResults
 from ledger.problems import InputError
 from ledger.recompute import differences
 from ledger.rows import Rows
