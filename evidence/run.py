@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from evidence.cards import Cards
@@ -13,10 +14,12 @@ from evidence.order import RUNS, Order, keep_order, store_of
 from evidence.order.command import command_of
 from evidence.order.resolve import experiments, participants_of, planned
 from evidence.progress import Reporter
+from evidence.protocols import Experiment
 from evidence.ready import ready
 from evidence.ready.vocabulary import check
 from evidence.samples.identity import key_of
 from evidence.samples.store import Store
+from ledger.problems import InputError, Problem
 
 
 def execute(
@@ -35,7 +38,9 @@ def execute(
     run: Engine = engine(engine_name)
     participants = participants_of(order, cards or Cards())
     asked = experiments(order, participants, name)
+    order = _settled(order, asked)
     able, unavailable = ready(participants, options.device, report)
+    _check_named(order, unavailable)
     check(able, asked.values())
     keep_order(order, name, command_of(order, participants, asked, name, own_cards), runs)
     plan = planned(order, able, name)
@@ -43,6 +48,23 @@ def execute(
     tally = run(plan, store_of(name, runs), options, report)
     tally.unavailable = unavailable | tally.unavailable
     return plan, tally
+
+
+def _settled(order: Order, asked: Mapping[str, Experiment]) -> Order:
+    """The order with every option that its protocols go by, so that it means the same whoever can run."""
+    options = {name: value for experiment in asked.values() for name, value in experiment.options.items()}
+    return order.model_copy(update={"options": order.options | options})
+
+
+def _check_named(order: Order, unavailable: Mapping[str, str]) -> None:
+    """Raises InputError where an option names somebody who cannot run here."""
+    problems = [
+        Problem("--set", 0, f"{option}={name}", f"cannot run here: {unavailable[name]}")
+        for option, name in order.options.items()
+        if name in unavailable
+    ]
+    if problems:
+        raise InputError(problems)
 
 
 def progress(plan: Plan, store: Store) -> dict[tuple[str, str], Counter[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from evidence import prompts, protocols
 from evidence.cards import Cards
@@ -66,9 +67,11 @@ def experiments(order: Order, participants: Participants, name: str) -> dict[str
                 [Problem("--prompt-set", 0, protocol, "needs a prompt set of its own: name a .jsonl file")]
             )
         repeats: tuple[int | None, ...] = tuple(range(order.seeds)) or (None,)
-        found[protocol] = protocols.Experiment(
+        asked = protocols.Experiment(
             name, participants, prompts.load(chosen, order.prompts), repeats, _own(order, module)
         )
+        settled = module.settled(asked) if hasattr(module, "settled") else {}
+        found[protocol] = replace(asked, options={**asked.options, **settled})
     return found
 
 

@@ -3,8 +3,9 @@
 A protocol is a module below with two functions. `observations(experiment)` says what is scored or compared, and as
 which row of `results/rows/` it is filed; pictures, scores and verdicts to make follow from it. `tabulate(experiment,
 rows)` says which measures of those rows (`ledger.measures`) stand in which table. `PROMPTS` names the shipped prompt
-set that is used where none is named (empty: one must be named), `OPTIONS` the options it reads, if any; `FACES` says
-that scorers of faces may take part; `pictures(experiment)` names pictures that are made beside those that are scored.
+set that is used where none is named (empty: one must be named), `OPTIONS` the options it reads, if any, and
+`settled(experiment)` those that follow from who takes part where nobody gave them; `FACES` says that scorers of faces
+may take part; `pictures(experiment)` names pictures that are made beside those that are scored.
 To add a protocol, add a module and a line of `PROTOCOLS`. None of them loads a model or computes a statistic.
 """
 

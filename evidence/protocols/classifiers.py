@@ -68,6 +68,10 @@ def truth(experiment: Experiment) -> ScorerCard:
     return known[name]
 
 
+def settled(experiment: Experiment) -> dict[str, str]:
+    return {"truth": truth(experiment).id}
+
+
 def readings(experiment: Experiment) -> tuple[str, ...]:
     possible = (SUCCESS_ONLY,) if names_labels(truth(experiment)) else READINGS
     chosen = experiment.options.get("reading")

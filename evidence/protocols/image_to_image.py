@@ -42,6 +42,10 @@ def source(experiment: Experiment) -> ConfiguredModel:
     return models[name]
 
 
+def settled(experiment: Experiment) -> dict[str, str]:
+    return {"source": source(experiment).name}
+
+
 def editors(experiment: Experiment) -> list[ConfiguredModel]:
     """All others, or the source itself where it is alone. InputError for those whose pipeline takes no picture."""
     first = source(experiment)

@@ -257,7 +257,9 @@ def test_verdicts_keep_ties_and_record_their_order(bench: Workbench, remote: Ser
     document = bench.collect()
     win = document.values["t-p.pairs.small.win_llm-judge"]
     assert win.value == 0.0 and win.n == 3, "a tie is no win"
-    assert document.values["t-p.classifiers-non-tie.small-clip.accuracy"].value is None, "ties leave no pair"
+    assert document.values["t-p-truth-llm-judge.classifiers-non-tie.small-clip.accuracy"].value is None, (
+        "ties leave no pair"
+    )
 
 
 def test_values_know_their_run_and_pictures_their_recipe(bench: Workbench) -> None:
@@ -384,6 +386,31 @@ def test_faces_are_found_and_matched_in_a_run(bench: Workbench) -> None:
     assert lost.value is None and "in 1 of 1 pictures it finds none" in (lost.caveat or "") and not lost.failed
     with pytest.raises(InputError, match="blind: scores faces alone, protocol 'pairs' whole pictures: leave it out"):
         bench.go("small", scorers=("blind",))
+
+
+def test_orders_with_two_sources_and_two_truths_have_tables_of_their_own(bench: Workbench, remote: Service) -> None:
+    """Who they are follows from who takes part; the same run then has both, and neither order names one."""
+    remote.answers += [says(service.chat(service.picture()))]
+    judge = bench.cards.scorers["llm-judge"]
+    second = judge.model_copy(update={"id": "second", "model": "second"})
+    bench.cards = dataclasses.replace(bench.cards, scorers={**bench.cards.scorers, "second": second})
+    for model, named in (("small", "llm-judge"), ("small-aligned", "second")):
+        asked = {"protocol": ("image-to-image", "classifiers"), "scorers": ("small-clip",), "judges": (named,)}
+        bench.go(model, prompts=1, **asked)
+    tables = set(bench.collect().tables)
+    for ending in ("truth-llm-judge.classifiers-non-tie", "truth-second.classifiers-non-tie",
+                   "source-small.image-to-image", "source-small-aligned.image-to-image"):  # fmt: skip
+        assert f"t-p-{ending}" in tables, tables
+    commands = [command for _, command in orders("t", bench.folder)]
+    assert all("--set truth=" in command and "--set source=" in command for command in commands)
+
+
+def test_an_option_that_names_who_cannot_run_is_told_before_the_first_picture(bench: Workbench) -> None:
+    lost = bench.cards.models["small"].model_copy(update={"id": "lost", "weights": f"local-dir:{bench.folder}/lost"})
+    bench.cards = dataclasses.replace(bench.cards, models={**bench.cards.models, "lost": lost})
+    with pytest.raises(InputError, match=r"source=lost: cannot run here: .* is not on this disk"):
+        bench.go("lost", "small", protocol=("image-to-image",), options={"source": "lost"})
+    assert not bench.store.root.exists()
 
 
 def test_a_label_that_an_annotator_lacks_is_refused_before_the_first_picture(bench: Workbench) -> None:
