@@ -236,7 +236,10 @@ _HEADER = re.compile(rf"\s*(\[\[?)\s*({_DOTTED})\s*\]\]?\s*(#.*)?$")
 
 
 def toml_line(text: str, path: JsonPath) -> int:
-    """1-based line of the key at `path` in TOML `text`, or of what it stands in; 1 when neither is written out."""
+    """1-based line of the key at `path` in TOML `text`, of the first one below it, or of what it stands in; 1 when there
+    is none of these."""
+    if not path:
+        return 1
     wanted, best, table = tuple(path), 1, tuple[str | int, ...]()
     last = dict[tuple[str | int, ...], int]()  # arrays of tables, and the index of the one that stands above
     for number, line in enumerate(text.split("\n"), 1):
@@ -245,11 +248,13 @@ def toml_line(text: str, path: JsonPath) -> int:
             if header[1] == "[[":
                 last[table] = last.get(table, -1) + 1
                 table = (*table, last[table])
+            if table[: len(wanted)] == wanted:  # the first table below it
+                return number
             if wanted[: len(table)] == table:
                 best = number
         elif key := _KEY.match(line):
             full = (*table, *_parts(key[1]))
-            if wanted == full:
+            if full[: len(wanted)] == wanted:  # the key itself, or a dotted one below it
                 return number
             if wanted[: len(full)] == full:  # an inline table or a list
                 best = number

@@ -84,6 +84,11 @@ def test_repeated_keys_are_found_at_any_depth_with_their_lines() -> None:
         (("claims", 1, "options", "than"), 10),
         (("claims", 1, "absent"), 5),
         (("links", "code", "url"), 12),
+        (("claims",), 3),
+        (("claims", 1), 5),
+        (("claims", 1, "options"), 10),
+        (("links",), 11),
+        ((), 1),
         (("nowhere",), 1),
     ],
 )

@@ -232,6 +232,14 @@ def test_without_a_distorted_text_both_variants_show_the_clean_one(small):
     assert "On Route 66 hangs" in small.read("distorted/index.html")
 
 
+def test_a_number_in_a_text_that_serves_both_variants_is_told_once(small):
+    """It was told again of a distorted.md that does not exist."""
+    (small.root / DISTORTED).unlink()
+    small.write(CLEAN, "A line.\n\nSome 17 words.\n")
+    (problem,) = small.build().problems
+    assert str(problem).startswith(f"{CLEAN}:3: '17' is typed in prose")
+
+
 @given(st.text(alphabet="ab1 {}#%`$[]@!()\\\n\"'", max_size=80))
 def test_the_rewritten_text_keeps_its_lines(text):
     assert notation.read(text).text.count("\n") == text.count("\n")

@@ -28,6 +28,7 @@ def numbers(site: Built, root: Path, allow: list[str]) -> Iterator[Problem]:
         for section, number, around in facts.numbers if facts else ():
             if not _is_allowed(number, around, allowed):
                 file = root / "content/sections" / folders.get(section, section) / f"{variant}.md"
+                file = file if file.exists() else file.with_name("clean.md")
                 message = f"'{number}' {TYPED}"
                 yield Problem(relative(file, root), _line_of(file, number, around), "", message)
 
