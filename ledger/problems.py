@@ -236,8 +236,8 @@ _HEADER = re.compile(rf"\s*(\[\[?)\s*({_DOTTED})\s*\]\]?\s*(#.*)?$")
 
 
 def toml_line(text: str, path: JsonPath) -> int:
-    """1-based line of the key at `path` in TOML `text`, of the first one below it, or of what it stands in; 1 when there
-    is none of these."""
+    """1-based line of the key at `path` in TOML `text`, of the first one below it, or of what it stands in; 1 when none
+    of these is there."""
     if not path:
         return 1
     wanted, best, table = tuple(path), 1, tuple[str | int, ...]()
