@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 FLAGS = [
@@ -31,6 +31,8 @@ FLAGS = [
 
 
 PUBLICATIONS = [place for place in (ROOT, ROOT / "examples/treatments") if (place / "content/page.toml").is_file()]
+PATIENCE = 90_000  # ms for any one step: a busy machine is no defect of a page
+expect.set_options(timeout=PATIENCE)
 PARTS = ("knob", "wall", "catalogue")
 AXES = """
 [axes.alignment]
@@ -230,7 +232,7 @@ def wrong() -> list[str]:
 def read(browser: Browser, address: str, names: dict[str, str]) -> Iterator[Callable[[str], tuple[Page, list[str]]]]:
     """`read(path)`: a page that tests leave as it is, loaded once for all of them, and what went wrong in it."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(8000)
+    context.set_default_timeout(PATIENCE)
     opened: dict[str, tuple[Page, list[str]]] = {}
 
     def open_page(path: str) -> tuple[Page, list[str]]:
@@ -253,7 +255,7 @@ def visit(browser: Browser, address: str, names: dict[str, str], wrong: list[str
     def open_page(path: str, **options: Any) -> Page:
         options.setdefault("viewport", {"width": 1280, "height": 800})
         context = browser.new_context(**options)
-        context.set_default_timeout(8000)
+        context.set_default_timeout(PATIENCE)
         opened.append(context)
         page = context.new_page()
         watch(page, address, wrong)

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.browser.conftest import PATIENCE
+
 LOOKS = ("full", "half", "plain")
 BOTH = pytest.mark.parametrize("variant", ["clean", "distorted"])
 PAGES = ["index.html", "404.html", "data/values.html", "data/values/{group}.html"]
@@ -236,7 +238,7 @@ def test_in_forced_colours_every_mark_can_be_told_from_the_page(visit: Any, vari
 def test_a_copy_opened_from_a_folder_works_without_a_server(browser: Any, site: Path, variant: str) -> None:
     """Unpacked and opened by a double click: the knob turns, pictures compare, a number still leads to its source."""
     page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
-    page.set_default_timeout(8000)
+    page.set_default_timeout(PATIENCE)
     missing: list[str] = []
     page.on("requestfailed", lambda request: missing.append(request.url))
     page.goto((site / variant / "index.html").as_uri(), wait_until="load")

@@ -62,4 +62,4 @@ def test_every_folder_of_tests_is_run():
     """pyproject.toml names them one by one, the long ones first."""
     tests = DOCS.parent / "tests"
     named = tomllib.loads((DOCS.parent / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["testpaths"]
-    assert {f"tests/{place.parent.name}" for place in tests.glob("*/test_*.py")} == {*named}
+    assert {f"tests/{place.parent.name}" for place in tests.glob("*/test_*.py")} <= {*named}
