@@ -386,6 +386,17 @@ def test_an_edit_has_the_bytes_of_the_stock_pipeline(name: str, loaded: Callable
     assert same(generator.generate([PLAIN])[0], before)
 
 
+def test_an_edit_leaves_the_decoder_in_its_number_format(loaded: Callable[[str], Any]) -> None:
+    """In half precision the stock pipeline turns the autoencoder back to float16, in which it overflows, while pictures
+    of other requests are decoded with it."""
+    generator = loaded("playground")
+    before = generator.generate([PLAIN])[0]
+    for _ in range(2):
+        generator.generate([Request(PLAIN.prompt, 7, image=before)])
+        assert generator.settings["dtype"] == "float16" and generator.pipe.vae.dtype == torch.float32
+    assert same(generator.generate([PLAIN])[0], before)
+
+
 def test_a_picture_can_be_edited_at_a_strength(loaded: Callable[[str], Any]) -> None:
     generator = loaded("flux-krea")
     (source,) = generator.generate([OTHER])

@@ -82,6 +82,7 @@ def test_the_protocols_of_a_judge_of_labels_fill_their_tables_with_the_shipped_w
     protocols = "classifiers,emotion-choice,emotion-generation,image-to-image,sweep"
     options = ("--set", "truth=miniature-judge", "--set", "select=miniature-reward<9")
     named = ("--models", f"miniature-base{FAST}", "--protocol", protocols, *options, "--prompts", "1")
+    named += ("--scorers", "miniature-reward,miniature-judge")
     made = invoke(*named, "--device", "cpu", "--run", "p", "--runs", str(tmp_path))
     assert made.exit_code == 0, made.output
     out = tmp_path / "results/p.json"
