@@ -27,7 +27,7 @@ class Record:
     """What one page read, showed and noted, and what is wrong with it."""
 
     reads: dict[Read, None] = field(default_factory=dict)
-    shows: dict[str, str] = field(default_factory=dict)  # exhibit -> the first section that shows it
+    exhibits_shown: dict[str, str] = field(default_factory=dict)  # exhibit -> the first section that shows it
     notes: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
@@ -39,7 +39,7 @@ class Record:
     def include(self, key: str, piece: Record) -> None:
         """A part of it was made, or recalled."""
         self.reads.update(piece.reads)
-        self.shows = {**piece.shows, **self.shows}
+        self.exhibits_shown = {**piece.exhibits_shown, **self.exhibits_shown}
         self.notes += piece.notes
         self.problems += piece.problems
         self.pieces.append(key)

@@ -62,7 +62,7 @@ class RenderedCache(Recall):
 
     def _keep(self, key: str, arguments: object, record: Record, **content: str) -> None:
         reads = [self._number(tuple(map(str, read))) for read in record.reads]
-        about = {"shows": record.shows, "notes": record.notes, "pieces": record.pieces}
+        about = {"exhibits_shown": record.exhibits_shown, "notes": record.notes, "pieces": record.pieces}
         self.made[key] = {"arguments": digest(arguments), "reads": reads, **about, **content}
 
     def _retain(self, key: str) -> Record:
@@ -73,7 +73,7 @@ class RenderedCache(Recall):
             for piece in known["pieces"]:
                 self._retain(piece)
         reads = {self.reads[number]: None for number in known["reads"]}
-        return Record(reads, known["shows"], [*known["notes"]], pieces=known["pieces"])
+        return Record(reads, known["exhibits_shown"], [*known["notes"]], pieces=known["pieces"])
 
     def _number(self, read: Read) -> int:
         """Look-ups are kept once for all that asked for them."""

@@ -136,21 +136,21 @@ class ImageResolver:
         return self._plate("card")
 
 
-def shown(hung: ResolvedImage, at: Addresses, treatment: str = "", severity: float = 0.0, seed: int = 0) -> Shown:
+def shown(found: ResolvedImage, at: Addresses, treatment: str = "", severity: float = 0.0, seed: int = 0) -> Shown:
     """What was found as the page at `at` addresses it."""
-    if hung.made is None:
-        return Shown(hung.state, hung.alt, hung.label)
-    _, width, height = hung.made.widest
+    if found.made is None:
+        return Shown(found.state, found.alt, found.label)
+    _, width, height = found.made.widest
     picture = Shown(
-        hung.state,
-        hung.alt,
-        hung.label,
-        tuple((kind, srcset.replace("{root}", at.up)) for kind, srcset in hung.made.sources),
-        at.url(hung.made.fallback[0]),
+        found.state,
+        found.alt,
+        found.label,
+        tuple((kind, srcset.replace("{root}", at.up)) for kind, srcset in found.made.sources),
+        at.url(found.made.fallback[0]),
         width,
         height,
-        at.url(hung.made.filed),
+        at.url(found.made.filed),
     )
-    if hung.plain is None:
+    if found.plain is None:
         return picture
-    return replace(picture, treatment=treatment, severity=severity, seed=seed, untreated=at.url(hung.plain.filed))
+    return replace(picture, treatment=treatment, severity=severity, seed=seed, untreated=at.url(found.plain.filed))

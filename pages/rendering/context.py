@@ -143,12 +143,12 @@ class TemplateContext:
         return card.address if card else ""
 
     def _card(self, exhibit: str | None) -> metadata.Card | None:
-        hung = self._look(("card", exhibit or ""))
-        if hung.made is None:
+        found = self._look(("card", exhibit or ""))
+        if found.made is None:
             return None
-        address, width, height, form = hung.made.fallback
-        own = hung.made.plate is None
-        return metadata.Card(self.at.absolute(address), width, height, form, hung.alt, own)
+        address, width, height, form = found.made.fallback
+        own = found.made.plate is None
+        return metadata.Card(self.at.absolute(address), width, height, form, found.alt, own)
 
     def label(self, name: str) -> str:
         for sub in self.site.taxonomy.sub_categories:
@@ -169,8 +169,8 @@ class TemplateContext:
         pictures = [one.id for one in known[exhibit].pictures]
         if picture is not None and picture not in pictures:
             self.wrong(f"exhibit '{exhibit}' has no picture '{picture}'{did_you_mean(picture, pictures)}")
-        hung = self._look(("picture", exhibit, picture or "", treatment, repr(severity), str(seed)))
-        return shown(hung, self.at, treatment, severity, seed)
+        found = self._look(("picture", exhibit, picture or "", treatment, repr(severity), str(seed)))
+        return shown(found, self.at, treatment, severity, seed)
 
     def plate(self, name: str) -> Shown:
         return shown(self._look(("plate", name)), self.at)
@@ -312,7 +312,7 @@ class TemplateContext:
             exhibit = self._one("exhibit", name, self.ledger.exhibits)
             if exhibit is None:
                 return ""
-            self.hang([name])
+            self.record_exhibit_use([name])
             return self.part("exhibit", exhibit_id=name, exhibit=exhibit, **how)
 
         return self._piece("exhibit", (name, how), make)
@@ -440,14 +440,14 @@ class TemplateContext:
 
     def _members(self, name: str) -> list[tuple[str, Exhibit]]:
         members = [(one, exhibit) for one, exhibit in self.ledger.exhibits.items() if name in exhibit.sets]
-        self.hang(one for one, _ in members)
+        self.record_exhibit_use(one for one, _ in members)
         return members
 
-    def hang(self, exhibits: Iterable[str]) -> None:
+    def record_exhibit_use(self, exhibits: Iterable[str]) -> None:
         """Note that this page, in this section, shows these exhibits."""
         for exhibit in exhibits:
             if self.section is not None:
-                self.record.shows.setdefault(exhibit, self.section.id)
+                self.record.exhibits_shown.setdefault(exhibit, self.section.id)
 
     def _one(self, kind: str, name: object, known: Any) -> Any:
         name = str(name)

@@ -68,11 +68,11 @@ def render(
     plan = Plan(notes=list(site.notes), problems=list(site.problems))
     static = assets(theme(site.root) / "static")
     renderer = Renderer(site, images, recall, {name: address for name, (address, _) in static.items()}, compiled)
-    homes: dict[str, str] = {}
+    section_of_exhibit: dict[str, str] = {}
     called, looked = digest(site.called), dict[Read, None]()
-    for address, arguments, write in renderer.pages(homes):
+    for address, arguments, write in renderer.pages(section_of_exhibit):
         plan.pages[address], record = recall.file(address, [arguments, called], write)
-        homes |= {name: section for name, section in record.shows.items() if name not in homes}
+        section_of_exhibit.update({**record.exhibits_shown, **section_of_exhibit})
         looked |= record.reads
         plan.keep(record)
     writers = downloads.downloads(site) | {exhibits_index.ADDRESS: partial(exhibits_index.index, site, renderer.image)}
@@ -145,14 +145,14 @@ class Renderer:
 
     # -- pages -----------------------------------------------------------------------------------------------------
 
-    def pages(self, homes: Mapping[str, str]) -> Iterator[tuple[str, object, Callable[[Record], bytes]]]:
+    def pages(self, section_of_exhibit: Mapping[str, str]) -> Iterator[tuple[str, object, Callable[[Record], bytes]]]:
         """Of every page: its address, what beside its look-ups decides about it, and the function that renders it.
-        `homes` names the section that shows an exhibit, and is known once the index pages are rendered."""
+        `section_of_exhibit` names the section that shows an exhibit, and is known once the index pages are rendered."""
         texts = [voice.text for section in self.site.sections for voice in section.voices.values()]
         for variant in VARIANTS:
             yield f"{variant}/index.html", texts, partial(self._index, variant)
         for variant in VARIANTS:
-            yield from self._exhibits(variant, homes)
+            yield from self._exhibits(variant, section_of_exhibit)
             for name in self.site.ledger.tables:
                 yield f"{variant}/tables/{name}.html", "", partial(self._table, variant, name)
             if self.site.ledger.claims:
@@ -176,7 +176,7 @@ class Renderer:
         return self._page(here, context, sections=views)
 
     def _exhibits(
-        self, variant: Variant, homes: Mapping[str, str]
+        self, variant: Variant, section_of_exhibit: Mapping[str, str]
     ) -> Iterator[tuple[str, object, Callable[[Record], bytes]]]:
         """The permalink pages of a variant."""
         views = {section.id: view_of(section, variant) for section in self.site.sections}
@@ -187,7 +187,7 @@ class Renderer:
             contrast |= series.contrasts(self.site.page, [*self._members(kind)])
         names = list(titled)
         for name, before, after in zip(names, [None, *names], [*names[1:], None], strict=False):
-            home = homes.get(name, "")
+            home = section_of_exhibit.get(name, "")
             beside: dict[str, Any] = {"exhibit_id": name, "previous": before, "next": after}
             beside["contrast"] = contrast.get(name)
             beside["titles"] = {one: titled[one] for one in (before, name, after) if one}

@@ -43,11 +43,11 @@ def check(
         return [
             Problem("SITE_URL" if os.environ.get("SITE_URL") else "content/page.toml", 0, "", f"'{address}' {error}")
         ]
-    shelf = PageFactsCache(root / ".cache/facts.json", base)
+    cache = PageFactsCache(root / ".cache/facts.json", base)
     if files is None:
         there = FileDigests(folder)
         files = {name: (there(name), there.size(name)) for name in there.stamps}
-    site = Built(folder, place, dict(sorted(files.items())), shelf)
+    site = Built(folder, place, dict(sorted(files.items())), cache)
     found: Iterator[Problem] = (
         problem
         for rule in (links.links, links.styles, evidence.parity, evidence.json_files, evidence.values)
@@ -55,7 +55,7 @@ def check(
     )
     problems = {*site.defects(), *found, *prose.numbers(site, root, settings.get("allow", []))}
     problems |= {*prose.titles(root, settings.get("allow", [])), *budgets.budgets(site, settings)}
-    shelf.save()
+    cache.save()
     return sorted(problems)
 
 

@@ -16,10 +16,10 @@ from pages.output.check.facts import Facts, PageFactsCache
 class Built:
     """The site at `out`, called `where` in messages. `files`: address -> sha256 and bytes."""
 
-    def __init__(self, out: Path, where: str, files: Mapping[str, tuple[str, int]], shelf: PageFactsCache) -> None:
+    def __init__(self, out: Path, where: str, files: Mapping[str, tuple[str, int]], cache: PageFactsCache) -> None:
         self.out, self.where, self.files = out, where, files
         self.pages: dict[str, Facts] = {
-            address: shelf.page(address, digest, f"{out}/{address}")
+            address: cache.page(address, digest, f"{out}/{address}")
             for address, (digest, _) in files.items()
             if address.endswith(".html")
         }

@@ -109,15 +109,15 @@ def _facts(plain: dict[str, Any]) -> Facts:
     return Facts(**{**plain, "values": dict.fromkeys(map(tuple, plain["values"]))})
 
 
-def read_page(text: str, page: str = "", base: str = "", shelf: PageFactsCache | None = None) -> Facts:
+def read_page(text: str, page: str = "", base: str = "", cache: PageFactsCache | None = None) -> Facts:
     """Facts of one HTML page, or of a figure. Links that begin with `base` are read as links from the site's root."""
     reader = _Reader(text, page, base)
     at = 0
-    for start, end in _exhibits(text) if shelf else ():
+    for start, end in _exhibits(text) if cache else ():
         reader.scan(at, start)
         at = start
-        if shelf and reader.parts:  # a part drew it, whole: no prose in it
-            key, facts = shelf.exhibit(text[start:end], page)
+        if cache and reader.parts:  # a part drew it, whole: no prose in it
+            key, facts = cache.exhibit(text[start:end], page)
             reader.facts.include(facts, reader.line(start))
             reader.facts.read_before[key] = None
             at = end
