@@ -220,7 +220,7 @@ def test_what_a_service_says_is_understood(what: str, connected: Any, monkeypatc
 def test_a_prediction_that_takes_too_long_is_cancelled(connected: Any) -> None:
     """It would be paid for, and each further try would start another one."""
     error, played = failure("qwen-image", [says(service.prediction("processing"), 201)], connected, timeout=1.5)
-    deadline = time.monotonic() + 3
+    deadline = time.monotonic() + 60
     while not any(one.path.endswith("/cancel") for one in played.received) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert error.retryable and [one.path for one in played.received][-1] == "/v1/predictions/p1/cancel"

@@ -21,7 +21,7 @@ BIB = r"""
 def _run(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(PROJECT / "build.py"), *map(str, arguments)]
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
-    return subprocess.run(command, capture_output=True, encoding="utf-8", env=environment, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, encoding="utf-8", env=environment, check=False)
 
 
 def test_a_new_publication_builds_and_check_names_what_is_unfinished(tmp_path):
