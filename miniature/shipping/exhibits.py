@@ -302,6 +302,7 @@ def pairs(press: Press, made: Draw) -> Iterator[tuple[str, Exhibit]]:
 # --- steered by the evidence engine -----------------------------------------------------------------------------------
 
 ENGINE_RUN = "own-ways-back"
+PROMPTS = "results/miniature/prompts/ways-back.jsonl"
 STEERED = {  # method of the engine: label on the page
     "negative": "negative prompt",
     "vsf": "VSF, scale 1, no guidance",
@@ -343,7 +344,7 @@ def _steered(path: Path, sample: dict[str, Any], name: str, label: str) -> Shown
         settings={"row": row, "negative": identity["negative"], "lora_scale": identity["lora_scale"]},
         dtype=identity["settings"]["dtype"],
         device="cpu",
-        command=f'python build.py evidence --run {ENGINE_RUN} --prompt-set PROMPTS.jsonl --models "{row}"',
+        command=f"python build.py evidence --run {ENGINE_RUN} --prompt-set {PROMPTS} --models {row}",
     )
     return Shown(name, label, identity["prompt"], path, recipe, {"arm": name})
 

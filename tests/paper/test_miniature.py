@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,8 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from evidence.cli import evidence
+from evidence.order import store_of
 from ledger import measures, taxonomy
 from ledger.schema import Document
 from miniature import calibration
@@ -20,6 +24,7 @@ from miniature.world import scenes
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "results"
+KINDS = {"plain": "o", "wide": "d"}  # letters of the four ways
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +53,27 @@ def test_every_contrast_has_an_interval_a_measure_of_its_rows_and_a_note(made: D
         if value.measure:
             again = measures.evaluate(value.measure, figures.rows[value.measure.rows]).estimate
             assert again.value == value.value, name
+
+
+@pytest.mark.slow
+def test_the_command_of_the_engine_s_run_draws_it_again(made: Document, tmp_path: Path, figures: core.Figures) -> None:
+    """Four prompts of one setting: scores under prompt and picture, plain and wide, to the last digit of the rows."""
+    told = shlex.split(made.runs[core.ENGINE].command)[3:]
+    changed = {"--prompts": "4", "--models": "miniature-base@dtype=bfloat16,batch=4", "--scorers": "miniature-encoder"}
+    asked = [changed.get(before, word) for before, word in zip(["", *told], told, strict=False)]
+    done = CliRunner().invoke(evidence, [*asked, "--device", "cpu", "--runs", str(tmp_path)], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    records = list(store_of(core.ENGINE, tmp_path).records())
+    drawn = {r.result["pixels"]: r.identity["prompt"] for r in records if r.stage == "generate"}
+    rows = figures.rows[core.DRAWN].where({"run": (core.ENGINE,), "row": ("base",), "scorer": ("encoder",)})
+    committed = {(row.prompt, row.way): row.number for row in rows}
+    pairs = [json.loads(line) for line in (ROOT / told[told.index("--prompt-set") + 1]).read_text().splitlines()[:4]]
+    kinds = {pair[kind]: (f"{at:03}", letter) for at, pair in enumerate(pairs) for kind, letter in KINDS.items()}
+    scores = [r for r in records if r.stage == "score"]
+    assert len(scores) == 16
+    for score in scores:
+        (prompt, picture), (_, text) = kinds[drawn[score.identity["picture"]]], kinds[score.identity["prompt"]]
+        assert committed[prompt, f"{picture}i{text}p"] == pytest.approx(score.result["score"], abs=2e-4)
 
 
 def test_strength_one_is_the_most_that_leaves_plain_pictures_whole(figures: core.Figures) -> None:
