@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 FLAGS = [
@@ -213,6 +213,12 @@ def browser() -> Iterator[Browser]:
         started = play.chromium.launch(executable_path=chromium, args=FLAGS)
         yield started
         started.close()
+
+
+def compare_slider(page: Page) -> Locator:
+    """The first slider over two pictures: it is there once they are near the window."""
+    page.locator(".specimen [data-compare]").first.scroll_into_view_if_needed()
+    return page.locator(".compare-range").first
 
 
 def watch(page: Page, address: str, wrong: list[str]) -> None:

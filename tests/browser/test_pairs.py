@@ -45,6 +45,7 @@ def test_both_sides_of_a_pair_can_be_read_and_the_handle_is_at_the_cut(
     """Captions and scores of both sides lay over each other, and the handle stood beside the cut on wide pages."""
     opened = browser.new_page(viewport={"width": width, "height": 900})
     opened.goto(f"file://{pairs / page}")
+    opened.locator("[data-compare]").first.scroll_into_view_if_needed()
     opened.locator(".comparing").first.wait_for()
     opened.wait_for_timeout(300)
     seen = opened.evaluate(BOXES)

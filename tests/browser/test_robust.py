@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import PATIENCE
+from tests.browser.conftest import PATIENCE, compare_slider
 
+SHIFTS = """window.shift = 0;
+new PerformanceObserver(list => list.getEntries().forEach(entry => { window.shift += entry.value; }))
+  .observe({ type: 'layout-shift', buffered: true });"""
 LOOKS = ("full", "half", "plain")
 BOTH = pytest.mark.parametrize("variant", ["clean", "distorted"])
 PAGES = ["index.html", "404.html", "data/values.html", "data/values/{group}.html"]
@@ -99,16 +102,54 @@ def test_nothing_moves_when_the_reader_wants_no_motion(visit: Any, variant: str)
 
 
 @BOTH
+@pytest.mark.parametrize("width", [360, 412, 1280])
+def test_fonts_that_come_late_shift_nothing(browser: Any, address: str, variant: str, width: int) -> None:
+    """A masthead that wrapped anew when its fonts came moved all below by 0.23 of the window."""
+    context = browser.new_context(viewport={"width": width, "height": 823})
+    page = context.new_page()
+    page.add_init_script(SHIFTS)
+    held: list[Any] = []
+    page.route("**/*.woff2", lambda route: held.append(route))
+    page.goto(f"{address}/{variant}/index.html", wait_until="domcontentloaded")
+    page.wait_for_timeout(800)
+    for route in held:
+        route.continue_()
+    page.unroute("**/*.woff2")
+    page.evaluate("document.fonts.ready.then(() => null)")
+    page.wait_for_timeout(500)
+    shift = page.evaluate("window.shift")
+    context.close()
+    assert held and shift < 0.02
+
+
+@BOTH
+def test_sections_far_away_are_laid_out_late_and_lack_nothing(visit: Any, variant: str) -> None:
+    """Anchors, find-in-page and paper reach what is not laid out yet."""
+    page = visit(f"{variant}/index.html")
+    last = page.locator("main > [data-section]").last
+    assert last.evaluate("one => getComputedStyle(one).contentVisibility") == "auto"
+    name = page.locator("main > [data-section] h3[id]").last.get_attribute("id")
+    page.evaluate("name => { location.hash = name; }", name)
+    top = "document.getElementById(name).getBoundingClientRect().top"
+    in_view = f"name => {top} >= 0 && {top} < innerHeight"
+    page.wait_for_function(in_view, arg=name)
+    page.evaluate("scrollTo(0, 0)")
+    words = page.locator(f"[id='{name}']").inner_text()
+    assert page.evaluate("words => window.find(words, true)", words), f"find-in-page does not reach '{words}'"
+    page.emulate_media(media="print")
+    assert last.evaluate("one => getComputedStyle(one).contentVisibility") == "visible"
+
+
+@BOTH
 def test_loading_pictures_and_fonts_shifts_nothing(visit: Any, variant: str) -> None:
     page = visit(f"{variant}/index.html")
-    page.evaluate(
-        "window.shift = 0;"
-        "new PerformanceObserver(list => list.getEntries().forEach(e => { window.shift += e.value; }))"
-        ".observe({type: 'layout-shift', buffered: true})"
-    )
-    for part in range(8):
-        page.evaluate("part => scrollTo(0, document.documentElement.scrollHeight * part / 8)", part)
-        page.wait_for_timeout(120)
+    page.evaluate(SHIFTS)
+    page.evaluate("""async () => {
+      for (let top = 0; top < document.documentElement.scrollHeight; top += innerHeight / 2) {
+        scrollTo(0, top);
+        for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
+      }
+    }""")
     assert page.evaluate("window.shift") < 0.05
 
 
@@ -185,7 +226,7 @@ def test_every_named_treatment_of_a_badge_is_really_worn_by_its_section(read: An
     assert sections.count()
     for index in range(sections.count()):
         section = sections.nth(index)
-        said = " ".join(section.locator(".inventory:not(.inventory-note)").all_inner_texts())
+        said = " ".join(section.locator(".inventory:not(.inventory-note)").all_text_contents())
         for name in section.get_attribute("data-badge").split():
             assert name in said
         plate = section.locator("[data-treated-plate]").first
@@ -225,7 +266,7 @@ def test_in_forced_colours_every_mark_can_be_told_from_the_page(visit: Any, vari
         }"""
     )
     assert lost == []
-    slider = page.locator(".compare-range").first
+    slider = compare_slider(page)
     slider.focus()
     assert slider.evaluate("one => getComputedStyle(one).outlineStyle") != "none", "the focus is seen"
     line = page.locator(".compare-line").first
@@ -253,7 +294,7 @@ def test_a_copy_opened_from_a_folder_works_without_a_server(browser: Any, site: 
     assert after.get_attribute("src") != before
     assert after.evaluate("one => one.decode().then(() => one.naturalWidth)") > 0
 
-    slider = page.locator(".compare-range").first
+    slider = compare_slider(page)
     slider.focus()
     page.keyboard.press("ArrowRight")
     assert slider.evaluate("one => getComputedStyle(one.parentElement).getPropertyValue('--cut')") == "51%"

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.browser.conftest import compare_slider
+
 BOTH = pytest.mark.parametrize("variant", ["clean", "distorted"])
 PLACE = "name => document.querySelector(name).getBoundingClientRect().top"
 
@@ -143,7 +145,7 @@ def test_a_table_sorts_by_keyboard_and_returns_to_its_order(visit: Any, variant:
 @BOTH
 def test_the_compare_slider_moves_by_arrow_keys(visit: Any, variant: str) -> None:
     page = visit(f"{variant}/index.html")
-    slider = page.locator(".compare-range").first
+    slider = compare_slider(page)
     slider.focus()
     before = slider.evaluate("one => getComputedStyle(one.parentElement).getPropertyValue('--cut')")
     for _ in range(5):

@@ -178,6 +178,16 @@ def test_a_first_view_over_budget_is_found(small):
     assert any("site/clean/index.html: first view weighs" in problem for problem in problems)
 
 
+def test_fonts_that_only_a_style_sheet_names_count_in_the_first_view(small):
+    """Nine of eleven fonts escaped the budget."""
+    small.write("templates/static/fonts/heavy.woff2", bytes(410_000))
+    sheet = next((small.root / "templates/static/css").glob("*.css"))
+    face = '@font-face { font-family: "Heavy"; src: url("../fonts/heavy.woff2") format("woff2"); }\n'
+    small.write(sheet.relative_to(small.root).as_posix(), face + sheet.read_text(encoding="utf-8"))
+    problems = [str(problem) for problem in small.build().problems]
+    assert any("site/clean/index.html: first view weighs 4" in problem for problem in problems)
+
+
 def test_a_picture_over_budget_is_found(small):
     small.replace("content/page.toml", "[check]\n", "[check]\npicture_kb = 1\n")
     assert any("the budget of a picture is exceeded" in problem.message for problem in small.build().problems)

@@ -1,8 +1,8 @@
-// Two pictures under one range input. Without this script they hang side by side.
+// Two pictures under one range input, once they come near. Without this script they hang side by side.
 (() => {
-  for (const pair of document.querySelectorAll("[data-compare]")) {
+  function overlay(pair) {
     const plates = pair.querySelectorAll(":scope > .plate");
-    if (plates.length !== 2 || pair.querySelectorAll("img").length !== 2) continue;
+    if (plates.length !== 2 || pair.querySelectorAll("img").length !== 2) return;
     const range = document.createElement("input");
     const line = document.createElement("span");
     range.type = "range";
@@ -22,6 +22,13 @@
     new ResizeObserver(() => pair.style.setProperty("--tall", image.getBoundingClientRect().height + "px")).observe(image);
     show();
   }
+  const near = new IntersectionObserver((entries) => {
+    for (const { target } of entries.filter((one) => one.isIntersecting)) {
+      near.unobserve(target);
+      overlay(target);
+    }
+  }, { rootMargin: "3000px" });
+  document.querySelectorAll("[data-compare]").forEach((pair) => near.observe(pair));
 
   // The catalogue: a severity of the strip fetches the treated picture of the slider above it.
   for (const strip of document.querySelectorAll(".specimen .strip")) {

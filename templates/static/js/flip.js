@@ -48,7 +48,13 @@
     const stop = () => { moved = true; };
     for (const kind of ["wheel", "touchstart", "keydown", "pointerdown"]) addEventListener(kind, stop, { once: true, passive: true });
     settle();
-    requestAnimationFrame(settle);
+    let frames = 24; // sections near the place are laid out one after the other, and move it
+    const again = () => {
+      if (moved || !frames--) return;
+      settle();
+      requestAnimationFrame(again);
+    };
+    requestAnimationFrame(again);
     document.fonts.ready.then(() => requestAnimationFrame(() => { if (!moved) settle(); }));
   }
 
