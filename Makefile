@@ -9,7 +9,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 CUDA_WHEELS := triton cuda-bindings cuda-pathfinder cuda-toolkit $(addprefix nvidia-,cublas cuda-cupti cuda-nvrtc \
 	cuda-runtime cudnn-cu13 cufft cufile curand cusolver cusparse cusparselt-cu13 nccl-cu13 nvjitlink nvshmem-cu13 nvtx)
 
-.PHONY: site web evidence test lint gpu browser lock clean
+.PHONY: site web evidence test lint gpu lighthouse browser lock clean
 
 site: .venv/.site
 	$(BIN)/python build.py
@@ -49,6 +49,14 @@ lint: .venv/.test
 gpu: .venv/.test
 	$(BIN)/python -m pytest -q tests/evidence/test_scorers_accelerator.py tests/evidence/test_generators_accelerator.py
 	$(BIN)/python benchmarks/generate.py --quick --out benchmarks/results/generate-gpu.md
+
+# What Lighthouse says of the built site, with npm's lighthouse and the installed Chromium.
+lighthouse: site benchmarks/lighthouse/node_modules/.package-lock.json
+	$(BIN)/python benchmarks/lighthouse.py -o benchmarks/results/lighthouse.md
+
+benchmarks/lighthouse/node_modules/.package-lock.json: benchmarks/lighthouse/package-lock.json
+	npm ci --no-audit --no-fund --ignore-scripts --prefix benchmarks/lighthouse
+	touch $@
 
 # Chromium and Firefox for the browser tests, axe for the accessibility ones, the runtime for the drawing page.
 browser: tests/browser/node_modules/axe-core/axe.min.js $(RUNTIME)/node_modules/.package-lock.json
