@@ -47,14 +47,9 @@
     let moved = false;
     const stop = () => { moved = true; };
     for (const kind of ["wheel", "touchstart", "keydown", "pointerdown"]) addEventListener(kind, stop, { once: true, passive: true });
+    document.documentElement.dataset.whole = ""; // guessed heights of sections would move the place
     settle();
-    let frames = 24; // sections near the place are laid out one after the other, and move it
-    const again = () => {
-      if (moved || !frames--) return;
-      settle();
-      requestAnimationFrame(again);
-    };
-    requestAnimationFrame(again);
+    requestAnimationFrame(settle);
     document.fonts.ready.then(() => requestAnimationFrame(() => { if (!moved) settle(); }));
   }
 
