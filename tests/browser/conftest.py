@@ -216,7 +216,7 @@ def browser() -> Iterator[Browser]:
 
 
 def compare_slider(page: Page) -> Locator:
-    """The first slider over two pictures: it is there once they are near the window."""
+    """The first slider over two pictures, in view."""
     page.locator(".specimen [data-compare]").first.scroll_into_view_if_needed()
     return page.locator(".compare-range").first
 

@@ -1,4 +1,4 @@
-// Two pictures under one range input, once they come near. Without this script they hang side by side.
+// Two pictures under one range input. Without this script they hang side by side.
 (() => {
   function overlay(pair) {
     const plates = pair.querySelectorAll(":scope > .plate");
@@ -22,13 +22,7 @@
     new ResizeObserver(() => pair.style.setProperty("--tall", image.getBoundingClientRect().height + "px")).observe(image);
     show();
   }
-  const near = new IntersectionObserver((entries) => {
-    for (const { target } of entries.filter((one) => one.isIntersecting)) {
-      near.unobserve(target);
-      overlay(target);
-    }
-  }, { rootMargin: "3000px" });
-  document.querySelectorAll("[data-compare]").forEach((pair) => near.observe(pair));
+  document.querySelectorAll("[data-compare]").forEach(overlay);
 
   // The catalogue: a severity of the strip fetches the treated picture of the slider above it.
   for (const strip of document.querySelectorAll(".specimen .strip")) {
