@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -104,7 +105,7 @@ def pack(
         if not path.name.endswith(".index.json")
     }
     (target / "models.json").write_text(json.dumps(texts, sort_keys=True, separators=(",", ":")) + "\n")
-    (target / UNITS).write_text(json.dumps(units_of(folder, arms), indent=1, sort_keys=True) + "\n")
+    (target / UNITS).write_text(json.dumps(units_of(folder), indent=1, sort_keys=True) + "\n")
     return sum(path.stat().st_size for path in target.iterdir())
 
 
@@ -117,10 +118,15 @@ def pack_previews(source: Path, target: Path) -> None:
     target.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n")
 
 
-def units_of(folder: Path, arms: tuple[str, ...] = ()) -> dict[str, float]:
+def variant(arm: str) -> str:
+    """What a trained arm is a training of: its name without the seed."""
+    return re.sub(r"-s\d$", "", arm)
+
+
+def units_of(folder: Path) -> dict[str, float]:
     """Strength 1 of each variant of a training folder as a multiple of the difference that was trained."""
     found = {path.name.removesuffix(".unit.json"): path for path in (folder / "alignment").glob("*.unit.json")}
-    return {name: json.loads(path.read_text())["unit"] for name, path in found.items() if not arms or name in arms}
+    return {name: json.loads(path.read_text())["unit"] for name, path in found.items()}
 
 
 def units(source: Path = SHIPPED) -> dict[str, float]:
@@ -232,7 +238,9 @@ def unpack(target: Path = CACHE, source: Path = SHIPPED) -> Path:
     strengths = units(source)
     for name, factors in _grouped(restore(named(source, "alignment"))).items():
         flux = {f"transformer.{key}": value for key, value in factors.items()}
-        _model(fresh / "alignment" / name, flux, "pytorch_lora_weights", _alpha(factors, strengths.get(name, 1.0)))
+        _model(
+            fresh / "alignment" / name, flux, "pytorch_lora_weights", _alpha(factors, strengths.get(variant(name), 1.0))
+        )
     (fresh / "revision").write_text(revision)
     shutil.rmtree(target, ignore_errors=True)
     fresh.rename(target)

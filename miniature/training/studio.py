@@ -52,7 +52,7 @@ class Studio:
         stored = lowrank.placebo(stored, PLACEBO) if name != arm else stored
         self._attached = lowrank.attach(self.parts["transformer"], lowrank.FLUX_LAYERS, lowrank.rank_of(stored), 0)
         lowrank.install(self._attached, {key: value.to(self.place) for key, value in stored.items()})
-        unit = 1.0 if raw else pack.units_of(self.folder).get(name, 1.0)
+        unit = 1.0 if raw else pack.units_of(self.folder).get(pack.variant(name), 1.0)
         lowrank.set_scale(self._attached, strength * unit)
 
     def read(self, captions: list[str]) -> Text:

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from miniature.nets import flow, lowrank, shapes
 from miniature.training import generator
 from miniature.training.autoencoder import difference
-from miniature.training.common import Stage, as_bytes, as_float, device, parameters
+from miniature.training.common import Stage, as_bytes, as_float, device, half, parameters
 from miniature.world import captions, painting, scenes
 
 WIDTHS, DEPTH = (64, 48, 32), 3  # channels and residual blocks at 1, 2 and 4 times the latent's side
@@ -109,7 +109,7 @@ def lessons(folder: Path, sizes: shapes.Sizes, place: torch.device, split: scene
         renders, drawings = LEARNT[place.type] if split == "train" else HELD_OUT
         if sizes is shapes.TINY:
             renders, drawings = 4, 2
-        with torch.no_grad():
+        with torch.no_grad(), half(place):
             packed = torch.cat([_rendered(parts, sizes, split, renders), _drawn(folder, parts, sizes, split, drawings)])
             decoded = torch.cat([flow.decode(parts["vae"], part) for part in torch.split(packed, 1)])
         answers = torch.from_numpy(np.ascontiguousarray(as_bytes(decoded)))

@@ -27,7 +27,7 @@ def test_rewards_and_both_alignments_are_there_with_their_history(trained: Path)
     assert len(list((trained / "rewards").glob("*.safetensors"))) == 3
     for family in ("draft", "dpo"):
         assert json.loads((trained / "alignment" / f"{family}-s0.json").read_text())["history"]
-        assert json.loads((trained / "alignment" / f"{family}-s0.unit.json").read_text())["unit"] > 0
+        assert json.loads((trained / "alignment" / f"{family}.unit.json").read_text())["unit"] > 0
 
 
 def test_an_alignment_changes_the_velocity_and_strength_zero_does_not(trained: Path) -> None:
