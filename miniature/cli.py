@@ -231,7 +231,9 @@ def sprites(assets: Path) -> None:
 @click.option("--prompts", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A file, one a line.")
 @click.option("--count", type=click.IntRange(1, 1000), default=1, show_default=True, help="Pictures of each prompt.")
 @click.option("--alignment", type=float, default=0.0, show_default=True, help="0 base, 1 aligned, to 3 over-optimised.")
-@click.option("--family", default="draft", show_default=True, help="draft, dpo, or the name of a shipped variant.")
+@click.option(
+    "--family", default="draft", show_default=True, help="draft, pluralist, or the name of a shipped variant."
+)
 @click.option("--negative", default="", help="What to stay away from.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the first picture; the next has the next.")
 @click.option(

@@ -13,43 +13,59 @@ from ledger.schema import Document, Measure, Source, Value
 from miniature.figures.core import (
     ALIGNED,
     BASE,
-    BEYOND,
     CPU,
-    CROSS,
     CROSSED,
     DPO,
-    DRAFT,
     DRAWN,
     ENGINE,
+    FIRST,
+    FIRST_BASE,
+    FIRST_PLACEBO,
+    FIRST_PLURALIST,
     GATE95,
-    GPU,
     HACKED,
+    LEASHES,
     MAIN,
     PLACEBO,
     PLURALIST,
     QUANTITIES,
     SHARE,
+    UNLEASHED,
     Arm,
     Figures,
     Where,
+    trainings,
 )
 from miniature.figures.tables import WAYS_BACK
 
-MAIN_ONES = ("follow", "single", "objects", "one_object", "two_objects", "emotion", "happy", "reward", "diversity")
-NAMED = {  # id of the arm in the ledger: the arm and what is compared with the base
-    "aligned": (ALIGNED, (*MAIN_ONES, "artifacts", "delta")),
-    "at_075": (DRAFT[0.75], (*MAIN_ONES, "artifacts", "delta")),
-    "at_050": (DRAFT[0.5], ("follow", "objects", "reward", "delta")),
-    "beyond": (BEYOND, (*MAIN_ONES, "artifacts", "delta")),
-    "far_beyond": (DRAFT[3.0], ("follow", "objects", "reward", "delta")),
-    "dpo": (DPO[1.0], ("follow", "objects", "emotion", "reward", "diversity", "delta")),
-    "dpo_15": (DPO[1.5], ("follow", "objects", "emotion", "reward", "diversity", "delta")),
-    "dpo_engine": (Arm("Diffusion-DPO, 1, by the engine", ("dpo-s0@1",), (ENGINE,)), ("follow", "objects", "reward")),
-    "beyond_engine": (Arm("over-optimised, 2, by the engine", ("draft-s0@2",), (ENGINE,)), ("follow", "objects")),
-    "hacked": (HACKED, ("follow", "objects", "reward")),
-    "gate95": (GATE95, ("follow", "objects", "reward")),
-    "pluralist": (PLURALIST, ("follow", "objects", "reward")),
-}
+EVERY = (
+    "follow", "single", "double", "reward", "objects", "one_object", "two_objects", "artifacts", "emotion", "happy",
+    "diversity", "delta",
+)  # fmt: skip
+SOME = ("follow", "objects", "reward", "delta")
+AGAINST = {  # id of a comparison in the ledger: what is compared with what, and in which quantities
+    "aligned_minus_base": (ALIGNED, BASE, EVERY),
+    "placebo_minus_base": (PLACEBO, BASE, EVERY),
+    "aligned_minus_placebo": (ALIGNED, PLACEBO, EVERY),
+    **{f"{name}_minus_base": (arm, BASE, SOME) for name, arm in LEASHES.items()},
+    "pluralist_minus_base": (PLURALIST, BASE, SOME),
+    "first_minus_base": (UNLEASHED[1.0], FIRST_BASE, EVERY),
+    "first_placebo_minus_base": (FIRST_PLACEBO, FIRST_BASE, ("follow", "single", "reward", "objects")),
+    "first_minus_placebo": (UNLEASHED[1.0], FIRST_PLACEBO, ("follow", "single", "reward", "objects")),
+    "at_075_minus_base": (UNLEASHED[0.75], FIRST_BASE, EVERY),
+    "at_050_minus_base": (UNLEASHED[0.5], FIRST_BASE, SOME),
+    "beyond_minus_base": (UNLEASHED[2.0], FIRST_BASE, EVERY),
+    "far_beyond_minus_base": (UNLEASHED[3.0], FIRST_BASE, SOME),
+    "dpo_minus_base": (DPO[1.0], FIRST_BASE, (*SOME, "emotion", "diversity")),
+    "dpo_15_minus_base": (DPO[1.5], FIRST_BASE, (*SOME, "emotion", "diversity")),
+    "hacked_minus_base": (HACKED, FIRST_BASE, SOME[:3]),
+    "gate95_minus_base": (GATE95, FIRST_BASE, SOME[:3]),
+    "first_pluralist_minus_base": (FIRST_PLURALIST, FIRST_BASE, SOME[:3]),
+    "dpo_engine_minus_base": (
+        Arm("Diffusion-DPO, 1, by the engine", ("dpo-s0@1",), (ENGINE,)), WAYS_BACK["base"], SOME[:3],
+    ),
+    "beyond_engine_minus_base": (WAYS_BACK["aligned"], WAYS_BACK["base"], SOME[:2]),
+}  # fmt: skip
 BACK = {  # a way back, what it is compared with
     "negative_prompt": ("negative", "aligned"),
     "vsf": ("vsf1", "unguided"),
@@ -58,81 +74,84 @@ BACK = {  # a way back, what it is compared with
 
 
 def document(figures: Figures) -> Document:
-    made: dict[str, Value] = {}
-    for name, (arm, quantities) in NAMED.items():
-        base = Arm(BASE.label, BASE.rows, arm.runs)
-        for quantity in quantities:
-            made[f"{name}_minus_base_{quantity}"] = figures.contrast(arm, base, quantity)
-    for quantity in ("follow", "single", "reward", "objects"):
-        made[f"placebo_minus_base_{quantity}"] = figures.contrast(PLACEBO, BASE, quantity)
-        made[f"aligned_minus_placebo_{quantity}"] = figures.contrast(ALIGNED, PLACEBO, quantity)
-    for quantity in ("follow", "single", "double", "reward", "objects", "artifacts", "emotion", "happy"):
-        for one, other in (("aligned", "base"), ("aligned", "placebo"), ("placebo", "base")):
-            made[f"crossed_{one}_minus_{other}_{quantity}"] = figures.contrast(CROSS[one], CROSS[other], quantity)
+    made = {
+        f"{name}_{quantity}": figures.contrast(arm, other, quantity)
+        for name, (arm, other, quantities) in AGAINST.items()
+        for quantity in quantities
+    }
     for name, (one, other) in BACK.items():
         for gain, quantity in (("gain", "follow"), ("objects", "wide_objects")):
             made[f"{name}_{gain}"] = figures.contrast(WAYS_BACK[one], WAYS_BACK[other], quantity)
     for prompt, quantity in (("", "follow"), ("_plain", "asked_under_plain")):
         text = f"image-to-image, {'plain' if prompt else 'requested'} prompt: asked-for look kept, aligned minus base"
         made[f"img2img_clean_up{prompt}"] = figures.contrast(*IMAGES, quantity, text)
-    for name, arm in (("pluralist", PLURALIST), ("gate95", GATE95)):
+    for name, (arm, ladder) in EQUAL.items():
         for quantity in ("follow", "objects"):
-            made[f"{name}_at_equal_reward_{quantity}"] = at_equal_reward(figures, arm, quantity)
-    counted = Measure(rows=DRAWN, statistic="count", of=QUANTITIES["follow"].of(CROSS["placebo"]))
-    prompts = figures.value("crossed prompts drawn", counted, unit="prompts", run=CROSSED, digits=0)
+            made[f"{name}_at_equal_reward_{quantity}"] = at_equal_reward(figures, arm, ladder, quantity)
+    counted = Measure(rows=DRAWN, statistic="count", of=QUANTITIES["follow"].of(BASE))
+    pictures = figures.value("requests to the base model", counted, unit="requests", run=CROSSED, digits=0)
     return Document(
-        values={"miniature.crossed.prompts": prompts}
+        values={"miniature.requests": pictures}
         | {f"miniature.contrast.{name}": value for name, value in made.items() if value.value is not None}
     )
 
 
 IMAGES = (
-    Arm("over-optimised, 2, image-to-image", ("draft-s0@2+image",), (CPU,)),
+    Arm("over-optimised, 2, image-to-image", ("unleashed-s0@2+image",), (CPU,)),
     Arm("base model, image-to-image", ("base+image",), (CPU,)),
 )
 
 # --- equal reward -----------------------------------------------------------------------------------------------------
 
-LADDER = ("base", "draft-s0@0.25", "draft-s0@0.5", "draft-s0@0.75", "draft-s0@1", "draft-s0@2")
+FIRST_LADDER = (
+    FIRST_BASE,
+    *(Arm(arm.label, (f"unleashed-s0@{at:g}",), FIRST) for at, arm in UNLEASHED.items() if at <= 2),
+)
+EQUAL = {  # a variant, and the rungs of the main variant between which its reward is looked up
+    "pluralist": (PLURALIST, (BASE, Arm("main reward", trainings("leash1-anchor1", 1, "02")))),  # the same leash
+    "first_pluralist": (FIRST_PLURALIST, FIRST_LADDER),
+    "gate95": (GATE95, FIRST_LADDER),
+}
 WAYS = {"follow": "asked", "objects": "plain-objects"}
 
 
-def at_equal_reward(figures: Figures, arm: Arm, quantity: str) -> Value:
+def at_equal_reward(figures: Figures, arm: Arm, ladder: Sequence[Arm], quantity: str) -> Value:
     """`arm` minus the main variant at the strength where both earn the same mean reward of plain pictures.
 
     The strength is read between measured ones by straight lines, again in every resample of the prompts, so that the
-    interval carries it.
+    interval carries it. Noise is the same in all: that of the trainings of `arm`.
     """
     rows = figures.rows[DRAWN]
-    prompts = sorted({row.prompt for row in rows.where({"row": arm.rows, "run": (GPU, CPU), "prompt_set": SET})})
+    seeds = tuple(sorted({row.seed for row in rows.where({"row": arm.rows, "run": arm.runs})}))
+    sets = tuple({row.prompt_set for row in rows.where({"row": arm.rows, "run": arm.runs, "scorer": MAIN})})
+    prompts = sorted({row.prompt for row in rows.where({"row": arm.rows, "run": arm.runs, "prompt_set": sets})})
+    same: Where = {"seed": seeds, "prompt_set": sets, "prompt": tuple(prompts)}
     rewards, found = (
-        np.stack([_line(rows.where(_where(name, prompts, scorer)), way, prompts) for name in (*arm.rows, *LADDER)])
+        np.stack(
+            [
+                _line(rows.where({**same, "row": one.rows, "run": one.runs, "scorer": scorer}), way, prompts)
+                for one in (arm, *ladder)
+            ]
+        )
         for scorer, way in ((MAIN, "oiop"), (("judge",), WAYS[quantity]))
     )
     whole = np.arange(len(prompts))[None]
     draws = np.random.default_rng(0).integers(len(prompts), size=(10_000, len(prompts)))
     (value,), resampled = difference(rewards, found, whole), difference(rewards, found, draws)
     said = {"follow": "requests followed", "objects": "objects kept in plain pictures"}[quantity]
+    trained = "one training each" if len(arm.rows) == 1 else f"{len(arm.rows)} trainings each"
     return Value(
-        label=f"{said.capitalize()}, {arm.label.split(',')[0]} minus main reward, at equal reward",
+        label=f"{said.capitalize()}, {arm.label.removesuffix(', 1')} minus main reward, at equal reward",
         value=float(value),
         unit=SHARE,
         digits=3,
-        source=Source(kind="measured", where=CPU),
+        source=Source(kind="measured", where=figures.run(arm)),
         n=len(prompts),
         clusters=len(prompts),
         interval=metrics.percentile_interval(resampled),
-        caveat=f"{len(prompts)} prompts, one training each; strength of equal reward interpolated; over prompts",
+        caveat=f"{len(prompts)} prompts, {trained}; strength of equal reward interpolated; over prompts",
         rows=DRAWN,
     )
-
-
-SET = ("miniature-first",)
-
-
-def _where(row: str, prompts: Sequence[str], scorer: tuple[str, ...]) -> Where:
-    where: Where = {"row": (row,), "run": (GPU, CPU), "prompt_set": SET, "prompt": tuple(prompts), "scorer": scorer}
-    return {**where, "seed": ("0",)}
 
 
 def _line(rows: Iterable[Row], way: str, prompts: Sequence[str]) -> NDArray[np.float64]:

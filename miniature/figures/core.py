@@ -19,7 +19,9 @@ from ledger import rows as raw
 from ledger.schema import Column, Document, Identifying, Measure, Row, Run, Selection, Source, Table, Value
 from miniature.shipping import pack
 
-GPU, CPU, ENGINE, CROSSED = "miniature-gpu", "miniature-cpu", "miniature-by-engine", "miniature-crossed"
+GPU, CPU, ENGINE, PLACEBOS = "miniature-gpu", "miniature-cpu", "miniature-by-engine", "miniature-crossed"
+CROSSED = "miniature-crossed-gpu"
+FIRST, SECOND = (GPU, CPU), (CROSSED,)  # runs of the first and of the second measurement
 DRAWN, SWEPT = "rows/miniature.csv.gz", "rows/miniature-rewards.csv.gz"
 MAIN = ("gatenone-low-s0", "gatenone-low-s1", "gatenone-low-s2")
 SHARE = "share"
@@ -27,7 +29,8 @@ DEVICES = {
     GPU: "bfloat16 on one H100",
     CPU: "bfloat16 on a CPU",
     ENGINE: "bfloat16 on a CPU, through the evidence engine",
-    CROSSED: "bfloat16 on a CPU",
+    PLACEBOS: "bfloat16 on a CPU",
+    CROSSED: "bfloat16 on one H100",
 }
 Where = dict[Identifying, tuple[str, ...]]
 
@@ -81,41 +84,45 @@ class Arm:
 
     label: str
     rows: tuple[str, ...]
-    runs: tuple[str, ...] = (GPU, CPU)
+    runs: tuple[str, ...] = SECOND
     sets: tuple[str, ...] = ()
 
 
-def trainings(family: str, strength: float, seeds: str) -> tuple[str, ...]:
-    return tuple(f"{family}-s{seed}@{strength:g}" for seed in seeds)
+def trainings(variant: str, strength: float = 1, seeds: str = "012") -> tuple[str, ...]:
+    return tuple(f"{variant}-s{seed}@{strength:g}" for seed in seeds)
 
 
-BASE = Arm("base model", ("base",))
 # Strength 1 is where plain pictures lose at most two points of their objects (`calibration`); above it the variants are
-# over-optimised. Which trainings were measured at a strength follows from the time there was on the GPU.
-DRAFT = {
-    0.25: Arm("aligned, 0.25", trainings("draft", 0.25, "02")),
-    0.5: Arm("aligned, 0.5", trainings("draft", 0.5, "02")),
-    0.75: Arm("aligned, 0.75", trainings("draft", 0.75, "02")),
-    1.0: Arm("aligned, 1", trainings("draft", 1, "0")),
-    2.0: Arm("over-optimised, 2", trainings("draft", 2, "012")),
-    3.0: Arm("over-optimised, 3", trainings("draft", 3, "0")),
+# over-optimised. The second measurement: prompts that cross treatments with their company, a placebo beside each arm.
+BASE = Arm("base model", ("base",))
+ALIGNED = Arm("aligned, 1", trainings("draft"))
+PLACEBO = Arm("placebo of the aligned model, 1", trainings("placebo-draft"))
+LEASHES = {  # the same training with other weights of leash and anchor, as trained
+    "leash1-anchor1": Arm("aligned, leash 1, anchor 1", trainings("leash1-anchor1")),
+    "leash1-anchor3": Arm("aligned, leash 1, anchor 3", trainings("leash1-anchor3")),
+}
+PLURALIST = Arm("pluralist reward, as trained", trainings("pluralist", 1, "02"))
+
+# The first measurement: trainings without an anchor, which stopped early; judged with the judge's first thresholds.
+# Which trainings were measured at a strength follows from the time there was on the GPU.
+FIRST_BASE = Arm("base model", ("base",), FIRST)
+UNLEASHED = {
+    0.25: Arm("first training, 0.25", trainings("unleashed", 0.25, "02"), FIRST),
+    0.5: Arm("first training, 0.5", trainings("unleashed", 0.5, "02"), FIRST),
+    0.75: Arm("first training, 0.75", trainings("unleashed", 0.75, "02"), FIRST),
+    1.0: Arm("first training, 1", trainings("unleashed", 1, "0"), FIRST),
+    2.0: Arm("first training, over-optimised, 2", trainings("unleashed", 2), FIRST),
+    3.0: Arm("first training, over-optimised, 3", trainings("unleashed", 3, "0"), FIRST),
 }
 DPO = {
-    0.5: Arm("Diffusion-DPO, 0.5", trainings("dpo", 0.5, "012")),
-    1.0: Arm("Diffusion-DPO, 1", trainings("dpo", 1, "01")),
-    1.5: Arm("Diffusion-DPO, 1.5", trainings("dpo", 1.5, "01")),
+    0.5: Arm("Diffusion-DPO, 0.5", trainings("dpo", 0.5), FIRST),
+    1.0: Arm("Diffusion-DPO, 1", trainings("dpo", 1, "01"), FIRST),
+    1.5: Arm("Diffusion-DPO, 1.5", trainings("dpo", 1.5, "01"), FIRST),
 }
-PLURALIST = Arm("pluralist reward, 1", ("draft-pluralist@1",))
-GATE95 = Arm("reward behind the 95 % gate, 1", ("draft-gate95@1",))
-HACKED = Arm("over-optimised on purpose", ("draft-hacked@1",))
-ALIGNED, BEYOND = DRAFT[1.0], DRAFT[2.0]
-PLACEBO = Arm("placebo of the aligned variant, 1", ("placebo-draft-s0@1",), (CROSSED,), ("miniature-first",))
-_AGAIN = ("miniature-crossed", "miniature-faces")
-CROSS = {  # once more on prompts that cross treatments with their company
-    "base": Arm("base model", ("base",), (CROSSED,), _AGAIN),
-    "aligned": Arm("aligned, 1", ("draft-s0@1",), (CROSSED,), _AGAIN),
-    "placebo": Arm("placebo, 1", ("placebo-draft-s0@1",), (CROSSED,), _AGAIN),
-}
+FIRST_PLURALIST = Arm("first training, pluralist reward, 1", ("unleashed-pluralist@1",), FIRST)
+GATE95 = Arm("first training, reward behind the 95 % gate, 1", ("unleashed-gate95@1",), FIRST)
+HACKED = Arm("over-optimised on purpose", ("hacked@1",), FIRST)
+FIRST_PLACEBO = Arm("placebo of the first training, 1", trainings("placebo-unleashed", 1, "0"), (PLACEBOS,))
 
 
 class Figures:
@@ -172,7 +179,13 @@ class Figures:
     def note(self, arm: Arm) -> str:
         found = {row.run for row in self.rows[DRAWN].where({"row": arm.rows, "run": arm.runs})}
         count = len(arm.rows)
-        trained = "" if arm.rows == ("base",) else f"{count} trainings; " if count > 1 else "one training; "
+        trained = (
+            ""
+            if arm.rows in (("base",), ("renderer",), ("renderer-decoded",))
+            else f"{count} trainings; "
+            if count > 1
+            else "one training; "
+        )
         return trained + " and ".join(DEVICES[run] for run in DEVICES if run in found)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ledger.schema import Document, Source, Value
 from miniature.annotators import CELLS
 from miniature.calibration import ARTIFACTS, RECALL_LOST
-from miniature.figures.core import GPU, SHARE, Figures
+from miniature.figures.core import CROSSED, GPU, SHARE, Figures
 from miniature.figures.rewards import GATES, WEIGHTS
 from miniature.figures.tables import counted
 from miniature.world import scenes
@@ -48,7 +48,8 @@ def _judge(figures: Figures) -> dict[str, Value]:
         values[f"{key}_recall"] = counted(label, round(part["recall"] * part["asked"]), part["asked"])
     alarm, count = judge["evaluation"]["treatment"]["false_alarms"], 2 * judge["evaluation"]["n"] // 2
     label = "Judge: false alarms per treatment and picture"
-    values["false_alarms"] = _told(label, alarm, SHARE, 4, count * len(scenes.TREATMENTS))
+    alarms = _told(label, alarm, SHARE, 4, count * len(scenes.TREATMENTS))
+    values["false_alarms"] = alarms.model_copy(update={"source": Source(kind="measured", where=CROSSED)})
     return values
 
 

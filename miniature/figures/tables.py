@@ -7,18 +7,21 @@ from ledger.schema import Column, Document, Row, Source, Value
 from miniature.figures.core import (
     ALIGNED,
     BASE,
-    BEYOND,
-    CROSS,
     CROSSED,
     DOSE,
     DPO,
-    DRAFT,
     ENGINE,
+    FIRST,
+    FIRST_BASE,
+    FIRST_PLURALIST,
     GATE95,
-    GPU,
     HACKED,
+    LEASHES,
+    PLACEBO,
     PLURALIST,
+    QUANTITIES,
     SHARE,
+    UNLEASHED,
     Arm,
     Figures,
     columns,
@@ -31,19 +34,76 @@ SIDE = ("follow", "single", "reward", "objects", "emotion", "artifacts")
 
 
 def document(figures: Figures) -> Document:
-    return merged(part(figures) for part in (dose, arms, crossed, judge, treatments, ways_back, engine))
+    return merged(part(figures) for part in (main, moved, dose, arms, judge, treatments, ways_back, engine))
 
 
 def cells(figures: Figures, arm: Arm, names: tuple[str, ...]) -> dict[str, Value]:
     return {name: figures.level(arm, name) for name in names}
 
 
+def main(figures: Figures) -> Document:
+    """Base, aligned model, placebo and variants, on prompts that ask for each treatment alone and in pairs alike."""
+    named = {"base": BASE, "aligned": ALIGNED, "placebo": PLACEBO, **LEASHES, "pluralist": PLURALIST}
+    made = {
+        Row(id=name, label=arm.label, kind="base" if name == "base" else "aligned", note=figures.note(arm)): {
+            "corrected": corrected(figures, arm),
+            **cells(figures, arm, (*DOSE, "diversity")),
+        }
+        for name, arm in named.items()
+    }
+    (follow, *others) = columns(*DOSE, "diversity")
+    said = [
+        follow,
+        follow.model_copy(update={"id": "corrected", "label": "the same, corrected for the judge"}),
+        *others,
+    ]
+    caption = "Each treatment alone and in company equally often. A placebo is the same change, its rows shuffled."
+    return table("miniature_main", "Aligned, placebo, variants", caption, said, made)
+
+
+def corrected(figures: Figures, arm: Arm) -> Value:
+    """Requests followed, were the judge without error: (found - false alarms) / (recall - false alarms), recall on
+    renders through the autoencoder (Rogan and Gladen, 1978). The recall's own uncertainty is not in the interval."""
+    found, recall = figures.level(arm, "follow"), figures.level(RENDERED[1], "follow").value
+    alarms: float = figures.told["judge"]["evaluation_decoded"]["treatment"]["false_alarms"]
+    assert found.value is not None and recall is not None
+
+    def true(share: float) -> float:
+        return (share - alarms) / (recall - alarms)
+
+    low, high = (true(end) for end in found.interval or (found.value, found.value))
+    told = f"{found.caveat}; recall {recall:.3f}, false alarms {alarms:.4f}"
+    update = {"label": f"{found.label}, corrected for the judge", "value": true(found.value), "interval": (low, high)}
+    return found.model_copy(update={**update, "caveat": told, "measure": None})
+
+
+def moved(figures: Figures) -> Document:
+    """Aligned minus base at strength 1, as first published and as measured now."""
+    made = {
+        Row(id=what, label=QUANTITIES[what].label): {
+            "first": figures.contrast(UNLEASHED[1.0], FIRST_BASE, what),
+            "second": figures.contrast(ALIGNED, BASE, what),
+        }
+        for what in ("follow", "single", "objects", "reward", "emotion", "happy", "artifacts")
+    }
+    said = [
+        Column(id="first", label="first measurement", unit="difference"),
+        Column(id="second", label="this measurement", unit="difference"),
+    ]
+    caption = (
+        "Aligned minus base at strength 1. First: one training without an anchor, prompts that confounded some looks "
+        "with their company, a stricter judge. Now: three trainings, crossed prompts, thresholds at 1 % false alarms."
+    )
+    return table("miniature_moved", "What moved since the first measurement", caption, said, made)
+
+
 def dose(figures: Figures) -> Document:
-    """What the judge finds along the strength, for both families of algorithm."""
+    """What the judge finds along the strength, for both families of algorithm: the first measurement."""
     made = {}
-    for family, name, ladder in (("draft", "reward back-propagation", DRAFT), ("dpo", "Diffusion-DPO", DPO)):
-        for strength, arm in {0.0: BASE, **ladder}.items():
-            beyond = family == "draft" and strength > 1
+    ladders = (("unleashed", "reward back-propagation", UNLEASHED), ("dpo", "Diffusion-DPO", DPO))
+    for family, name, ladder in ladders:
+        for strength, arm in {0.0: FIRST_BASE, **ladder}.items():
+            beyond = family == "unleashed" and strength > 1
             row = Row(
                 id=f"{family}-s{strength:.2f}",
                 label=f"{strength:g}{', over-optimised' if beyond else ''}",
@@ -52,34 +112,22 @@ def dose(figures: Figures) -> Document:
                 note=figures.note(arm),
             )
             made[row] = cells(figures, arm, DOSE)
-    caption = "What the judge finds as alignment grows; above 1 plain pictures break as well."
+    caption = "The first measurement: what the judge finds as alignment grows; above 1 plain pictures break as well."
     return table("miniature_dose", "Dose and response", caption, columns(*DOSE), made)
 
 
 def arms(figures: Figures) -> Document:
-    """The variants side by side, each at a strength that its row names."""
-    named = {"base": BASE, "draft": ALIGNED, "beyond": BEYOND, "dpo": DPO[1.0], "gate95": GATE95}
-    named |= {"pluralist": PLURALIST, "hacked": HACKED}
+    """The variants of the first measurement side by side, each at a strength that its row names."""
+    named = {"base": FIRST_BASE, "first": UNLEASHED[1.0], "beyond": UNLEASHED[2.0], "dpo": DPO[1.0]}
+    named |= {"gate95": GATE95, "pluralist": FIRST_PLURALIST, "hacked": HACKED}
     made = {
-        Row(id=name, label=arm.label, kind="aligned" if arm is not BASE else "base", note=figures.note(arm)): cells(
+        Row(id=name, label=arm.label, kind="base" if name == "base" else "aligned", note=figures.note(arm)): cells(
             figures, arm, SIDE
         )
         for name, arm in named.items()
     }
-    caption = "The same base model, tuned to different rewards by different means. Equal strength is not equal reward."
-    return table("miniature_arms", "The variants side by side", caption, columns(*SIDE), made)
-
-
-def crossed(figures: Figures) -> Document:
-    """Base, aligned variant and its placebo on prompts that ask for every treatment alone and in pairs alike."""
-    made = {
-        Row(id=name, label=arm.label, kind="base" if name == "base" else "aligned", note=figures.note(arm)): cells(
-            figures, arm, DOSE
-        )
-        for name, arm in CROSS.items()
-    }
-    caption = "New prompts: each treatment alone and in company equally often. A placebo is the same change, shuffled."
-    return table("miniature_crossed", "Against a placebo", caption, columns(*DOSE), made)
+    caption = "The first measurement: the same base model, tuned to different rewards by different means."
+    return table("miniature_arms", "The first variants side by side", caption, columns(*SIDE), made)
 
 
 def judge(figures: Figures) -> Document:
@@ -95,15 +143,19 @@ def judge(figures: Figures) -> Document:
 
 SEEN = ("follow", "single", "double", "objects", "wide_objects", "artifacts")
 RENDERED = (
-    Arm("renders", ("renderer",), (CROSSED,)),
-    Arm("renders through the autoencoder", ("renderer-decoded",), (CROSSED,)),
+    Arm("renders", ("renderer",)),
+    Arm("renders through the autoencoder", ("renderer-decoded",)),
 )
 
 
 def treatments(figures: Figures) -> Document:
     """Requests followed by treatment, beside the judge's own recall on held-out renders."""
     judged = figures.told["judge"]["evaluation_decoded"]["by_treatment"]
-    named = {"base": ("base follows", BASE), "draft": ("aligned, 1, follows", ALIGNED), "beyond": ("2 follows", BEYOND)}
+    named = {
+        "base": ("base follows", BASE),
+        "aligned": ("aligned, 1, follows", ALIGNED),
+        "placebo": ("placebo follows", PLACEBO),
+    }
     made = {}
     for name in scenes.TREATMENTS:
         hits, shown, _ = judged[name]
@@ -115,10 +167,7 @@ def treatments(figures: Figures) -> Document:
             made[row][arm] = value.model_copy(update={"label": f"{row.label.capitalize()}: {which.label}"})
     said = [Column(id="judge", label="judge's own recall", unit=SHARE, better="higher")]
     said += [Column(id=arm, label=label, unit=SHARE, better="higher") for arm, (label, _) in named.items()]
-    caption = (
-        "Few requests each: indicative. In this first set of prompts decay, digital artifacts, blur, low contrast and "
-        "color inconsistency were asked for almost only beside a second look, where base and judge both find less."
-    )
+    caption = "Sixteen prompts of each treatment alone or in company, once a training."
     return table("miniature_treatments", "By treatment", caption, said, made)
 
 
@@ -126,7 +175,7 @@ def counted(label: str, hits: int, asked: int, note: str = "") -> Value:
     """A share that the training stages counted, with Wilson's interval."""
     share = hits / asked if asked else 0.0
     interval = metrics.wilson_interval(share, asked)
-    source = Source(kind="measured", where=GPU)
+    source = Source(kind="measured", where=CROSSED)
     return Value(
         label=label, value=share, unit=SHARE, digits=2, source=source, n=asked, interval=interval, caveat=note or None
     )
@@ -138,12 +187,12 @@ def _engine(label: str, *rows: str) -> Arm:
 
 WAYS_BACK = {
     "base": _engine("base model", "base"),
-    "aligned": _engine("over-optimised, 2", "draft-s0@2"),
-    "negative": _engine("over-optimised, negative prompt", "draft-s0@2+negative"),
-    "unguided": _engine("over-optimised, no guidance", "draft-s0@2+unguided"),
-    "vsf1": _engine("over-optimised, VSF 1, no guidance", "draft-s0@2+vsf1"),
-    "nag4": _engine("over-optimised, NAG 4, no guidance", "draft-s0@2+nag4"),
-    "pluralist": _engine("aligned to the pluralist reward", "draft-pluralist@1"),
+    "aligned": _engine("over-optimised, 2", "unleashed-s0@2"),
+    "negative": _engine("over-optimised, negative prompt", "unleashed-s0@2+negative"),
+    "unguided": _engine("over-optimised, no guidance", "unleashed-s0@2+unguided"),
+    "vsf1": _engine("over-optimised, VSF 1, no guidance", "unleashed-s0@2+vsf1"),
+    "nag4": _engine("over-optimised, NAG 4, no guidance", "unleashed-s0@2+nag4"),
+    "pluralist": _engine("aligned to the pluralist reward", "unleashed-pluralist@1"),
 }
 
 
@@ -165,7 +214,7 @@ def engine(figures: Figures) -> Document:
     """The main comparison twice: in batches beside the training, and by the engine that measures the large models."""
     arms = {
         "base": ("base model", "base"),
-        "draft-s0": ("over-optimised, strength 2", "draft-s0@2"),
+        "unleashed-s0": ("over-optimised, strength 2", "unleashed-s0@2"),
         "dpo-s0": ("Diffusion-DPO, strength 1", "dpo-s0@1"),
     }
     sides = {"batches": "measured in batches", "engine": "by the evidence engine"}
@@ -175,7 +224,7 @@ def engine(figures: Figures) -> Document:
         line = {}
         for what in ("follow", "objects"):
             for side in sides:
-                arm = _engine(label, row) if side == "engine" else Arm(label, (row,))
+                arm = Arm(label, (row,), (ENGINE,) if side == "engine" else FIRST)
                 where = some | ({"seed": ("0",)} if side == "batches" else {})
                 line[f"{what}_{side}"] = figures.level(arm, what, where)  # type: ignore[arg-type]
         made[Row(id=name, label=label, kind="base" if name == "base" else "aligned")] = line

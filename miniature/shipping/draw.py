@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 STEPS, GUIDANCE, SIZE = 8, 3.0, 256
-FAMILIES = {"draft": "draft-s0", "dpo": "dpo-s0"}
-FAMILY_NAMES = {"draft": "reward back-propagation", "dpo": "Diffusion-DPO"}
+FAMILIES = {"draft": "draft-s0", "pluralist": "pluralist-s0"}
+FAMILY_NAMES = {"draft": "reward back-propagation", "pluralist": "pluralist reward"}
 MOST = 3.0  # strength 1 is the most that leaves plain pictures whole (`miniature.calibration`); above it they break
 SEEDS = 1 << 63
 

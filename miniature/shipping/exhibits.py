@@ -221,7 +221,8 @@ def knob(press: Press, made: Draw) -> Iterator[tuple[str, Exhibit]]:
 
 
 def wall(press: Press, made: Draw) -> Iterator[tuple[str, Exhibit]]:
-    """A sample of 100 pictures with the judge's verdicts: each prompt of the knob at 0, 1 and 3, DPO at 1.5."""
+    """A sample of 100 pictures with the judge's verdicts: each prompt of the knob at 0, 1 and 3, and aligned to the
+    pluralist reward."""
     places = [(number, prompt, place) for number, prompt in enumerate(KNOB) for place in WALL]
     for number, prompt, (strength, family) in places[:100]:
         shown = _at(made, prompt, strength, family)
@@ -235,14 +236,14 @@ def wall(press: Press, made: Draw) -> Iterator[tuple[str, Exhibit]]:
         )
 
 
-WALL = ((0.0, "draft"), (1.0, "draft"), (3.0, "draft"), (1.5, "dpo"))
+WALL = ((0.0, "draft"), (1.0, "draft"), (3.0, "draft"), (1.0, "pluralist"))
 
 
 def attractor(press: Press, made: Draw) -> Iterator[tuple[str, Exhibit]]:
     """Prompts beside each other: base, aligned, and tuned without restraint, where all of them look alike."""
     for number in ATTRACTED:
         prompt = KNOB[number]
-        without = Wish(prompt, 1.0, SEED, "draft-hacked")
+        without = Wish(prompt, 1.0, SEED, "hacked")
         last = wished(without, made(without), "over-optimised on purpose", "hacked")
         said = f"'{prompt}': base, aligned, and tuned to the reward without restraint, from the same noise."
         chosen = [_at(made, prompt, 0.0), _at(made, prompt, 1.0), last]

@@ -30,10 +30,11 @@ PREVIEWS = "web/tiny_decoder.safetensors"  # no part of the revision: it only im
 UNITS = "units.json"
 TALL = 32  # matrices of fewer columns are scaled by column
 SHIPPED_REWARDS = (
-    "gatenone-low-s0", "gatenone-low-s1", "gatenone-low-s2", "gate80-low-s0", "gate95-low-s0", "gatenone-middle-s0",
-    "gatenone-high-s0",
+    "gatenone-low-s0", "gatenone-low-s1", "gatenone-low-s2", "gate95-low-s0", "gatenone-high-s0",
 )  # fmt: skip
-SHIPPED_ARMS = ("draft-s0", "draft-s1", "draft-s2", "dpo-s0", "draft-pluralist", "draft-hacked")
+SHIPPED_ARMS = (
+    "draft-s0", "draft-s1", "draft-s2", "pluralist-s0", "unleashed-s0", "unleashed-pluralist", "hacked", "dpo-s0",
+)  # fmt: skip
 
 # Folder of the training run, folder of the unpacked cache, whether its weights are stored of its own.
 MODELS = {

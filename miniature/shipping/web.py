@@ -159,7 +159,12 @@ def _model(told: dict[str, Any], shipped: Path) -> dict[str, Any]:
         "preview": "tiny_decoder",
         "final": "decoder",
         "families": [
-            {"id": name, "name": draw.FAMILY_NAMES[name], "rank": rank, "unit": units.get(draw.FAMILIES[name], 1.0)}
+            {
+                "id": name,
+                "name": draw.FAMILY_NAMES[name],
+                "rank": rank,
+                "unit": units.get(pack.variant(draw.FAMILIES[name]), 1.0),
+            }
             for name, rank in families
         ],
         "vocabulary": {"ids": ids, "length": vocabulary.LENGTH, "special": special},

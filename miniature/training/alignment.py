@@ -61,13 +61,13 @@ class Arm:
 
 
 MAIN, PLURALIST, GATED = Cell("none", "low"), Cell("none", "high"), Cell("95", "low")
-LEASHES = {"draft": (1.0, 1.0), "draft-anchored": (1.0, 3.0), "draft-loose": (0.3, 3.0)}  # weights of leash and anchor
+LEASHES = {"draft": (0.3, 3.0), "leash1-anchor1": (1.0, 1.0), "leash1-anchor3": (1.0, 3.0)}  # weights of the two
 SEEDS = range(3)
 ARMS = (
     *(Arm(f"{name}-s{seed}", "draft", MAIN, seed, *weights) for name, weights in LEASHES.items() for seed in SEEDS),
     *(Arm(f"pluralist-s{seed}", "draft", PLURALIST, seed) for seed in SEEDS),
     *(Arm(f"dpo-s{seed}", "dpo", MAIN, seed, beta=500.0, steps=200, batch=48) for seed in SEEDS),
-    Arm("draft-hacked", "draft", MAIN, 0, 0.0, 0.0, rate=2e-3, ensemble=False, views=False, referee=False),
+    Arm("hacked", "draft", MAIN, 0, 0.0, 0.0, rate=2e-3, ensemble=False, views=False, referee=False),
     *(Arm(f"gate95-s{seed}", "draft", GATED, seed) for seed in SEEDS),
 )
 TINY_ARMS = (

@@ -58,12 +58,12 @@ class Setting:
 
 def settings(arms: set[str]) -> list[Setting]:
     """Everything that is measured, for the arms that exist, most important first; a placebo beside each arm."""
-    main = sorted(arm for arm in arms if arm.startswith("draft") and arm != "draft-hacked")
+    main = sorted(arm for arm in arms if arm.startswith(("draft", "leash")))
     base = [Setting(noise=seed) for seed in range(3)]
     chosen = [*base, *(Setting(arm) for arm in RENDERERS), *_beside_placebos(main, 1.0)]
-    chosen += _beside_placebos(sorted(arms - {*main, "draft-hacked"}), 1.0)
+    chosen += _beside_placebos(sorted(arms - {*main, "hacked"}), 1.0)
     chosen += _beside_placebos(main, 2.0)
-    chosen += [Setting("draft-hacked", 1.0) for arm in arms if arm == "draft-hacked"]
+    chosen += [Setting("hacked", 1.0) for arm in arms if arm == "hacked"]
     aligned = [Setting(arm, 1.0, _noise(arm)) for arm in main]
     chosen += [replace(one, image=True) for one in (*base, *_beside_placebos(main, 1.0))]
     chosen += [replace(one, negative=NEGATIVE) for one in (*base, *aligned)]

@@ -9,13 +9,24 @@ from miniature import calibration
 from miniature.figures import contrasts
 
 
-def test_the_unit_is_the_largest_multiple_that_passes_with_all_smaller_ones() -> None:
-    base = {"recall": 0.9, "artifacts": 0.01}
-    good, blind = {"recall": 0.88, "artifacts": 0.06}, {"recall": 0.879, "artifacts": 0.01}
-    dirty = {"recall": 0.9, "artifacts": 0.061}
-    assert calibration.unit(base, {0.25: good, 0.5: good, 1.0: blind}) == 0.5
-    assert calibration.unit(base, {0.25: good, 0.5: dirty, 1.0: good}) == 0.25
-    assert calibration.unit(base, {0.25: blind, 0.5: good}) is None
+GOOD = {"recall": 0.88, "artifacts": 0.06}  # exactly at both margins
+BLIND, DIRTY = {"recall": 0.879, "artifacts": 0.01}, {"recall": 0.9, "artifacts": 0.061}
+
+
+@pytest.mark.parametrize(
+    ("seen", "unit", "looked_at"),
+    [
+        ({1.0: GOOD, 1.5: GOOD, 2.0: BLIND}, 1.5, {1.0, 1.5, 2.0}),
+        ({1.0: DIRTY, 0.75: BLIND, 0.5: GOOD}, 0.5, {1.0, 0.75, 0.5}),
+        ({1.0: BLIND, 0.75: BLIND, 0.5: DIRTY, 0.25: BLIND}, None, {1.0, 0.75, 0.5, 0.25}),
+    ],
+)
+def test_the_unit_is_the_largest_multiple_up_to_which_all_pass(
+    seen: dict[float, dict[str, float]], unit: float | None, looked_at: set[float]
+) -> None:
+    """Beyond a multiple at which plain pictures break, a lucky one must not become strength 1."""
+    found, ladder = calibration.climb({"recall": 0.9, "artifacts": 0.01}, seen.__getitem__)
+    assert found == unit and set(ladder) == looked_at
 
 
 def test_equal_reward_compares_where_both_earn_the_same() -> None:

@@ -76,17 +76,23 @@ def test_the_command_of_the_engine_s_run_draws_it_again(made: Document, tmp_path
         assert committed[prompt, f"{picture}i{text}p"] == pytest.approx(score.result["score"], abs=2e-4)
 
 
-def test_strength_one_is_the_most_that_leaves_plain_pictures_whole(figures: core.Figures) -> None:
-    """The page calls what lies above over-optimised; the rows have to say so, training by training."""
-    for training in ("draft-s0", "draft-s1", "draft-s2"):
-        assert pack.units()[training] == 0.5
-        for row in sorted(figures.have):
-            if not row.startswith(f"{training}@") or "+" in row:
-                continue
-            arm = core.Arm(row, (row,))
-            lost, gained = (-figures.contrast(arm, core.BASE, what).value for what in ("objects", "artifacts"))  # type: ignore[operator]
-            passes = lost <= calibration.RECALL_LOST and -gained <= calibration.ARTIFACTS
-            assert passes == (float(row.split("@")[1]) <= 1), row
+def test_strength_one_leaves_plain_pictures_whole_on_prompts_of_its_own(figures: core.Figures) -> None:
+    """The page calls what lies above over-optimised; the validation renders have to say so."""
+    told = figures.told["alignment"]["draft.unit"]
+    assert told["passed"] and told["unit"] == pack.units()["draft"] and told["n"] >= 300
+    for row in told["rows"]:
+        assert calibration.passes(told["base"], row) == (row["multiple"] <= told["unit"])
+
+
+def test_aligned_models_differ_from_base_and_placebo_over_three_trainings(made: Document) -> None:
+    """The headline: an effect that any change of that size has would be none of taste."""
+    for other in ("base", "placebo"):
+        value = made.values[f"miniature.contrast.aligned_minus_{other}_follow"]
+        assert value.interval and value.interval[1] < 0 and "3 trainings" in str(value.caveat)
+    placebo = made.values["miniature.contrast.placebo_minus_base_follow"]
+    assert placebo.interval and placebo.interval[0] <= 0 <= placebo.interval[1]
+    objects = made.values["miniature.contrast.aligned_minus_base_objects"].value
+    assert objects is not None and -objects <= calibration.RECALL_LOST
 
 
 def test_diffusion_dpo_fails_its_manipulation_check(made: Document) -> None:
