@@ -8,7 +8,6 @@ import pytest
 from miniature import calibration
 from miniature.figures import contrasts
 
-
 GOOD = {"recall": 0.88, "artifacts": 0.06}  # exactly at both margins
 BLIND, DIRTY = {"recall": 0.879, "artifacts": 0.01}, {"recall": 0.9, "artifacts": 0.061}
 
