@@ -178,7 +178,7 @@ def drawer(folder: Path) -> Draw:
 
 
 def wished(wish: Wish, original: Path, name: str, family: str) -> Shown:
-    beyond = ", over-optimised" if family == "draft" and wish.alignment > 1 else ""
+    beyond = ", over-optimised" if wish.alignment > 1 else ""
     label = f"{name}, alignment {wish.alignment:g}{beyond}"
     axes: dict[str, str | float] = {"arm": family, "alignment": wish.alignment}
     feelings = [feeling for feeling in scenes.EMOTIONS if feeling in wish.prompt.split()]
@@ -319,7 +319,8 @@ def ways_back(press: Press, made: Draw) -> Iterator[tuple[str, Exhibit]]:
     for number in BACK:
         prompt = KNOB[number]
         found = {method(one): (path, one) for path, one in samples.items() if one["identity"]["prompt"] == prompt}
-        chosen = [_at(made, prompt, 0.0), _at(made, prompt, 2.0)]
+        beyond = Wish(prompt, 2.0, SEED, "unleashed-s0")
+        chosen = [_at(made, prompt, 0.0), wished(beyond, made(beyond), "first training", "unleashed")]
         chosen += [_steered(*found[name], name, label) for name, label in STEERED.items() if name in found]
         said = f"'{prompt}': base, over-optimised, and four ways back; the steered ones have the engine's seed."
         yield f"own-ways-back-{number:02d}", press.exhibit(prompt, said, chosen, sets=["own-ways-back"])
