@@ -237,10 +237,26 @@ def engine(
     return Line(shape, way, batch, count, whole, steady, filled - started, sampler, texts)
 
 
+ATTENTION = (
+    torch.ops.aten._scaled_dot_product_flash_attention,
+    torch.ops.aten._scaled_dot_product_efficient_attention,
+    torch.ops.aten._scaled_dot_product_cudnn_attention,
+)
+
+
+def attention_flop(
+    query: tuple[int, ...], key: tuple[int, ...], value: tuple[int, ...], *_: Any, out_shape: Any = None, **__: Any
+) -> int:
+    """Operations of one attention over (batch, heads, tokens, width); queries may share heads of keys, which torch's
+    own count refuses."""
+    batch, heads, asked, width = query
+    return 2 * batch * heads * asked * key[2] * (width + value[3])
+
+
 def scoring_tflop(scorer: Any, count: int = 4) -> tuple[float, float]:
     """Tera-operations and tokens of one scoring of the shipped prompts, on average."""
     texts = [text for pair in prompts(count) for text in pair]
-    with FlopCounterMode(display=False) as counter:
+    with FlopCounterMode(display=False, custom_mapping=dict.fromkeys(ATTENTION, attention_flop)) as counter:
         scorer.score([Image.new("RGB", (64, 64), "grey")] * len(texts), texts)
     return counter.get_total_flops() / len(texts) / 1e12, sum(map(scorer.token_count, texts)) / len(texts)
 

@@ -26,7 +26,7 @@ from miniature.training.studio import Studio
 from miniature.world import painting, scenes, splits
 from miniature.world.splits import PromptPair
 
-RUN = {"cuda": "miniature-crossed-gpu", "cpu": "miniature-crossed"}
+RUN = {"cuda": "miniature-crossed-gpu", "cpu": "miniature-crossed-cpu"}
 SET, FACES = "miniature-crossed", "miniature-faces"
 SCORERS = ("encoder", "gatenone-low-s0", "gatenone-low-s1", "gatenone-low-s2", "gatenone-high-s0")
 WAYS = ("oiop", "oidp", "diop", "didp")  # the picture, then the prompt: o plain, d requested
