@@ -51,10 +51,12 @@ def test_a_training_folder_made_of_shipped_weights_lacks_nothing(shipped: Path, 
 
 def test_strength_one_is_the_unit_of_each_variant(shipped: Path) -> None:
     """Stock loaders multiply a difference by alpha over rank: there the unit has to stand."""
-    for name, unit in pack.units().items():
-        with safe_open(shipped / "alignment" / name / "pytorch_lora_weights.safetensors", "np") as file:
+    units, folders = pack.units(), list((shipped / "alignment").iterdir())
+    assert {folder.name for folder in folders} == set(pack.SHIPPED_ARMS)
+    for folder in folders:
+        with safe_open(folder / "pytorch_lora_weights.safetensors", "np") as file:
             told = json.loads(file.metadata()["lora_adapter_metadata"])
-        assert told["transformer.lora_alpha"] / told["transformer.r"] == unit
+        assert told["transformer.lora_alpha"] / told["transformer.r"] == units[pack.variant(folder.name)]
 
 
 def test_unpacking_twice_gives_the_same_bytes(shipped: Path, tmp_path: Path) -> None:
