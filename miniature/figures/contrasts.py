@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ledger import metrics
-from ledger.rows import Row
+from ledger.rows import Row, Rows
 from ledger.schema import Document, Measure, Source, Value
 from miniature.figures.core import (
     ALIGNED,
@@ -108,7 +108,7 @@ FIRST_LADDER = (
     *(Arm(arm.label, (f"unleashed-s0@{at:g}",), FIRST) for at, arm in UNLEASHED.items() if at <= 2),
 )
 EQUAL = {  # a variant, and the rungs of the main variant between which its reward is looked up
-    "pluralist": (PLURALIST, (BASE, Arm("main reward", trainings("leash1-anchor1", 1, "02")))),  # the same leash
+    "pluralist": (PLURALIST, (BASE, Arm("main reward", trainings("leash1-anchor1")))),  # the same leash
     "first_pluralist": (FIRST_PLURALIST, FIRST_LADDER),
     "gate95": (GATE95, FIRST_LADDER),
 }
@@ -118,40 +118,46 @@ WAYS = {"follow": "asked", "objects": "plain-objects"}
 def at_equal_reward(figures: Figures, arm: Arm, ladder: Sequence[Arm], quantity: str) -> Value:
     """`arm` minus the main variant at the strength where both earn the same mean reward of plain pictures.
 
-    The strength is read between measured ones by straight lines, again in every resample of the prompts, so that the
-    interval carries it. Noise is the same in all: that of the trainings of `arm`.
+    The strength is read between measured ones by straight lines. With several trainings each is compared with the
+    training of the same seed, and the interval is over them; with one it is over resampled prompts, in each of which
+    the strength is read again.
     """
     rows = figures.rows[DRAWN]
-    seeds = tuple(sorted({row.seed for row in rows.where({"row": arm.rows, "run": arm.runs})}))
+    seeds = sorted({row.seed for row in rows.where({"row": arm.rows, "run": arm.runs})})
     sets = tuple({row.prompt_set for row in rows.where({"row": arm.rows, "run": arm.runs, "scorer": MAIN})})
     prompts = sorted({row.prompt for row in rows.where({"row": arm.rows, "run": arm.runs, "prompt_set": sets})})
-    same: Where = {"seed": seeds, "prompt_set": sets, "prompt": tuple(prompts)}
-    rewards, found = (
-        np.stack(
-            [
-                _line(rows.where({**same, "row": one.rows, "run": one.runs, "scorer": scorer}), way, prompts)
-                for one in (arm, *ladder)
-            ]
-        )
-        for scorer, way in ((MAIN, "oiop"), (("judge",), WAYS[quantity]))
-    )
+    lines = [_lines(rows, (arm, *ladder), seed, sets, prompts, WAYS[quantity]) for seed in seeds]
     whole = np.arange(len(prompts))[None]
-    draws = np.random.default_rng(0).integers(len(prompts), size=(10_000, len(prompts)))
-    (value,), resampled = difference(rewards, found, whole), difference(rewards, found, draws)
+    each = np.array([difference(*line, whole)[0] for line in lines])
+    if len(each) > 1:
+        interval, over = metrics.t_interval(each), f"{len(each)} trainings each; over trainings"
+    else:
+        draws = np.random.default_rng(0).integers(len(prompts), size=(10_000, len(prompts)))
+        interval, over = metrics.percentile_interval(difference(*lines[0], draws)), "one training each; over prompts"
     said = {"follow": "requests followed", "objects": "objects kept in plain pictures"}[quantity]
-    trained = "one training each" if len(arm.rows) == 1 else f"{len(arm.rows)} trainings each"
     return Value(
         label=f"{said.capitalize()}, {arm.label.removesuffix(', 1')} minus main reward, at equal reward",
-        value=float(value),
+        value=float(each.mean()),
         unit=SHARE,
         digits=3,
         source=Source(kind="measured", where=figures.run(arm)),
-        n=len(prompts),
-        clusters=len(prompts),
-        interval=metrics.percentile_interval(resampled),
-        caveat=f"{len(prompts)} prompts, {trained}; strength of equal reward interpolated; over prompts",
+        n=len(prompts) * len(each),
+        clusters=len(each) if len(each) > 1 else len(prompts),
+        interval=interval,
+        caveat=f"{len(prompts)} prompts, {over}; strength of equal reward interpolated",
         rows=DRAWN,
     )
+
+
+def _lines(
+    rows: Rows, arms: Sequence[Arm], seed: str, sets: tuple[str, ...], prompts: Sequence[str], way: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Reward, and what the judge found, of every arm and prompt with the noise of a seed, (arms, prompts) each."""
+    same: Where = {"seed": (seed,), "prompt_set": sets, "prompt": tuple(prompts)}
+    chosen = [{**same, "row": arm.rows, "run": arm.runs} for arm in arms]
+    rewards = [_line(rows.where({**where, "scorer": MAIN}), "oiop", prompts) for where in chosen]
+    found = [_line(rows.where({**where, "scorer": ("judge",)}), way, prompts) for where in chosen]
+    return np.stack(rewards), np.stack(found)
 
 
 def _line(rows: Iterable[Row], way: str, prompts: Sequence[str]) -> NDArray[np.float64]:

@@ -20,8 +20,8 @@ from ledger.schema import Column, Document, Identifying, Measure, Row, Run, Sele
 from miniature.shipping import pack
 
 GPU, CPU, ENGINE, PLACEBOS = "miniature-gpu", "miniature-cpu", "miniature-by-engine", "miniature-crossed"
-CROSSED = "miniature-crossed-gpu"
-FIRST, SECOND = (GPU, CPU), (CROSSED,)  # runs of the first and of the second measurement
+CROSSED, CROSSED_CPU = "miniature-crossed-gpu", "miniature-crossed-cpu"
+FIRST, SECOND = (GPU, CPU), (CROSSED, CROSSED_CPU)  # runs of the first and of the second measurement
 DRAWN, SWEPT = "rows/miniature.csv.gz", "rows/miniature-rewards.csv.gz"
 MAIN = ("gatenone-low-s0", "gatenone-low-s1", "gatenone-low-s2")
 SHARE = "share"
@@ -31,6 +31,7 @@ DEVICES = {
     ENGINE: "bfloat16 on a CPU, through the evidence engine",
     PLACEBOS: "bfloat16 on a CPU",
     CROSSED: "bfloat16 on one H100",
+    CROSSED_CPU: "bfloat16 on a CPU",
 }
 Where = dict[Identifying, tuple[str, ...]]
 
@@ -101,7 +102,7 @@ LEASHES = {  # the same training with other weights of leash and anchor, as trai
     "leash1-anchor1": Arm("aligned, leash 1, anchor 1", trainings("leash1-anchor1")),
     "leash1-anchor3": Arm("aligned, leash 1, anchor 3", trainings("leash1-anchor3")),
 }
-PLURALIST = Arm("pluralist reward, as trained", trainings("pluralist", 1, "02"))
+PLURALIST = Arm("pluralist reward, as trained", trainings("pluralist"))
 
 # The first measurement: trainings without an anchor, which stopped early; judged with the judge's first thresholds.
 # Which trainings were measured at a strength follows from the time there was on the GPU.

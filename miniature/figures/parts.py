@@ -49,6 +49,13 @@ def _judge(figures: Figures) -> dict[str, Value]:
     alarm, count = judge["evaluation"]["treatment"]["false_alarms"], 2 * judge["evaluation"]["n"] // 2
     label = "Judge: false alarms per treatment and picture"
     alarms = _told(label, alarm, SHARE, 4, count * len(scenes.TREATMENTS))
+    note = f"on {judge['renders']} validation renders, half of them through the autoencoder"
+    values["renders"] = _told(
+        "Validation renders on which the judge's thresholds were set", judge["renders"], "pictures", 0
+    )
+    values["alarm_rate"] = _told(
+        "False alarms of each label that were allowed", judge["false_alarms"], SHARE, 2, note=note
+    )
     values["false_alarms"] = alarms.model_copy(update={"source": Source(kind="measured", where=CROSSED)})
     return values
 
