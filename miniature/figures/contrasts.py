@@ -70,6 +70,7 @@ BACK = {  # a way back, what it is compared with
     "negative_prompt": ("negative", "aligned"),
     "vsf": ("vsf1", "unguided"),
     "nag": ("nag4", "unguided"),
+    "nag_against_guidance": ("nag4", "aligned"),
 }
 
 
