@@ -53,6 +53,9 @@
     document.fonts.ready.then(() => requestAnimationFrame(() => { if (!moved) settle(); }));
   }
 
+  // Once the page stands, all of it is laid out: guessed heights would move a place that a reader jumps to.
+  addEventListener("load", () => setTimeout(() => { document.documentElement.dataset.whole = ""; }));
+
   const link = document.querySelector("[data-flip]");
   link.addEventListener("click", (event) => {
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
