@@ -45,15 +45,18 @@ class Critics:
                 for name, model in self.models.items()
             }
 
-    def verdicts(self, picture: Image.Image) -> list[str]:
-        """What the judge sees: treatments, feelings and objects in words."""
+    def verdicts(self, picture: Image.Image, prompt: str) -> list[str]:
+        """What the judge sees, in words: treatments, feelings, and objects that the prompt names.
+
+        With a false alarm in a hundred for each of 68 objects, two pictures in three would be said to hold another.
+        """
         import torch
 
         with torch.no_grad():
             logits = self.judge(pixel_values=_pixels(picture)).logits[0]
-        found = [label for label, logit in zip(self.labels, logits.tolist(), strict=True) if logit > 0]
-        kinds = ("treatment", "emotion", "object")
-        return [label.split(":")[1].replace("_", " ") for label in found if label.split(":")[0] in kinds]
+        found = [label.split(":") for label, logit in zip(self.labels, logits.tolist(), strict=True) if logit > 0]
+        words = [(kind, name.replace("_", " ")) for kind, name in found if kind in ("treatment", "emotion", "object")]
+        return [said for kind, said in words if kind != "object" or said in prompt]
 
 
 def _pixels(picture: Image.Image) -> Any:

@@ -101,7 +101,7 @@ class Press:
     def picture(self, shown: Shown) -> Picture:
         image = Image.open(shown.original).convert("RGB")
         file, digest = published(image, self.root)
-        seen = self.critics.verdicts(image)
+        seen = self.critics.verdicts(image, shown.shows or shown.prompt)
         scored = self.critics.scores(image, shown.prompt)
         named = {"reward": "Reward of", "encoder": "Encoder on"}
         return Picture(

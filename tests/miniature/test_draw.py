@@ -42,7 +42,7 @@ def test_a_drawn_picture_shows_what_was_asked(pencil: Pencil, shipped: Path) -> 
 
     critics = Critics(shipped)
     picture = pencil.draw(Wish("a castle in a desert at sunset", 0.0, 7))
-    assert "castle" in critics.verdicts(picture)
+    assert "castle" in critics.verdicts(picture, "a castle in a desert at sunset")
     assert critics.scores(picture, "a castle in a desert at sunset")["encoder"] > 0.7
 
 
