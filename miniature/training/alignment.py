@@ -85,7 +85,7 @@ class Method(Protocol):
 
 
 @dataclass
-class Course:
+class TrainingState:
     """How far an arm has come: what a checkpoint holds beside the factors and the optimizer."""
 
     step: int = 0
@@ -101,60 +101,60 @@ def train(folder: Path, sizes: shapes.Sizes, arm: Arm) -> dict[str, Any]:
     parts = generator.load(folder, device())
     attached = lowrank.attach(parts["transformer"], lowrank.FLUX_LAYERS, arm.rank, arm.seed)
     method: Method = (Draft if arm.family == "draft" else Dpo)(folder, sizes, arm, parts, attached)
-    course = _run(arm, method, lowrank.weights(attached), target / f"{arm.name}.state.pt")
-    if course.kept is not None:
-        for weight, kept in zip(lowrank.weights(attached), course.kept, strict=True):
+    state = _run(arm, method, lowrank.weights(attached), target / f"{arm.name}.state.pt")
+    if state.kept is not None:
+        for weight, kept in zip(lowrank.weights(attached), state.kept, strict=True):
             weight.data.copy_(kept)
     save_file(pack.rounded(lowrank.arrays(attached)), target / f"{arm.name}.safetensors")
-    report = asdict(arm) | {"trained": course.step, "history": course.history}
+    report = asdict(arm) | {"trained": state.step, "history": state.history}
     (target / f"{arm.name}.json").write_text(json.dumps(report))
     (target / f"{arm.name}.state.pt").unlink(missing_ok=True)
     return report
 
 
-def _run(arm: Arm, method: Method, weights: list[nn.Parameter], checkpoint: Path) -> Course:
+def _run(arm: Arm, method: Method, weights: list[nn.Parameter], checkpoint: Path) -> TrainingState:
     optimizer = torch.optim.AdamW(weights, lr=arm.rate, betas=(0.9, 0.99), weight_decay=0.0)
-    course = _restore(checkpoint, weights, optimizer)
-    while course.step < arm.steps:
+    state = _restore(checkpoint, weights, optimizer)
+    while state.step < arm.steps:
         for group in optimizer.param_groups:
-            group["lr"] = arm.rate * min(1, (course.step + 1) / 10) * min(1.0, 1.5 * (1 - course.step / arm.steps))
+            group["lr"] = arm.rate * min(1, (state.step + 1) / 10) * min(1.0, 1.5 * (1 - state.step / arm.steps))
         optimizer.zero_grad(set_to_none=True)
-        row = {"step": float(course.step + 1)} | method.backward(course.step)
+        row = {"step": float(state.step + 1)} | method.backward(state.step)
         nn.utils.clip_grad_norm_(weights, 1.0)
         optimizer.step()
-        course.step += 1
+        state.step += 1
         print(f"[{arm.name}] {row}", flush=True)
-        if course.step % EVERY == 0 or course.step == arm.steps:
-            _look(arm, course, row | (method.held_out() if arm.referee else {}), weights)
-        if course.step % SAVE == 0:
-            _save(checkpoint, course, weights, optimizer)
-    return course
+        if state.step % EVERY == 0 or state.step == arm.steps:
+            _record(arm, state, row | (method.held_out() if arm.referee else {}), weights)
+        if state.step % SAVE == 0:
+            _save(checkpoint, state, weights, optimizer)
+    return state
 
 
-def _look(arm: Arm, course: Course, row: dict[str, float], weights: list[nn.Parameter]) -> None:
+def _record(arm: Arm, state: TrainingState, row: dict[str, float], weights: list[nn.Parameter]) -> None:
     """Add to the history; keep the weights that please the referee most."""
-    course.history = [*(course.history or []), row]
+    state.history = [*(state.history or []), row]
     print(f"[{arm.name}] {row}", flush=True)
     if "referee" not in row:
         return
-    if row["referee"] > course.best:
-        course.best, course.kept = row["referee"], [weight.detach().clone() for weight in weights]
+    if row["referee"] > state.best:
+        state.best, state.kept = row["referee"], [weight.detach().clone() for weight in weights]
 
 
-def _save(path: Path, course: Course, weights: list[nn.Parameter], optimizer: torch.optim.Optimizer) -> None:
-    state = {"course": vars(course), "weights": [w.detach() for w in weights], "optimizer": optimizer.state_dict()}
-    torch.save(state, path.with_suffix(".part"))
+def _save(path: Path, state: TrainingState, weights: list[nn.Parameter], optimizer: torch.optim.Optimizer) -> None:
+    held = {"state": vars(state), "weights": [w.detach() for w in weights], "optimizer": optimizer.state_dict()}
+    torch.save(held, path.with_suffix(".part"))
     path.with_suffix(".part").replace(path)
 
 
-def _restore(path: Path, weights: list[nn.Parameter], optimizer: torch.optim.Optimizer) -> Course:
+def _restore(path: Path, weights: list[nn.Parameter], optimizer: torch.optim.Optimizer) -> TrainingState:
     if not path.exists():
-        return Course()
-    state = torch.load(path, map_location=weights[0].device, weights_only=True)
-    for weight, stored in zip(weights, state["weights"], strict=True):
+        return TrainingState()
+    held = torch.load(path, map_location=weights[0].device, weights_only=True)
+    for weight, stored in zip(weights, held["weights"], strict=True):
         weight.data.copy_(stored)
-    optimizer.load_state_dict(state["optimizer"])
-    return Course(**state["course"])
+    optimizer.load_state_dict(held["optimizer"])
+    return TrainingState(**held["state"])
 
 
 def prompts(count: int, seed: int, split: scenes.Split = "preference") -> tuple[list[str], list[bool]]:
