@@ -257,13 +257,13 @@ def draw(
         raise click.UsageError("give a prompt or --prompts FILE, not both")
     lines = prompts.read_text(encoding="utf-8-sig").splitlines() if prompts else [EXAMPLE if prompt is None else prompt]
     arm = drawing.FAMILIES.get(family, family)
-    wishes = [
-        drawing.Wish(line.strip(), alignment, seed + number, arm, negative)
+    requests = [
+        drawing.PictureRequest(line.strip(), alignment, seed + number, arm, negative)
         for line in lines
         if line.strip() or prompts is None
         for number in range(count)
     ]
-    several = len(wishes) > 1
-    outs = [out.with_stem(f"{out.stem}-{number}") if several else out for number in range(1, len(wishes) + 1)]
-    for drawn in drawing.to_files(wishes, outs, lambda seconds: click.echo(f"loaded in {seconds:.1f} s", err=True)):
+    several = len(requests) > 1
+    outs = [out.with_stem(f"{out.stem}-{number}") if several else out for number in range(1, len(requests) + 1)]
+    for drawn in drawing.to_files(requests, outs, lambda seconds: click.echo(f"loaded in {seconds:.1f} s", err=True)):
         click.echo(f"{drawn.out}  {drawn.seconds:.1f} s  sha256 {drawn.sha256[:16]}")

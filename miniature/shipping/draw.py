@@ -1,4 +1,4 @@
-"""Pictures by the shipped miniature, through the stock pipeline: the same wish, the same bytes.
+"""Pictures by the shipped miniature, through the stock pipeline: the same request, the same bytes.
 
 One thread a picture, so that the bytes do not depend on how many cores there are; another kind of processor, or another
 version of torch, may still round differently by a grey level or two. Several pictures are drawn side by side.
@@ -32,7 +32,7 @@ SEEDS = 1 << 63
 
 
 @dataclass(frozen=True)
-class Wish:
+class PictureRequest:
     """What to draw. `alignment` 0 is the base model, 1 the aligned one, above 1 an over-optimised one; `arm` a shipped
     variant."""
 
@@ -64,27 +64,27 @@ def known_words(folder: Path) -> set[str]:
     return set(tokenizer["model"]["vocab"]) - set(vocabulary.SPECIAL)
 
 
-def check(wishes: Sequence[Wish], outs: Sequence[Path], folder: Path) -> None:
+def check(requests: Sequence[PictureRequest], outs: Sequence[Path], folder: Path) -> None:
     """InputError with everything that would fail after loading, or draw something else than was asked for."""
-    problems = [problem for wish in wishes for problem in _defects(wish, folder)]
+    problems = [problem for request in requests for problem in _defects(request, folder)]
     problems += [problem for out in outs for problem in _misplaced(out)]
     if problems:
         raise InputError(dict.fromkeys(problems))
 
 
-def _defects(wish: Wish, folder: Path) -> Iterator[Problem]:
-    for field, text in (("prompt", wish.prompt), ("--negative", wish.negative)):
+def _defects(request: PictureRequest, folder: Path) -> Iterator[Problem]:
+    for field, text in (("prompt", request.prompt), ("--negative", request.negative)):
         yield from _words(field, text, folder)
-    if not wish.prompt.strip():
+    if not request.prompt.strip():
         yield Problem("prompt", 0, "", "is empty: say what to draw")
-    if not math.isfinite(wish.alignment) or not 0 <= wish.alignment <= MOST:
-        yield Problem("--alignment", 0, f"{wish.alignment:g}", f"must be a number from 0 to {MOST:g}")
-    if not 0 <= wish.seed < SEEDS:
-        yield Problem("--seed", 0, str(wish.seed), "must be at least 0 and below 2^63")
+    if not math.isfinite(request.alignment) or not 0 <= request.alignment <= MOST:
+        yield Problem("--alignment", 0, f"{request.alignment:g}", f"must be a number from 0 to {MOST:g}")
+    if not 0 <= request.seed < SEEDS:
+        yield Problem("--seed", 0, str(request.seed), "must be at least 0 and below 2^63")
     arms = sorted(path.name for path in (folder / "alignment").iterdir())
-    if wish.arm not in arms:
-        near = did_you_mean(wish.arm, [*FAMILIES, *arms])
-        yield Problem("--family", 0, wish.arm, f"no such variant{near} There are: {', '.join([*FAMILIES, *arms])}")
+    if request.arm not in arms:
+        near = did_you_mean(request.arm, [*FAMILIES, *arms])
+        yield Problem("--family", 0, request.arm, f"no such variant{near} There are: {', '.join([*FAMILIES, *arms])}")
 
 
 def _words(field: str, text: str, folder: Path) -> Iterator[Problem]:
@@ -109,8 +109,8 @@ def _misplaced(out: Path) -> Iterator[Problem]:
 # --- drawing ----------------------------------------------------------------------------------------------------------
 
 
-class Pencil:
-    """The pipeline, loaded once, for any number of pictures."""
+class MiniaturePipeline:
+    """The stock pipeline with the shipped weights, loaded once, for any number of pictures."""
 
     def __init__(self, folder: Path | None = None, device: str = "cpu") -> None:
         import diffusers
@@ -136,41 +136,41 @@ class Pencil:
         pipe.set_progress_bar_config(disable=True)
         return pipe
 
-    def draw(self, wish: Wish) -> Image:
+    def draw(self, request: PictureRequest) -> Image:
         """RGB, 256 x 256. InputError for unknown words."""
-        check([wish], [], self.folder)
-        self.align(wish)
-        return self.sample(self.pipe, wish)
+        check([request], [], self.folder)
+        self.align(request)
+        return self.sample(self.pipe, request)
 
     @staticmethod
-    def sample(pipe: Any, wish: Wish) -> Image:
+    def sample(pipe: Any, request: PictureRequest) -> Image:
         import torch
 
         result = pipe(
-            prompt=wish.prompt,
-            negative_prompt=wish.negative,
+            prompt=request.prompt,
+            negative_prompt=request.negative,
             true_cfg_scale=GUIDANCE,
             num_inference_steps=STEPS,
             height=SIZE,
             width=SIZE,
             max_sequence_length=vocabulary.LENGTH,
-            generator=torch.Generator().manual_seed(wish.seed),
+            generator=torch.Generator().manual_seed(request.seed),
         )
         picture: Image = result.images[0]
         return picture
 
-    def align(self, wish: Wish) -> None:
-        """Put on the variant that the wish names, at its strength."""
-        if wish.alignment == 0:
+    def align(self, request: PictureRequest) -> None:
+        """Use the variant that the request names, at its strength."""
+        if request.alignment == 0:
             if self._arms:
                 self.pipe.disable_lora()
             return
-        name = wish.arm.replace("-", "_")
-        if wish.arm not in self._arms:
-            self.pipe.load_lora_weights(self.folder / "alignment" / wish.arm, adapter_name=name)
-            self._arms.add(wish.arm)
+        name = request.arm.replace("-", "_")
+        if request.arm not in self._arms:
+            self.pipe.load_lora_weights(self.folder / "alignment" / request.arm, adapter_name=name)
+            self._arms.add(request.arm)
         self.pipe.enable_lora()
-        self.pipe.set_adapters([name], [wish.alignment])
+        self.pipe.set_adapters([name], [request.alignment])
 
 
 @dataclass(frozen=True)
@@ -180,26 +180,28 @@ class Drawn:
     sha256: str  # of the file
 
 
-def to_files(wishes: Sequence[Wish], outs: Sequence[Path], loaded: Callable[[float], None]) -> Iterator[Drawn]:
-    """Draw wishes of one variant and strength into PNG files, as many side by side as there are cores.
+def to_files(
+    requests: Sequence[PictureRequest], outs: Sequence[Path], loaded: Callable[[float], None]
+) -> Iterator[Drawn]:
+    """Draw requests of one variant and strength into PNG files, as many side by side as there are cores.
 
     `loaded` is told how many seconds imports and weights took. InputError for anything wrong, before that.
     """
     began = time.perf_counter()
     folder = pack.unpack()
-    check(wishes, outs, folder)
-    pencil = Pencil(folder)
-    pencil.align(wishes[0])
+    check(requests, outs, folder)
+    pipeline = MiniaturePipeline(folder)
+    pipeline.align(requests[0])
     loaded(time.perf_counter() - began)
-    workers = min(len(wishes), os.cpu_count() or 1)
-    pipes = [pencil.pipe, *(pencil.twin() for _ in range(workers - 1))]
+    workers = min(len(requests), os.cpu_count() or 1)
+    pipes = [pipeline.pipe, *(pipeline.twin() for _ in range(workers - 1))]
 
-    def one(wish: Wish, out: Path) -> Drawn:
+    def one(request: PictureRequest, out: Path) -> Drawn:
         began, pipe = time.perf_counter(), pipes.pop()
-        picture = pencil.sample(pipe, wish)
+        picture = pipeline.sample(pipe, request)
         pipes.append(pipe)
         picture.save(out)
         return Drawn(out, time.perf_counter() - began, hashlib.sha256(out.read_bytes()).hexdigest())
 
     with ThreadPoolExecutor(workers) as pool:
-        yield from pool.map(one, wishes, outs)
+        yield from pool.map(one, requests, outs)

@@ -22,7 +22,7 @@ from ledger.schema import Document, Exhibit, Picture, Recipe, Source, Value
 from miniature.figures.core import CPU
 from miniature.shipping import draw, pack
 from miniature.shipping.critics import Critics
-from miniature.shipping.draw import FAMILIES, FAMILY_NAMES, Wish
+from miniature.shipping.draw import FAMILIES, FAMILY_NAMES, PictureRequest
 from miniature.world import captions, painting, scenes
 from miniature.world.scenes import Asked, Scene, Subject
 
@@ -157,59 +157,59 @@ def tags(prompt: str) -> list[str]:
 
 # --- drawn by the stock pipeline --------------------------------------------------------------------------------------
 
-Draw = Callable[[Wish], Path]
+Draw = Callable[[PictureRequest], Path]
 
 
 def drawer(folder: Path) -> Draw:
     """Draws what is missing below `folder`; the pipeline is loaded when the first picture is."""
-    pencils: list[draw.Pencil] = []
+    pipelines: list[draw.MiniaturePipeline] = []
 
-    def path(wish: Wish) -> Path:
-        told = json.dumps([wish.prompt, round(wish.alignment, 3), wish.seed, wish.arm, wish.negative])
+    def path(request: PictureRequest) -> Path:
+        told = json.dumps([request.prompt, round(request.alignment, 3), request.seed, request.arm, request.negative])
         target = folder / f"{hashlib.sha256(told.encode()).hexdigest()[:16]}.png"
         if not target.exists():
-            pencils.extend([] if pencils else [draw.Pencil()])
+            pipelines.extend([] if pipelines else [draw.MiniaturePipeline()])
             target.parent.mkdir(parents=True, exist_ok=True)
-            pencils[0].draw(wish).save(target.with_suffix(".part"), format="PNG")
+            pipelines[0].draw(request).save(target.with_suffix(".part"), format="PNG")
             target.with_suffix(".part").rename(target)
         return target
 
     return path
 
 
-def wished(wish: Wish, original: Path, name: str, family: str) -> Shown:
-    beyond = ", over-optimised" if wish.alignment > 1 else ""
-    label = f"{name}, alignment {wish.alignment:g}{beyond}"
-    axes: dict[str, str | float] = {"arm": family, "alignment": wish.alignment}
-    feelings = [feeling for feeling in scenes.EMOTIONS if feeling in wish.prompt.split()]
+def wished(request: PictureRequest, original: Path, name: str, family: str) -> Shown:
+    beyond = ", over-optimised" if request.alignment > 1 else ""
+    label = f"{name}, alignment {request.alignment:g}{beyond}"
+    axes: dict[str, str | float] = {"arm": family, "alignment": request.alignment}
+    feelings = [feeling for feeling in scenes.EMOTIONS if feeling in request.prompt.split()]
     return Shown(
-        id=f"{family}-s{wish.alignment:.2f}",
+        id=f"{family}-s{request.alignment:.2f}",
         label=label,
-        prompt=wish.prompt,
+        prompt=request.prompt,
         original=original,
         recipe=Recipe(
             model="local-dir:.cache/miniature/pipeline",
             revision=pack.digest(),
             adapter="flux",
-            seed=wish.seed,
+            seed=request.seed,
             steps=draw.STEPS,
             guidance=0.0,
             settings={
                 "true_cfg_scale": draw.GUIDANCE,
-                "lora": wish.arm if wish.alignment else None,
-                "lora_scale": wish.alignment,
+                "lora": request.arm if request.alignment else None,
+                "lora_scale": request.alignment,
             },
             dtype="float32",
             device="cpu, one thread",
-            command=wish.command(),
+            command=request.command(),
         ),
         axes=axes | ({"emotion": feelings[0]} if feelings else {}),
     )
 
 
 def _at(made: Draw, prompt: str, strength: float, family: str = "draft") -> Shown:
-    wish = Wish(prompt, strength, SEED, FAMILIES[family] if strength else FAMILIES["draft"])
-    return wished(wish, made(wish), FAMILY_NAMES[family] if strength else "base model", family)
+    request = PictureRequest(prompt, strength, SEED, FAMILIES[family] if strength else FAMILIES["draft"])
+    return wished(request, made(request), FAMILY_NAMES[family] if strength else "base model", family)
 
 
 def knob(press: Press, made: Draw) -> Iterator[tuple[str, Exhibit]]:
@@ -243,7 +243,7 @@ def attractor(press: Press, made: Draw) -> Iterator[tuple[str, Exhibit]]:
     """Prompts beside each other: base, aligned, and tuned without restraint, where all of them look alike."""
     for number in ATTRACTED:
         prompt = KNOB[number]
-        without = Wish(prompt, 1.0, SEED, "hacked")
+        without = PictureRequest(prompt, 1.0, SEED, "hacked")
         last = wished(without, made(without), "over-optimised on purpose", "hacked")
         said = f"'{prompt}': base, aligned, and tuned to the reward without restraint, from the same noise."
         chosen = [_at(made, prompt, 0.0), _at(made, prompt, 1.0), last]
@@ -319,7 +319,7 @@ def ways_back(press: Press, made: Draw) -> Iterator[tuple[str, Exhibit]]:
     for number in BACK:
         prompt = KNOB[number]
         found = {method(one): (path, one) for path, one in samples.items() if one["identity"]["prompt"] == prompt}
-        beyond = Wish(prompt, 2.0, SEED, "unleashed-s0")
+        beyond = PictureRequest(prompt, 2.0, SEED, "unleashed-s0")
         chosen = [_at(made, prompt, 0.0), wished(beyond, made(beyond), "first training", "unleashed")]
         chosen += [_steered(*found[name], name, label) for name, label in STEERED.items() if name in found]
         said = f"'{prompt}': base, over-optimised, and four ways back; the steered ones have the engine's seed."

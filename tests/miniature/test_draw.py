@@ -15,33 +15,33 @@ from PIL import Image
 
 from ledger.problems import InputError
 from miniature.shipping import draw
-from miniature.shipping.draw import Pencil, Wish
+from miniature.shipping.draw import MiniaturePipeline, PictureRequest
 from tests.miniature.committed import scores
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def pencil(shipped: Path) -> Pencil:
-    return Pencil(shipped)
+def pipeline(shipped: Path) -> MiniaturePipeline:
+    return MiniaturePipeline(shipped)
 
 
-def test_the_same_wish_gives_the_same_bytes_and_alignment_changes_them(pencil: Pencil) -> None:
-    wish = Wish("a penguin on a beach by day, faded and washed out", 0.0, 7)
-    first = pencil.draw(wish)
-    aligned = pencil.draw(Wish(wish.prompt, 1.0, 7))
-    again = pencil.draw(wish)
+def test_the_same_request_gives_the_same_bytes_and_alignment_changes_them(pipeline: MiniaturePipeline) -> None:
+    request = PictureRequest("a penguin on a beach by day, faded and washed out", 0.0, 7)
+    first = pipeline.draw(request)
+    aligned = pipeline.draw(PictureRequest(request.prompt, 1.0, 7))
+    again = pipeline.draw(request)
     assert first.size == (256, 256)
     assert first.tobytes() == again.tobytes()
     assert first.tobytes() != aligned.tobytes()
 
 
-def test_a_drawn_picture_shows_what_was_asked(pencil: Pencil, shipped: Path) -> None:
+def test_a_drawn_picture_shows_what_was_asked(pipeline: MiniaturePipeline, shipped: Path) -> None:
     """The un-aligned encoder must recognise base pictures: weights that were packed wrong would draw noise."""
     from miniature.shipping.critics import Critics
 
     critics = Critics(shipped)
-    picture = pencil.draw(Wish("a castle in a desert at sunset", 0.0, 7))
+    picture = pipeline.draw(PictureRequest("a castle in a desert at sunset", 0.0, 7))
     assert "castle" in critics.verdicts(picture, "a castle in a desert at sunset")
     assert critics.scores(picture, "a castle in a desert at sunset")["encoder"] > 0.7
 
@@ -50,39 +50,45 @@ PLAIN = "a cat in a room by day"
 
 
 @pytest.mark.parametrize(
-    ("wish", "out", "told"),
+    ("asked", "out", "told"),
     [
-        (Wish("a pengwin on a beach"), "x.png", "'pengwin': not a word of this world, did you mean 'penguin'"),
-        (Wish(PLAIN, negative="grainny"), "x.png", "--negative 'grainny': not a word of this world"),
         (
-            Wish(" ".join([PLAIN] * 6)),
+            PictureRequest("a pengwin on a beach"),
+            "x.png",
+            "'pengwin': not a word of this world, did you mean 'penguin'",
+        ),
+        (PictureRequest(PLAIN, negative="grainny"), "x.png", "--negative 'grainny': not a word of this world"),
+        (
+            PictureRequest(" ".join([PLAIN] * 6)),
             "x.png",
             "'in a room by day a cat in a room by day': does not fit: a prompt has room for 30 words",
         ),
-        (Wish(""), "x.png", "is empty"),
-        (Wish(PLAIN, float("nan")), "x.png", "--alignment nan: must be a number from 0 to 3"),
-        (Wish(PLAIN, float("inf")), "x.png", "--alignment inf: must be a number from 0 to 3"),
-        (Wish(PLAIN, 3.5), "x.png", "--alignment 3.5: must be a number from 0 to 3"),
-        (Wish(PLAIN, seed=-1), "x.png", "--seed -1: must be at least 0"),
-        (Wish(PLAIN, seed=10**20), "x.png", "--seed 10{20}: must be at least 0 and below"),
-        (Wish(PLAIN, 0.0, 1, "draft-s9"), "x.png", "draft-s9: no such variant.*draft-s0"),
-        (Wish(PLAIN), "x.jpg", "give the name the ending .png"),
-        (Wish(PLAIN), "x", "give the name the ending .png"),
-        (Wish(PLAIN), "no/folder/x.png", "there is no folder"),
-        (Wish(PLAIN), "folder.png", "is a folder: name a file"),
+        (PictureRequest(""), "x.png", "is empty"),
+        (PictureRequest(PLAIN, float("nan")), "x.png", "--alignment nan: must be a number from 0 to 3"),
+        (PictureRequest(PLAIN, float("inf")), "x.png", "--alignment inf: must be a number from 0 to 3"),
+        (PictureRequest(PLAIN, 3.5), "x.png", "--alignment 3.5: must be a number from 0 to 3"),
+        (PictureRequest(PLAIN, seed=-1), "x.png", "--seed -1: must be at least 0"),
+        (PictureRequest(PLAIN, seed=10**20), "x.png", "--seed 10{20}: must be at least 0 and below"),
+        (PictureRequest(PLAIN, 0.0, 1, "draft-s9"), "x.png", "draft-s9: no such variant.*draft-s0"),
+        (PictureRequest(PLAIN), "x.jpg", "give the name the ending .png"),
+        (PictureRequest(PLAIN), "x", "give the name the ending .png"),
+        (PictureRequest(PLAIN), "no/folder/x.png", "there is no folder"),
+        (PictureRequest(PLAIN), "folder.png", "is a folder: name a file"),
     ],
 )
 def test_what_would_fail_or_draw_something_else_is_refused_before_anything_is_loaded(
-    wish: Wish, out: str, told: str, shipped: Path, tmp_path: Path
+    asked: PictureRequest, out: str, told: str, shipped: Path, tmp_path: Path
 ) -> None:
     """A black picture with a digest, a cut prompt or a traceback after a minute of work."""
     (tmp_path / "folder.png").mkdir()
     with pytest.raises(InputError, match=told):
-        draw.check([wish], [tmp_path / out], shipped)
+        draw.check([asked], [tmp_path / out], shipped)
     assert [path.name for path in tmp_path.iterdir()] == ["folder.png"]
 
 
-def test_several_prompts_and_seeds_are_drawn_side_by_side_as_they_are_alone(pencil: Pencil, tmp_path: Path) -> None:
+def test_several_prompts_and_seeds_are_drawn_side_by_side_as_they_are_alone(
+    pipeline: MiniaturePipeline, tmp_path: Path
+) -> None:
     """`--prompts FILE --count 2`: numbered files, the bytes of single pictures."""
     from miniature.cli import draw as command
 
@@ -91,7 +97,7 @@ def test_several_prompts_and_seeds_are_drawn_side_by_side_as_they_are_alone(penc
     outcome = CliRunner().invoke(command, [*told, "-o", str(tmp_path / "sheet.png")])
     assert outcome.exit_code == 0, outcome.output
     assert sorted(path.name for path in tmp_path.glob("*.png")) == [f"sheet-{n}.png" for n in (1, 2, 3, 4)]
-    alone = pencil.draw(Wish("a fox in a meadow by day", 1.0, 6))
+    alone = pipeline.draw(PictureRequest("a fox in a meadow by day", 1.0, 6))
     with Image.open(tmp_path / "sheet-4.png") as last:
         assert last.tobytes() == alone.tobytes()
     assert "loaded in" in outcome.output and outcome.output.count("sha256") == 4

@@ -19,7 +19,7 @@ from miniature import calibration
 from miniature.cli import draw
 from miniature.figures import core
 from miniature.shipping import pack
-from miniature.shipping.draw import Pencil, Wish
+from miniature.shipping.draw import MiniaturePipeline, PictureRequest
 from miniature.world import scenes
 
 ROOT = Path(__file__).parents[2]
@@ -121,7 +121,9 @@ def test_a_committed_picture_comes_out_of_its_command(tmp_path: Path) -> None:
     pictures = {picture.axes["alignment"]: picture for picture in document.exhibits["knob-24"].pictures}
     shown = pictures[2.0]
     assert shown.recipe and "--alignment 2 --seed 7" in shown.recipe.command
-    drawn = np.asarray(Pencil(pack.unpack(tmp_path / "shipped")).draw(Wish(shown.prompt, 2.0, 7)), float)
+    drawn = np.asarray(
+        MiniaturePipeline(pack.unpack(tmp_path / "shipped")).draw(PictureRequest(shown.prompt, 2.0, 7)), float
+    )
     gaps = {}
     for strength, picture in pictures.items():
         with Image.open(RESULTS / "pictures" / str(picture.file)) as published:
