@@ -1,4 +1,4 @@
-"""The pictures of the page: the knob, the wall, and what hangs in other sections, drawn or rendered, scored and judged.
+"""The pictures of the page: the series, the grid and the pairs, drawn or rendered, scored and judged.
 
 Lossless originals stay in runs/miniature/drawn (ignored by git); results/ gets WebP renditions and the SHA-256 of the
 PNG that the recipe makes on the machine and with the thread count that the run names. The ways back, which need the
@@ -79,8 +79,8 @@ PAIRS = (
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A picture to be published: how it is made, under which prompt it is scored, and where it stands among others."""
+class PlannedPicture:
+    """A picture to be published: how it is made, under which prompt it is scored, and its place in a series."""
 
     id: str
     label: str
@@ -92,40 +92,41 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Press:
+class Publisher:
     """Publishes pictures below `root`: rendition, scores, verdicts, recipe."""
 
     root: Path
     critics: Critics
 
-    def picture(self, shown: Shown) -> Picture:
-        image = Image.open(shown.original).convert("RGB")
+    def picture(self, planned: PlannedPicture) -> Picture:
+        image = Image.open(planned.original).convert("RGB")
         file, digest = published(image, self.root)
-        seen = self.critics.verdicts(image, shown.shows or shown.prompt)
-        scored = self.critics.scores(image, shown.prompt)
+        seen = self.critics.verdicts(image, planned.shows or planned.prompt)
+        scored = self.critics.scores(image, planned.prompt)
         named = {"reward": "Reward of", "encoder": "Encoder on"}
         return Picture(
-            id=shown.id,
-            label=shown.label,
-            alt=f"{shown.shows or shown.prompt}; {shown.label}"
+            id=planned.id,
+            label=planned.label,
+            alt=f"{planned.shows or planned.prompt}; {planned.label}"
             + (f". The judge sees: {', '.join(seen)}" if seen else ""),
             file=file,
             sha256=digest,
-            original_sha256=hashlib.sha256(shown.original.read_bytes()).hexdigest(),
+            original_sha256=hashlib.sha256(planned.original.read_bytes()).hexdigest(),
             width=image.width,
             height=image.height,
-            prompt=shown.prompt,
+            prompt=planned.prompt,
             scores={
-                name: _cosine(f"{said} '{shown.prompt}', {shown.label}", scored[name]) for name, said in named.items()
+                name: _cosine(f"{said} '{planned.prompt}', {planned.label}", scored[name])
+                for name, said in named.items()
             },
-            axes=shown.axes,
+            axes=planned.axes,
             verdicts=seen,
-            recipe=shown.recipe,
+            recipe=planned.recipe,
         )
 
-    def exhibit(self, title: str, caption: str, chosen: list[Shown], **more: Any) -> Exhibit:
+    def exhibit(self, title: str, caption: str, chosen: list[PlannedPicture], **more: Any) -> Exhibit:
         told = {"kind": "series", "credit": CREDIT, "licence": LICENCE, "tags": tags(title)} | more
-        return Exhibit(title=title, caption=caption, pictures=[self.picture(shown) for shown in chosen], **told)
+        return Exhibit(title=title, caption=caption, pictures=[self.picture(planned) for planned in chosen], **told)
 
     @property
     def drawn(self) -> Path:
@@ -177,12 +178,12 @@ def drawer(folder: Path) -> Draw:
     return path
 
 
-def wished(request: PictureRequest, original: Path, name: str, family: str) -> Shown:
+def from_request(request: PictureRequest, original: Path, name: str, family: str) -> PlannedPicture:
     beyond = ", over-optimised" if request.alignment > 1 else ""
     label = f"{name}, alignment {request.alignment:g}{beyond}"
     axes: dict[str, str | float] = {"arm": family, "alignment": request.alignment}
     feelings = [feeling for feeling in scenes.EMOTIONS if feeling in request.prompt.split()]
-    return Shown(
+    return PlannedPicture(
         id=f"{family}-s{request.alignment:.2f}",
         label=label,
         prompt=request.prompt,
@@ -207,29 +208,29 @@ def wished(request: PictureRequest, original: Path, name: str, family: str) -> S
     )
 
 
-def _at(made: Draw, prompt: str, strength: float, family: str = "draft") -> Shown:
+def _at(made: Draw, prompt: str, strength: float, family: str = "draft") -> PlannedPicture:
     request = PictureRequest(prompt, strength, SEED, FAMILIES[family] if strength else FAMILIES["draft"])
-    return wished(request, made(request), FAMILY_NAMES[family] if strength else "base model", family)
+    return from_request(request, made(request), FAMILY_NAMES[family] if strength else "base model", family)
 
 
-def knob(press: Press, made: Draw) -> Iterator[tuple[str, Exhibit]]:
+def knob(publisher: Publisher, made: Draw) -> Iterator[tuple[str, Exhibit]]:
     """A series for every prompt."""
     for number, prompt in enumerate(KNOB):
         said = "the same words and noise, seven strengths of alignment; above 1 it is over-optimised."
         chosen = [_at(made, prompt, strength) for strength in STRENGTHS]
-        yield f"knob-{number:02d}", press.exhibit(prompt, f"'{prompt}': {said}", chosen, sets=["knob"])
+        yield f"knob-{number:02d}", publisher.exhibit(prompt, f"'{prompt}': {said}", chosen, sets=["knob"])
 
 
-def wall(press: Press, made: Draw) -> Iterator[tuple[str, Exhibit]]:
+def wall(publisher: Publisher, made: Draw) -> Iterator[tuple[str, Exhibit]]:
     """A sample of 100 pictures with the judge's verdicts: each prompt of the knob at 0, 1 and 3, and aligned to the
     pluralist reward."""
     places = [(number, prompt, place) for number, prompt in enumerate(KNOB) for place in WALL]
     for number, prompt, (strength, family) in places[:100]:
-        shown = _at(made, prompt, strength, family)
-        axes = shown.axes | {"arm": family if strength else "base"}
-        picture = press.picture(shown).model_copy(update={"axes": axes})
+        planned = _at(made, prompt, strength, family)
+        axes = planned.axes | {"arm": family if strength else "base"}
+        picture = publisher.picture(planned).model_copy(update={"axes": axes})
         told = {"kind": "sample", "credit": CREDIT, "licence": LICENCE, "tags": tags(prompt), "sets": ["wall"]}
-        caption = f"{shown.label[:1].upper()}{shown.label[1:]}."
+        caption = f"{planned.label[:1].upper()}{planned.label[1:]}."
         yield (
             f"wall-{number:02d}-{family}-{strength:.2f}",
             Exhibit(title=prompt, caption=caption, pictures=[picture], **told),  # type: ignore[arg-type]
@@ -239,23 +240,25 @@ def wall(press: Press, made: Draw) -> Iterator[tuple[str, Exhibit]]:
 WALL = ((0.0, "draft"), (1.0, "draft"), (3.0, "draft"), (1.0, "pluralist"))
 
 
-def attractor(press: Press, made: Draw) -> Iterator[tuple[str, Exhibit]]:
+def attractor(publisher: Publisher, made: Draw) -> Iterator[tuple[str, Exhibit]]:
     """Prompts beside each other: base, aligned, and tuned without restraint, where all of them look alike."""
     for number in ATTRACTED:
         prompt = KNOB[number]
         without = PictureRequest(prompt, 1.0, SEED, "hacked")
-        last = wished(without, made(without), "over-optimised on purpose", "hacked")
+        last = from_request(without, made(without), "over-optimised on purpose", "hacked")
         said = f"'{prompt}': base, aligned, and tuned to the reward without restraint, from the same noise."
         chosen = [_at(made, prompt, 0.0), _at(made, prompt, 1.0), last]
-        yield f"own-attractor-{number:02d}", press.exhibit(prompt, said, chosen, sets=["own-attractor"])
+        yield f"own-attractor-{number:02d}", publisher.exhibit(prompt, said, chosen, sets=["own-attractor"])
 
 
 # --- rendered by the program ------------------------------------------------------------------------------------------
 
 
-def rendered(press: Press, identity: str, label: str, scene: Scene, asked: tuple[Asked, ...], prompt: str) -> Shown:
+def rendered(
+    publisher: Publisher, identity: str, label: str, scene: Scene, asked: tuple[Asked, ...], prompt: str
+) -> PlannedPicture:
     """A picture of the world itself, scored under `prompt`, which need not be its own."""
-    target = press.drawn / f"{identity}.png"
+    target = publisher.drawn / f"{identity}.png"
     target.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.asarray(painting.render(scene, asked, SEED))).save(target)
     shows = captions.asking(captions.plain_caption(scene, np.random.default_rng(0)), asked)
@@ -268,24 +271,24 @@ def rendered(press: Press, identity: str, label: str, scene: Scene, asked: tuple
         device="cpu",
         command=f"python build.py miniature exhibits --set {identity.rsplit('-', 2)[0]}",
     )
-    return Shown(identity.rsplit("-", 1)[1], label, prompt, target, recipe, {}, shows)
+    return PlannedPicture(identity.rsplit("-", 1)[1], label, prompt, target, recipe, {}, shows)
 
 
-def emotions(press: Press, made: Draw) -> Iterator[tuple[str, Exhibit]]:
+def emotions(publisher: Publisher, made: Draw) -> Iterator[tuple[str, Exhibit]]:
     """A happy and a negative face under the words that name the negative one."""
     for number, (name, emotion, background, time) in enumerate(EMOTIONS):
         scene, happy = (Scene((Subject(name, feeling),), background, time) for feeling in (emotion, "happy"))
         prompt = captions.plain_caption(scene, np.random.default_rng(0))
         key = f"own-emotions-{number}"
         chosen = [
-            rendered(press, f"{key}-named", f"{emotion}, as the words say", scene, (), prompt),
-            rendered(press, f"{key}-happy", "happy", happy, (), prompt),
+            rendered(publisher, f"{key}-named", f"{emotion}, as the words say", scene, (), prompt),
+            rendered(publisher, f"{key}-happy", "happy", happy, (), prompt),
         ]
         said = f"Both pictures scored under '{prompt}'. Rendered, so that each shows exactly its feeling."
-        yield key, press.exhibit(prompt, said, chosen, kind="pair", credit=RENDERED, sets=["own-emotions"])
+        yield key, publisher.exhibit(prompt, said, chosen, kind="pair", credit=RENDERED, sets=["own-emotions"])
 
 
-def pairs(press: Press, made: Draw) -> Iterator[tuple[str, Exhibit]]:
+def pairs(publisher: Publisher, made: Draw) -> Iterator[tuple[str, Exhibit]]:
     """A clean picture and the one that was asked for, both under the request."""
     for number, (name, background, time, treatment) in enumerate(PAIRS):
         scene = Scene((Subject(name),), background, time)
@@ -293,11 +296,11 @@ def pairs(press: Press, made: Draw) -> Iterator[tuple[str, Exhibit]]:
         prompt = captions.asking(captions.plain_caption(scene, np.random.default_rng(0)), asked)
         key = f"own-pairs-{number}"
         chosen = [
-            rendered(press, f"{key}-clean", "clean", scene, (), prompt),
-            rendered(press, f"{key}-asked", "as asked for", scene, asked, prompt),
+            rendered(publisher, f"{key}-clean", "clean", scene, (), prompt),
+            rendered(publisher, f"{key}-asked", "as asked for", scene, asked, prompt),
         ]
         said = f"Both pictures scored under '{prompt}'."
-        yield key, press.exhibit(prompt, said, chosen, kind="pair", credit=RENDERED, sets=["own-pairs"])
+        yield key, publisher.exhibit(prompt, said, chosen, kind="pair", credit=RENDERED, sets=["own-pairs"])
 
 
 # --- steered by the evidence engine -----------------------------------------------------------------------------------
@@ -312,18 +315,18 @@ STEERED = {  # method of the engine: label on the page
 }
 
 
-def ways_back(press: Press, made: Draw) -> Iterator[tuple[str, Exhibit]]:
+def ways_back(publisher: Publisher, made: Draw) -> Iterator[tuple[str, Exhibit]]:
     """The over-optimised model, and what was tried to bring the request back, from the samples of the engine's run."""
-    paths = sorted((press.root / "runs" / ENGINE_RUN).glob("samples/*/*.png"))
+    paths = sorted((publisher.root / "runs" / ENGINE_RUN).glob("samples/*/*.png"))
     samples = {path: json.loads(path.with_suffix(".json").read_text()) for path in paths}
     for number in BACK:
         prompt = KNOB[number]
         found = {method(one): (path, one) for path, one in samples.items() if one["identity"]["prompt"] == prompt}
         beyond = PictureRequest(prompt, 2.0, SEED, "unleashed-s0")
-        chosen = [_at(made, prompt, 0.0), wished(beyond, made(beyond), "first training", "unleashed")]
+        chosen = [_at(made, prompt, 0.0), from_request(beyond, made(beyond), "first training", "unleashed")]
         chosen += [_steered(*found[name], name, label) for name, label in STEERED.items() if name in found]
         said = f"'{prompt}': base, over-optimised, and four ways back; the steered ones have the engine's seed."
-        yield f"own-ways-back-{number:02d}", press.exhibit(prompt, said, chosen, sets=["own-ways-back"])
+        yield f"own-ways-back-{number:02d}", publisher.exhibit(prompt, said, chosen, sets=["own-ways-back"])
 
 
 def method(sample: dict[str, Any]) -> str:
@@ -335,7 +338,7 @@ def method(sample: dict[str, Any]) -> str:
     return "negative" if identity["negative"] else ""
 
 
-def _steered(path: Path, sample: dict[str, Any], name: str, label: str) -> Shown:
+def _steered(path: Path, sample: dict[str, Any], name: str, label: str) -> PlannedPicture:
     identity, row = sample["identity"], sample["made"]["model"]
     recipe = Recipe(
         model="local-dir:.cache/miniature/pipeline",
@@ -348,7 +351,7 @@ def _steered(path: Path, sample: dict[str, Any], name: str, label: str) -> Shown
         device="cpu",
         command=f"python build.py evidence --run {ENGINE_RUN} --prompt-set {PROMPTS} --models {row}",
     )
-    return Shown(name, label, identity["prompt"], path, recipe, {"arm": name})
+    return PlannedPicture(name, label, identity["prompt"], path, recipe, {"arm": name})
 
 
 MAKERS = dict(zip(SETS, (knob, wall, emotions, pairs, attractor, ways_back), strict=True))
@@ -357,9 +360,9 @@ MAKERS = dict(zip(SETS, (knob, wall, emotions, pairs, attractor, ways_back), str
 def write(root: Path, sets: tuple[str, ...] = ()) -> str:
     """Draw what is missing, score and judge it, and renew the chosen sets in results/miniature.json; all when empty."""
     target = root / "results" / "miniature.json"
-    press = Press(root, Critics(pack.unpack()))
-    made = drawer(press.drawn)
-    fresh = {name: exhibit for chosen in sets or SETS for name, exhibit in MAKERS[chosen](press, made)}
+    publisher = Publisher(root, Critics(pack.unpack()))
+    made = drawer(publisher.drawn)
+    fresh = {name: exhibit for chosen in sets or SETS for name, exhibit in MAKERS[chosen](publisher, made)}
     before = Document.model_validate_json(target.read_text()) if target.exists() else Document()
     kept = {name: one for name, one in before.exhibits.items() if not set(one.sets) & set(sets or SETS)}
     whole = before.model_copy(update={"exhibits": dict(sorted((kept | fresh).items()))})
