@@ -20,7 +20,7 @@ from miniature.world import splits
 
 if TYPE_CHECKING:
     from miniature.nets import shapes
-    from miniature.training.studio import Studio
+    from miniature.training.sampling import BatchSampler
 
 GRID = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)  # multiples of the difference that was trained
 RECALL_LOST, ARTIFACTS = 0.02, 0.05
@@ -55,10 +55,10 @@ def run(folder: Path, sizes: shapes.Sizes, part: str = "0/1", only: Sequence[str
     What was drawn is kept in `calibration/`, for a run that goes on. Returns the units.
     """
     from miniature.nets import shapes
-    from miniature.training.studio import Studio
+    from miniature.training.sampling import BatchSampler
 
     rewards = {path.stem for path in (folder / "rewards").glob("*.safetensors")}
-    studio = Studio(folder, sizes, tuple(name for name in MAIN_REWARDS if name in rewards))
+    sampler = BatchSampler(folder, sizes, tuple(name for name in MAIN_REWARDS if name in rewards))
     pairs = splits.prompt_pairs("validation", PROMPTS if sizes is not shapes.TINY else 12)
     number, of = map(int, part.split("/"))
     units = {}
@@ -66,8 +66,8 @@ def run(folder: Path, sizes: shapes.Sizes, part: str = "0/1", only: Sequence[str
         target = folder / "alignment" / f"{variant}.unit.json"
         if target.exists() or (only and variant not in only):
             continue
-        base = _plain(studio, {None: 0.0}, pairs)
-        found, ladder = climb(base, lambda at: _plain(studio, dict.fromkeys(trainings, at), pairs))  # noqa: B023
+        base = _plain(sampler, {None: 0.0}, pairs)
+        found, ladder = climb(base, lambda at: _plain(sampler, dict.fromkeys(trainings, at), pairs))  # noqa: B023
         rows = [{"multiple": multiple} | row for multiple, row in sorted(ladder.items())]
         report = {"unit": found or min(GRID), "passed": found is not None, "base": base, "rows": rows, "n": len(pairs)}
         target.write_text(json.dumps(report))
@@ -84,32 +84,32 @@ def variants(folder: Path) -> dict[str, list[str]]:
     return found
 
 
-def _plain(studio: Studio, arms: dict[str | None, float], pairs: list[splits.PromptPair]) -> dict[str, float]:
+def _plain(sampler: BatchSampler, arms: dict[str | None, float], pairs: list[splits.PromptPair]) -> dict[str, float]:
     """Object recall, unasked treatments a picture and mean main reward, under plain prompts divided among the arms."""
-    seen = [plain(studio, arm, multiple, pairs[at :: len(arms)]) for at, (arm, multiple) in enumerate(arms.items())]
+    seen = [plain(sampler, arm, multiple, pairs[at :: len(arms)]) for at, (arm, multiple) in enumerate(arms.items())]
     shown, kept, unasked, reward = np.sum(seen, 0)
     return {"recall": kept / shown, "artifacts": unasked / len(pairs), "reward": reward / len(pairs)}
 
 
 def plain(
-    studio: Studio, arm: str | None, multiple: float, pairs: list[splits.PromptPair]
+    sampler: BatchSampler, arm: str | None, multiple: float, pairs: list[splits.PromptPair]
 ) -> tuple[float, float, float, float]:
     """Objects shown, of them found, unasked treatments found, and the sum of the main rewards, over all prompts."""
-    kept = studio.folder / "calibration" / f"{arm or 'base'}@{multiple:g}-{pairs[0].seed}-{len(pairs)}.json"
+    kept = sampler.folder / "calibration" / f"{arm or 'base'}@{multiple:g}-{pairs[0].seed}-{len(pairs)}.json"
     if not kept.exists():
-        studio.align(arm, multiple, raw=True)
+        sampler.align(arm, multiple, raw=True)
         kept.parent.mkdir(exist_ok=True)
-        kept.write_text(json.dumps(_counted(studio, pairs)))
+        kept.write_text(json.dumps(_counted(sampler, pairs)))
     counts: tuple[float, float, float, float] = tuple(json.loads(kept.read_text()))
     return counts
 
 
-def _counted(studio: Studio, pairs: list[splits.PromptPair]) -> tuple[float, float, float, float]:
+def _counted(sampler: BatchSampler, pairs: list[splits.PromptPair]) -> tuple[float, float, float, float]:
     shown = np.array([splits.label_row(pair.scene, ()) for pair in pairs], bool)
     prompts = [pair.original for pair in pairs]
-    pictures = studio.generate(prompts, [pair.seed for pair in pairs])
-    found = studio.verdicts(pictures)
-    rewards = [(studio.embed(pictures, name) * studio.embed_text(prompts, name)).sum(-1) for name in studio.scorers]
+    pictures = sampler.generate(prompts, [pair.seed for pair in pairs])
+    found = sampler.verdicts(pictures)
+    rewards = [(sampler.embed(pictures, name) * sampler.embed_text(prompts, name)).sum(-1) for name in sampler.scorers]
     kinds = np.array([label.split(":")[0] for label in splits.labels()])
     objects, treatments = kinds == "object", kinds == "treatment"
     return (

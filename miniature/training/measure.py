@@ -22,7 +22,7 @@ from ledger import rows as raw
 from ledger.rows import Row
 from miniature.nets import shapes
 from miniature.training.common import as_float
-from miniature.training.studio import Studio
+from miniature.training.sampling import BatchSampler
 from miniature.world import painting, scenes, splits
 from miniature.world.splits import PromptPair
 
@@ -84,7 +84,7 @@ def run(
 ) -> None:
     """Measure every `part`-th setting below `folder/measured`: the prompts that are missing there, piece by piece."""
     arms, rewards = ({path.stem for path in (folder / kind).glob("*.safetensors")} for kind in ("alignment", "rewards"))
-    studio = Studio(folder, sizes, tuple(name for name in SCORERS if name == "encoder" or name in rewards))
+    sampler = BatchSampler(folder, sizes, tuple(name for name in SCORERS if name == "encoder" or name in rewards))
     (folder / "measured").mkdir(exist_ok=True)
     number, of = map(int, part.split("/"))
     pairs = splits.prompt_pairs("evaluation", count)
@@ -94,38 +94,42 @@ def run(
         have = list(raw.read(path).all) if path.exists() else []
         done = {(row.prompt_set, row.prompt) for row in have}
         rendered = setting.arm in RENDERERS
-        studio.align(None if rendered else setting.arm, setting.strength)
+        sampler.align(None if rendered else setting.arm, setting.strength)
         for name, prompts in ((SET, pairs), *(() if rendered or setting.image else ((FACES, faces),))):
             missing = [number for number in range(len(prompts)) if (name, f"{number:03d}") not in done]
-            for _, group in groupby(missing, lambda number: number // PIECE[studio.place.type]):
+            for _, group in groupby(missing, lambda number: number // PIECE[sampler.place.type]):
                 chosen = list(group)
-                drawn = _draw(studio, setting, name, chosen, [prompts[number] for number in chosen])
+                drawn = _draw(sampler, setting, name, chosen, [prompts[number] for number in chosen])
                 have += drawn
                 raw.write(path, have)
         print(f"[measure] {setting.row} {len(have)} rows", flush=True)
 
 
-def _draw(studio: Studio, setting: Setting, name: str, numbers: list[int], pairs: list[PromptPair]) -> list[Row]:
+def _draw(sampler: BatchSampler, setting: Setting, name: str, numbers: list[int], pairs: list[PromptPair]) -> list[Row]:
     if setting.arm in RENDERERS:
-        return list(judge_seen(studio, setting, numbers, pairs))
+        return list(judge_seen(sampler, setting, numbers, pairs))
     seeds = [pair.seed + setting.noise for pair in pairs]
     if setting.image:
-        return list(images_seen(studio, setting, numbers, pairs, seeds))
-    wide = studio.generate([pair.requested for pair in pairs], seeds, negative=setting.negative)
+        return list(images_seen(sampler, setting, numbers, pairs, seeds))
+    wide = sampler.generate([pair.requested for pair in pairs], seeds, negative=setting.negative)
     if name == FACES:
-        return list(faces_seen(setting, numbers, pairs, studio.verdicts(wide), RUN[studio.place.type]))
-    plain = studio.generate([pair.original for pair in pairs], seeds, negative=setting.negative)
-    return list(pairs_seen(studio, setting, numbers, pairs, (plain, wide)))
+        return list(faces_seen(setting, numbers, pairs, sampler.verdicts(wide), RUN[sampler.place.type]))
+    plain = sampler.generate([pair.original for pair in pairs], seeds, negative=setting.negative)
+    return list(pairs_seen(sampler, setting, numbers, pairs, (plain, wide)))
 
 
 def pairs_seen(
-    studio: Studio, setting: Setting, numbers: list[int], pairs: list[PromptPair], pictures: tuple[Tensor, Tensor]
+    sampler: BatchSampler,
+    setting: Setting,
+    numbers: list[int],
+    pairs: list[PromptPair],
+    pictures: tuple[Tensor, Tensor],
 ) -> Iterator[Row]:
     """Rows of drawn pairs: what was asked for and found, objects, unasked treatments, four-way scores."""
-    run = RUN[studio.place.type]
-    plain, wide = (studio.verdicts(side) for side in pictures)
-    scores = {name: four_ways(studio, name, pictures, pairs) for name in studio.scorers}
-    apart = _apart(studio.embed(pictures[0]).float().cpu().numpy(), numbers)
+    run = RUN[sampler.place.type]
+    plain, wide = (sampler.verdicts(side) for side in pictures)
+    scores = {name: four_ways(sampler, name, pictures, pairs) for name in sampler.scorers}
+    apart = _apart(sampler.embed(pictures[0]).float().cpu().numpy(), numbers)
     for at, (number, pair) in enumerate(zip(numbers, pairs, strict=True)):
         told = _told(run, setting, number, SET)
         yield from judged(told, pair, plain[at], wide[at])
@@ -148,18 +152,18 @@ def _apart(embedded: NDArray[np.float32], numbers: list[int]) -> NDArray[np.floa
 
 
 def images_seen(
-    studio: Studio, setting: Setting, numbers: list[int], pairs: list[PromptPair], seeds: list[int]
+    sampler: BatchSampler, setting: Setting, numbers: list[int], pairs: list[PromptPair], seeds: list[int]
 ) -> Iterator[Row]:
     """Image-to-image from the rendered request, half way down: what is left of the asked-for look by either prompt."""
     rendered = np.stack([np.asarray(painting.render(pair.scene, pair.asked, pair.seed)) for pair in pairs])
-    source = F.interpolate(as_float(torch.from_numpy(rendered).to(studio.place)), studio.sizes.image, mode="area")
+    source = F.interpolate(as_float(torch.from_numpy(rendered).to(sampler.place)), sampler.sizes.image, mode="area")
     labels = splits.labels()
     for way, side in (("asked", "requested"), ("asked-under-plain", "original")):
-        found = studio.verdicts(
-            studio.generate([getattr(pair, side) for pair in pairs], seeds, source=source, start=START)
+        found = sampler.verdicts(
+            sampler.generate([getattr(pair, side) for pair in pairs], seeds, source=source, start=START)
         )
         for number, pair, seen in zip(numbers, pairs, found, strict=True):
-            told = _told(RUN[studio.place.type], setting, number, SET) | {"scorer": "judge", "kind": _company(pair)}
+            told = _told(RUN[sampler.place.type], setting, number, SET) | {"scorer": "judge", "kind": _company(pair)}
             for ask in pair.asked:
                 label = f"treatment:{ask.treatment}"
                 yield Row(**told, way=way, label=label, number=float(seen[labels.index(label)]))
@@ -191,13 +195,13 @@ def judged(told: dict[str, Any], pair: PromptPair, plain: Flags, wide: Flags) ->
     yield Row(**told, way="plain-unasked", kind=many, number=float(unasked))
 
 
-def judge_seen(studio: Studio, setting: Setting, numbers: list[int], pairs: list[PromptPair]) -> Iterator[Row]:
+def judge_seen(sampler: BatchSampler, setting: Setting, numbers: list[int], pairs: list[PromptPair]) -> Iterator[Row]:
     """What the judge finds of pictures that show exactly what was asked, as rendered or through the autoencoder."""
     for number, pair in zip(numbers, pairs, strict=True):
         both = np.stack([np.asarray(painting.render(pair.scene, asked, pair.seed)) for asked in ((), pair.asked)])
-        shown = as_float(torch.from_numpy(both).to(studio.place))
-        plain, wide = studio.verdicts(studio.decoded(shown) if setting.arm == RENDERERS[1] else shown)
-        yield from judged(_told(RUN[studio.place.type], setting, number, SET), pair, plain, wide)
+        shown = as_float(torch.from_numpy(both).to(sampler.place))
+        plain, wide = sampler.verdicts(sampler.decoded(shown) if setting.arm == RENDERERS[1] else shown)
+        yield from judged(_told(RUN[sampler.place.type], setting, number, SET), pair, plain, wide)
 
 
 def faces_seen(setting: Setting, numbers: list[int], pairs: list[PromptPair], found: Flags, run: str) -> Iterator[Row]:
@@ -210,8 +214,10 @@ def faces_seen(setting: Setting, numbers: list[int], pairs: list[PromptPair], fo
             yield Row(**told, way=way, label=label, number=float(seen[labels.index(label)]))
 
 
-def four_ways(studio: Studio, name: str, pictures: tuple[Tensor, Tensor], pairs: list[PromptPair]) -> NDArray[Any]:
+def four_ways(
+    sampler: BatchSampler, name: str, pictures: tuple[Tensor, Tensor], pairs: list[PromptPair]
+) -> NDArray[Any]:
     """Cosines (n, 4) in the order of `WAYS`."""
-    images = [studio.embed(side, name) for side in pictures]
-    texts = [studio.embed_text([getattr(pair, side) for pair in pairs], name) for side in ("original", "requested")]
+    images = [sampler.embed(side, name) for side in pictures]
+    texts = [sampler.embed_text([getattr(pair, side) for pair in pairs], name) for side in ("original", "requested")]
     return np.stack([(image * text).sum(-1).float().cpu().numpy() for image in images for text in texts], -1)

@@ -31,13 +31,13 @@ def test_rewards_and_both_alignments_are_there_with_their_history(trained: Path)
 
 
 def test_an_alignment_changes_the_velocity_and_strength_zero_does_not(trained: Path) -> None:
-    from miniature.training.studio import Studio
+    from miniature.training.sampling import BatchSampler
 
-    studio = Studio(trained, shapes.TINY)
+    sampler = BatchSampler(trained, shapes.TINY)
     pictures = {}
     for strength in (0.0, 1.0, None):
-        studio.align("dpo-s0" if strength is not None else None, strength or 0.0)
-        pictures[strength] = studio.generate(["a cat in a room by day"], [1])
+        sampler.align("dpo-s0" if strength is not None else None, strength or 0.0)
+        pictures[strength] = sampler.generate(["a cat in a room by day"], [1])
     assert torch.equal(pictures[0.0], pictures[None])
     assert not torch.equal(pictures[1.0], pictures[None])
 

@@ -23,7 +23,7 @@ BATCH = {"cuda": 64, "cpu": 4}
 PLACEBO = 0  # seed of the order in which a placebo's rows stand
 
 
-class Studio:
+class BatchSampler:
     """A training folder's models on the device."""
 
     def __init__(self, folder: Path, sizes: shapes.Sizes, scorers: tuple[str, ...] = ()) -> None:
