@@ -183,18 +183,18 @@ class Draft:
     def __init__(
         self, folder: Path, sizes: shapes.Sizes, arm: Arm, parts: dict[str, Any], attached: dict[str, lowrank.LowRank]
     ) -> None:
-        self.arm, self.parts, self.attached, self.sizes, self.place = arm, parts, attached, sizes, device()
-        self.chunk = CHUNK[self.place.type]
+        self.arm, self.parts, self.attached, self.sizes, self.device = arm, parts, attached, sizes, device()
+        self.chunk = CHUNK[self.device.type]
         turned = [f"{arm.cell.id}-s{(seed + arm.seed) % REWARDS}" for seed in range(REWARDS)]
         stored = [name for name in turned if (folder / "rewards" / f"{name}.safetensors").exists()]
         trained_on = (stored[:-1] or stored) if arm.ensemble else stored[:1]
-        self.ensemble = [rewards.load(folder, name, self.place) for name in trained_on]
-        self.referee = rewards.load(folder, stored[-1], self.place)
-        self.encoder = rewards.load(folder, "encoder", self.place) if arm.anchor else None
+        self.ensemble = [rewards.load(folder, name, self.device) for name in trained_on]
+        self.referee = rewards.load(folder, stored[-1], self.device)
+        self.encoder = rewards.load(folder, "encoder", self.device) if arm.anchor else None
         self.texts, self.plain = prompts(4000, arm.seed)
-        self.check = prompts(CHECKED[self.place.type], 1000, "validation")[0]
-        with torch.no_grad(), _half(self.place):
-            self.empty = generator.read(parts, [""], self.place)
+        self.check = prompts(CHECKED[self.device.type], 1000, "validation")[0]
+        with torch.no_grad(), _half(self.device):
+            self.empty = generator.read(parts, [""], self.device)
 
     def backward(self, step: int) -> dict[str, float]:
         rng = np.random.default_rng([self.arm.seed, step])
@@ -207,11 +207,11 @@ class Draft:
         return {name: float(np.mean([row[name] for row in said])) for name in said[0]}
 
     def _loss(self, chunk: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
-        tokens = generator.tokens_of([self.texts[at] for at in chunk], self.place)
+        tokens = generator.tokens_of([self.texts[at] for at in chunk], self.device)
         seeds = rng.integers(1 << 30, size=len(chunk)).tolist()
         start = flow.noise(seeds, self.sizes.latent_channels, self.sizes.latent)
-        with _half(self.place):
-            pictures, distance = self._predict(start.to(self.place), tokens, int(rng.integers(FIRST_STEP, flow.STEPS)))
+        with _half(self.device):
+            pictures, distance = self._predict(start.to(self.device), tokens, int(rng.integers(FIRST_STEP, flow.STEPS)))
             seen = _view(pictures, rng) if self.arm.views else pictures
             value = torch.stack([rewards.reward(model, seen, tokens) for model in self.ensemble]).mean()
             loss = -10 * value + 10 * self.arm.leash * distance
@@ -239,10 +239,10 @@ class Draft:
 
     def held_out(self) -> dict[str, float]:
         """Mean reward, by a model that gives no gradient, of fixed prompts with fixed noise."""
-        tokens = generator.tokens_of(self.check, self.place)
-        start = flow.noise(range(len(self.check)), self.sizes.latent_channels, self.sizes.latent).to(self.place)
+        tokens = generator.tokens_of(self.check, self.device)
+        start = flow.noise(range(len(self.check)), self.sizes.latent_channels, self.sizes.latent).to(self.device)
         values = []
-        with torch.no_grad(), _half(self.place):
+        with torch.no_grad(), _half(self.device):
             for part in torch.split(torch.arange(len(self.check)), self.chunk):
                 text = flow.read(self.parts["t5"], self.parts["reader"], tokens[part])
                 packed = flow.sample(self.parts["transformer"], start[part], text, self.empty)
@@ -270,8 +270,8 @@ class Dpo:
     def __init__(
         self, folder: Path, sizes: shapes.Sizes, arm: Arm, parts: dict[str, Any], attached: dict[str, lowrank.LowRank]
     ) -> None:
-        self.arm, self.parts, self.attached, self.place = arm, parts, attached, device()
-        self.pictures = Pictures(folder / "data", "preference", self.place).complete()
+        self.arm, self.parts, self.attached, self.device = arm, parts, attached, device()
+        self.pictures = Pictures(folder / "data", "preference", self.device).complete()
         standing = self.pictures.arrays["standing"][: self.pictures.have]
         self.good, self.bad = rewards.labelled(standing, arm.cell)
         wish = standing.reshape(-1, splits.GROUP, 3)[:, :, 1].max(1) > 0
@@ -295,18 +295,18 @@ class Dpo:
 
     def _loss(self, at: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, float]:
         count = len(at)
-        both = torch.from_numpy(np.concatenate([self.good[at], self.bad[at]])).to(self.place)
-        level = torch.sigmoid(normal((count,), rng, self.place) + 0.2).repeat(2)
-        with torch.no_grad(), _half(self.place):
+        both = torch.from_numpy(np.concatenate([self.good[at], self.bad[at]])).to(self.device)
+        level = torch.sigmoid(normal((count,), rng, self.device) + 0.2).repeat(2)
+        with torch.no_grad(), _half(self.device):
             packed = flow.encode(self.parts["vae"], as_float(self.pictures.image[both])).float()
             text = flow.read(self.parts["t5"], self.parts["reader"], self.pictures.tokens[both[:count], 0])
             text = Text(text.states.repeat(2, 1, 1), text.pooled.repeat(2, 1))
-        noise = normal(packed[:count].shape, rng, self.place).repeat(2, 1, 1)
+        noise = normal(packed[:count].shape, rng, self.device).repeat(2, 1, 1)
         mixed = packed + level[:, None, None] * (noise - packed)
         errors = []
         for scale in (0.0, 1.0):
             lowrank.set_scale(self.attached, scale)
-            with torch.set_grad_enabled(scale > 0 and torch.is_grad_enabled()), _half(self.place):
+            with torch.set_grad_enabled(scale > 0 and torch.is_grad_enabled()), _half(self.device):
                 answer = flow.velocity(self.parts["transformer"], mixed, level, text)
             errors.append((answer.float() - (noise - packed)).square().mean((1, 2)))
         gain = errors[0] - errors[1]

@@ -140,7 +140,7 @@ class Pictures:
     ) -> None:  # fmt: skip
         while not (folder / "ready").exists():
             time.sleep(0.2)
-        self.folder, self.name, self.place = folder, name, place
+        self.folder, self.name, self.device = folder, name, place
         self.arrays = renders.open_set(folder, name)
         self.most = count = min(len(self.arrays["tokens"]), most or 1 << 30)
         shape = (count, *self.arrays["image"].shape[1:]) if with_images else (0,)
@@ -160,9 +160,9 @@ class Pictures:
         while self.have < until:
             part = slice(self.have, min(until, self.have + 1024))
             if self._images:
-                self.image[part] = torch.from_numpy(self.arrays["image"][part].copy()).to(self.place)
-            self.tokens[part] = torch.from_numpy(self.arrays["tokens"][part].astype(np.int64)).to(self.place)
-            self.labels[part] = torch.from_numpy(self.arrays["labels"][part].astype(np.float16)).to(self.place)
+                self.image[part] = torch.from_numpy(self.arrays["image"][part].copy()).to(self.device)
+            self.tokens[part] = torch.from_numpy(self.arrays["tokens"][part].astype(np.int64)).to(self.device)
+            self.labels[part] = torch.from_numpy(self.arrays["labels"][part].astype(np.float16)).to(self.device)
             self.have = part.stop
 
     def complete(self) -> Pictures:

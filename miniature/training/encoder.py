@@ -116,7 +116,7 @@ def measure(model: Any, folder: Path, place: torch.device) -> dict[str, Any]:
 
 def scores(model: Any, pairs: Pictures) -> Tensor:
     """Cosines (2, 2, n): [picture plain or requested, prompt plain or requested] of a set of rendered pairs."""
-    with torch.no_grad(), half(pairs.place):
+    with torch.no_grad(), half(pairs.device):
         image = torch.cat([embed_images(model, as_float(part)) for part in torch.split(pairs.image[: pairs.have], 256)])
         text = torch.cat([embed_texts(model, part) for part in torch.split(pairs.tokens[: pairs.have, 0], 256)])
     return torch.stack([torch.stack([(image[i::2] * text[p::2]).sum(-1) for p in (0, 1)]) for i in (0, 1)])

@@ -27,7 +27,7 @@ class Latents:
 
     def __init__(self, folder: Path, autoencoder: Any, reader: Any, place: torch.device, sizes: shapes.Sizes) -> None:
         self.pictures = Pictures(folder / "data", "main", place, with_images=False, least=32)
-        self.autoencoder, self.reader, self.place = autoencoder, reader, place
+        self.autoencoder, self.reader, self.device = autoencoder, reader, place
         count, positions = len(self.pictures.tokens), (sizes.latent // 2) ** 2
         kind = torch.bfloat16 if place.type == "cuda" else torch.float32
         self.packed = torch.empty((count, positions, 4 * sizes.latent_channels), dtype=kind, device=place)
@@ -40,8 +40,8 @@ class Latents:
         until = min(self.pictures.have, self.have + most)
         while self.have < until:
             part = slice(self.have, min(until, self.have + 256))
-            images = torch.from_numpy(self.pictures.arrays["image"][part].copy()).to(self.place)
-            with torch.no_grad(), half(self.place):
+            images = torch.from_numpy(self.pictures.arrays["image"][part].copy()).to(self.device)
+            with torch.no_grad(), half(self.device):
                 self.packed[part] = flow.encode(self.autoencoder, as_float(images)).to(self.packed.dtype)
                 for way in (0, 1):
                     self.pooled[part, way] = self.reader(self.pictures.tokens[part, way]).pooler_output.to(

@@ -118,7 +118,7 @@ def set_thresholds(folder: Path) -> dict[str, Any]:
 def _decoded(autoencoder: Any, pictures: Pictures, count: int) -> Tensor:
     """The first `count` pictures after a way through the autoencoder, uint8."""
     done = torch.empty_like(pictures.image[:count])
-    with torch.no_grad(), half(pictures.place):
+    with torch.no_grad(), half(pictures.device):
         for at in range(0, count, 64):
             part = slice(at, min(count, at + 64))
             latents = autoencoder.encode(as_float(pictures.image[part])).latent_dist.mean

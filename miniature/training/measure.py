@@ -97,7 +97,7 @@ def run(
         sampler.align(None if rendered else setting.arm, setting.strength)
         for name, prompts in ((SET, pairs), *(() if rendered or setting.image else ((FACES, faces),))):
             missing = [number for number in range(len(prompts)) if (name, f"{number:03d}") not in done]
-            for _, group in groupby(missing, lambda number: number // PIECE[sampler.place.type]):
+            for _, group in groupby(missing, lambda number: number // PIECE[sampler.device.type]):
                 chosen = list(group)
                 drawn = _draw(sampler, setting, name, chosen, [prompts[number] for number in chosen])
                 have += drawn
@@ -113,7 +113,7 @@ def _draw(sampler: BatchSampler, setting: Setting, name: str, numbers: list[int]
         return list(images_seen(sampler, setting, numbers, pairs, seeds))
     wide = sampler.generate([pair.requested for pair in pairs], seeds, negative=setting.negative)
     if name == FACES:
-        return list(faces_seen(setting, numbers, pairs, sampler.verdicts(wide), RUN[sampler.place.type]))
+        return list(faces_seen(setting, numbers, pairs, sampler.verdicts(wide), RUN[sampler.device.type]))
     plain = sampler.generate([pair.original for pair in pairs], seeds, negative=setting.negative)
     return list(pairs_seen(sampler, setting, numbers, pairs, (plain, wide)))
 
@@ -126,7 +126,7 @@ def pairs_seen(
     pictures: tuple[Tensor, Tensor],
 ) -> Iterator[Row]:
     """Rows of drawn pairs: what was asked for and found, objects, unasked treatments, four-way scores."""
-    run = RUN[sampler.place.type]
+    run = RUN[sampler.device.type]
     plain, wide = (sampler.verdicts(side) for side in pictures)
     scores = {name: four_ways(sampler, name, pictures, pairs) for name in sampler.scorers}
     apart = _apart(sampler.embed(pictures[0]).float().cpu().numpy(), numbers)
@@ -156,14 +156,14 @@ def images_seen(
 ) -> Iterator[Row]:
     """Image-to-image from the rendered request, half way down: what is left of the asked-for look by either prompt."""
     rendered = np.stack([np.asarray(painting.render(pair.scene, pair.asked, pair.seed)) for pair in pairs])
-    source = F.interpolate(as_float(torch.from_numpy(rendered).to(sampler.place)), sampler.sizes.image, mode="area")
+    source = F.interpolate(as_float(torch.from_numpy(rendered).to(sampler.device)), sampler.sizes.image, mode="area")
     labels = splits.labels()
     for way, side in (("asked", "requested"), ("asked-under-plain", "original")):
         found = sampler.verdicts(
             sampler.generate([getattr(pair, side) for pair in pairs], seeds, source=source, start=START)
         )
         for number, pair, seen in zip(numbers, pairs, found, strict=True):
-            told = _told(RUN[sampler.place.type], setting, number, SET) | {"scorer": "judge", "kind": _company(pair)}
+            told = _told(RUN[sampler.device.type], setting, number, SET) | {"scorer": "judge", "kind": _company(pair)}
             for ask in pair.asked:
                 label = f"treatment:{ask.treatment}"
                 yield Row(**told, way=way, label=label, number=float(seen[labels.index(label)]))
@@ -199,9 +199,9 @@ def judge_seen(sampler: BatchSampler, setting: Setting, numbers: list[int], pair
     """What the judge finds of pictures that show exactly what was asked, as rendered or through the autoencoder."""
     for number, pair in zip(numbers, pairs, strict=True):
         both = np.stack([np.asarray(painting.render(pair.scene, asked, pair.seed)) for asked in ((), pair.asked)])
-        shown = as_float(torch.from_numpy(both).to(sampler.place))
+        shown = as_float(torch.from_numpy(both).to(sampler.device))
         plain, wide = sampler.verdicts(sampler.decoded(shown) if setting.arm == RENDERERS[1] else shown)
-        yield from judged(_told(RUN[sampler.place.type], setting, number, SET), pair, plain, wide)
+        yield from judged(_told(RUN[sampler.device.type], setting, number, SET), pair, plain, wide)
 
 
 def faces_seen(setting: Setting, numbers: list[int], pairs: list[PromptPair], found: Flags, run: str) -> Iterator[Row]:

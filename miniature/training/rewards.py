@@ -128,9 +128,9 @@ def _fit(
         for group in optimizer.param_groups:
             group["lr"] = RATE * min(1, (step + 1) / 10) * min(1.0, 1.5 * (1 - step / steps))
         at = rng.integers(len(good), size=pairs)
-        winner, loser = (torch.from_numpy(side[at]).to(pictures.place) for side in (good, bad))
+        winner, loser = (torch.from_numpy(side[at]).to(pictures.device) for side in (good, bad))
         shown = shifted(as_float(pictures.image[torch.cat([winner, loser])]), rng)
-        with half(pictures.place):
+        with half(pictures.device):
             score = reward(model, shown, pictures.tokens[winner, 0])
         loss = -F.logsigmoid(model.logit_scale.exp().detach().clamp(max=100) * (score[:pairs] - score[pairs:])).mean()
         optimizer.zero_grad(set_to_none=True)

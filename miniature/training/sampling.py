@@ -29,11 +29,11 @@ class BatchSampler:
     def __init__(self, folder: Path, sizes: shapes.Sizes, scorers: tuple[str, ...] = ()) -> None:
         from transformers import ResNetForImageClassification
 
-        self.folder, self.sizes, self.place = folder, sizes, device()
-        self.parts = generator.load(folder, self.place)
+        self.folder, self.sizes, self.device = folder, sizes, device()
+        self.parts = generator.load(folder, self.device)
         self.judge: Any = ResNetForImageClassification.from_pretrained(folder / "judge" / "model")
-        self.judge.to(self.place).eval()
-        self.scorers = {name: rewards.load(folder, name, self.place) for name in scorers}
+        self.judge.to(self.device).eval()
+        self.scorers = {name: rewards.load(folder, name, self.device) for name in scorers}
         self._attached: dict[str, lowrank.LowRank] = {}
         self._noise: dict[tuple[int, ...], Tensor] = {}
 
@@ -51,13 +51,13 @@ class BatchSampler:
         stored = load_file(self.folder / "alignment" / f"{name}.safetensors")
         stored = lowrank.placebo(stored, PLACEBO) if name != arm else stored
         self._attached = lowrank.attach(self.parts["transformer"], lowrank.FLUX_LAYERS, lowrank.rank_of(stored), 0)
-        lowrank.install(self._attached, {key: value.to(self.place) for key, value in stored.items()})
+        lowrank.install(self._attached, {key: value.to(self.device) for key, value in stored.items()})
         unit = 1.0 if raw else pack.units_of(self.folder).get(pack.variant(name), 1.0)
         lowrank.set_scale(self._attached, strength * unit)
 
     def read(self, captions: list[str]) -> Text:
         with torch.no_grad(), self._half():
-            return generator.read(self.parts, captions, self.place)
+            return generator.read(self.parts, captions, self.device)
 
     def generate(
         self, captions: list[str], seeds: list[int], *, negative: str = "", source: Tensor | None = None, start: int = 0
@@ -68,7 +68,7 @@ class BatchSampler:
         """
         away = self.read([negative])
         done = []
-        batch = BATCH[self.place.type]
+        batch = BATCH[self.device.type]
         for at in range(0, len(captions), batch):
             part = slice(at, at + batch)
             packed = self._start(seeds[part])
@@ -84,12 +84,12 @@ class BatchSampler:
 
     def _half(self) -> torch.autocast:
         """bfloat16, on the CPU too: measurement needs many pictures more than it needs their last bit."""
-        return torch.autocast(self.place.type, torch.bfloat16, enabled=self.sizes is not shapes.TINY)
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.sizes is not shapes.TINY)
 
     def _start(self, seeds: list[int]) -> Tensor:
         key = tuple(seeds)
         if key not in self._noise:
-            self._noise[key] = flow.noise(seeds, self.sizes.latent_channels, self.sizes.latent).to(self.place)
+            self._noise[key] = flow.noise(seeds, self.sizes.latent_channels, self.sizes.latent).to(self.device)
         return self._noise[key]
 
     def verdicts(self, pictures: Tensor) -> np.ndarray:
@@ -110,6 +110,6 @@ class BatchSampler:
             return torch.cat([embed_images(self.scorers[scorer], part) for part in torch.split(pictures, 256)])
 
     def embed_text(self, captions: list[str], scorer: str = "encoder") -> Tensor:
-        tokens = generator.tokens_of(captions, self.place)
+        tokens = generator.tokens_of(captions, self.device)
         with torch.no_grad(), self._half():
             return torch.cat([embed_texts(self.scorers[scorer], part) for part in torch.split(tokens, 512)])
