@@ -41,7 +41,7 @@ class Commands(click.Group):
     elsewhere: dict[str, tuple[str, str]] = {  # noqa: RUF012
         "evidence": ("evidence.cli:evidence", "Generate, score and judge: fill results/ with measured values."),
         "miniature": ("miniature.cli:miniature", "Train, measure and pack the small models."),
-        "draw": ("miniature.cli:draw", "Draw one picture with the miniature."),
+        "draw": ("miniature.cli:draw", "Draw pictures with the miniature, a small text-to-image model."),
     }
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -99,7 +99,7 @@ out_option = click.option(
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Publish a research page with the evidence it stands on. Without a command: build.
+    """Publish a research page with its evidence. Without a command: build.
 
     \b
     Example:
@@ -122,11 +122,13 @@ def _uncollected() -> Iterator[None]:
 @main.command()
 @out_option
 @root_option
-@click.option("--jobs", type=click.IntRange(min=0), default=0, help="Encoders at once; 0 is one per core.")
-@click.option("--force", is_flag=True, help="Ignore every cache: render and encode all anew.")
-@click.option("--check/--no-check", "checked", default=True, help="Prove the site before it is published.")
+@click.option("--jobs", type=click.IntRange(min=0), default=0, help="Number of encoder processes; 0: one per core.")
+@click.option("--force", is_flag=True, help="Ignore all caches: render and encode everything.")
+@click.option("--check/--no-check", "checked", default=True, help="Check the site before it is published.")
 def build(out: Path | None, root: Path, jobs: int, force: bool, checked: bool) -> None:
-    """Build the site from content/ and results/, check it, and publish it if the check finds nothing.
+    """Build the site from content/ and results/, check it and publish it.
+
+    Where the check finds a problem, the old site stays.
 
     \b
     Example:
@@ -162,7 +164,9 @@ def _tell(report: Report, out: Path) -> None:
 @out_option
 @root_option
 def check(out: Path | None, root: Path) -> None:
-    """Prove the built site: both variants alike, links, pictures, numbers, budgets. Exit status 1 on any failure.
+    """Check the built site: same evidence in both variants, links, pictures, numbers, budgets.
+
+    Exit status 1 on any failure.
 
     \b
     Example:
@@ -184,7 +188,7 @@ def check(out: Path | None, root: Path) -> None:
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
 @root_option
 def serve(port: int, root: Path) -> None:
-    """Live preview on 127.0.0.1: rebuilds and reloads on change.
+    """Preview the site on 127.0.0.1; rebuild and reload on change.
 
     \b
     Example:
@@ -220,23 +224,28 @@ def treat(source: Path, target: Path, treatment: str, severity: float, seed: int
 
 @main.command()
 @root_option
-@click.option("--accept", multiple=True, envvar="ACCEPT_GROUPS", help="A group of rights that you say you may show.")
+@click.option(
+    "--accept",
+    multiple=True,
+    envvar="ACCEPT_GROUPS",
+    help="A group of pictures that you state you may show; repeatable.",
+)
 @click.option(
     "--from",
     "clone",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="A local copy of a source's files: they are read there, and pinned as if they had been downloaded.",
 )
-@click.option("--offline", is_flag=True, help="Ask no network: verify what is at hand, take the rest from --from.")
+@click.option("--offline", is_flag=True, help="Use no network: verify the files at hand, take the rest from --from.")
 @click.option("--limit-mb", type=Finite(min=0.001), default=30.0, show_default=True, help="Largest file.")
 @click.option("--timeout", type=Finite(min=0.1), default=30.0, show_default=True, help="Seconds for a whole file.")
 def fetch(
     root: Path, accept: tuple[str, ...], clone: Path | None, offline: bool, limit_mb: float, timeout: float
 ) -> None:
-    """Bring the remote pictures of the ledger, with their prompts, and pin them in content/pictures.lock.json.
+    """Download remote pictures with their prompts, and pin them.
 
-    Pictures whose rights are free come by themselves. Of the groups in content/sources.toml that are not, those you
-    accept come too: the lock notes that you did, and the page says so.
+    The pins are in content/pictures.lock.json. Pictures under a free licence are always downloaded. Of the other groups
+    in content/sources.toml, those that you accept are: the lock file records that you did, and the page says so.
 
     \b
     Example:
@@ -256,7 +265,9 @@ def fetch(
 @click.argument("table", metavar="FILE.csv", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @root_option
 def import_scores(table: Path, root: Path) -> None:
-    """Turn a published table of scores into rows and recomputed values, as content/scores.toml says.
+    """Turn a published table of scores into rows and values.
+
+    content/scores.toml says how.
 
     \b
     Example:
@@ -274,9 +285,9 @@ def import_scores(table: Path, root: Path) -> None:
 @click.argument("ids", metavar="[ID]...", nargs=-1)
 @root_option
 def recompute(ids: tuple[str, ...], root: Path) -> None:
-    """Compute values again from their rows; exit status 1 where one differs in its last printed digit.
+    """Compute values again from their rows and compare.
 
-    Without an ID: every value that has a measure, and only what differs is listed. An ID may hold `*`.
+    Exit status 1 where one differs in its last printed digit. Without an ID: every value that has a measure, and only what differs is listed. An ID may hold `*`.
 
     \b
     Example:
@@ -300,7 +311,7 @@ def recompute(ids: tuple[str, ...], root: Path) -> None:
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--bib", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="BibTeX of the paper.")
 def init(folder: Path, bib: Path | None) -> None:
-    """Begin a publication: a small paper that builds, with what is still to write marked TODO.
+    """Begin a publication: a small paper that builds at once, with TODO marks.
 
     \b
     Example:
@@ -317,11 +328,13 @@ def init(folder: Path, bib: Path | None) -> None:
 @main.command("new-exhibit")
 @click.argument("name")
 @click.option("--picture", "pictures", multiple=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--title", default="", help="Title on the wall label.")
-@click.option("--set", "sets", multiple=True, help="Where the page shows it.")
+@click.option("--title", default="", help="Title of the exhibit.")
+@click.option("--set", "sets", multiple=True, help="Set of exhibits that it belongs to; repeatable.")
 @root_option
 def new_exhibit(name: str, pictures: tuple[Path, ...], title: str, sets: tuple[str, ...], root: Path) -> None:
-    """Add an exhibit: copies the pictures by the hash of their bytes and writes results/exhibit-NAME.json to fill in.
+    """Add an exhibit: copy its pictures, write a JSON file to fill in.
+
+    Pictures are named by the hash of their bytes; the file is results/exhibit-NAME.json.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""`python build.py evidence`: make, score and judge pictures; see how far that is; file what was measured.
+"""`python build.py evidence`: generate, score and judge pictures; show progress; aggregate results.
 
 Thin: parses, calls, prints. torch, pydantic and the cards are imported inside the commands.
 """
@@ -80,7 +80,7 @@ rows_option = click.option(
     "--cards",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     default=None,
-    help="Folder with a models.toml or scorers.toml of one's own.",
+    help="Folder with a models.toml or scorers.toml of your own.",
 )
 runs_option = click.option("--runs", type=click.Path(path_type=Path, file_okay=False), default=None, hidden=True)
 
@@ -91,11 +91,13 @@ runs_option = click.option("--runs", type=click.Path(path_type=Path, file_okay=F
     default="miniature",
     callback=_list,
     show_default=True,
-    help="Cards or families, by comma; ROW@setting=value overrides.",
+    help="Models or families of models.toml, separated by commas; NAME@setting=value overrides.",
 )
-@click.option("--protocol", default="pairs", callback=_list, show_default=True, help=f"By comma: {PROTOCOL_NAMES}.")
 @click.option(
-    "--prompts", type=click.IntRange(min=1), default=None, help="How many prompts of the set.  [default: all]"
+    "--protocol", default="pairs", callback=_list, show_default=True, help=f"Separated by commas: {PROTOCOL_NAMES}."
+)
+@click.option(
+    "--prompts", type=click.IntRange(min=1), default=None, help="Number of prompts of the set.  [default: all]"
 )
 @click.option(
     "--prompt-set",
@@ -107,7 +109,7 @@ runs_option = click.option("--runs", type=click.Path(path_type=Path, file_okay=F
     type=click.IntRange(min=0),
     default=1,
     show_default=True,
-    help="Repeats of every prompt, each with its own recorded seed; 0 leaves samplers free.",
+    help="Pictures of every prompt, each with its own recorded seed; 0: no seed is set.",
 )
 @click.option(
     "--profile",
@@ -117,10 +119,16 @@ runs_option = click.option("--runs", type=click.Path(path_type=Path, file_okay=F
     help="Same settings for both pictures of a pair, or those of the published tables.",
 )
 @click.option(
-    "--scorers", default="", callback=_list, help="Cards of scorers.toml, by comma.  [default: all of the models' kind]"
+    "--scorers",
+    default="",
+    callback=_list,
+    help="Scorers of scorers.toml, separated by commas.  [default: all of the models' kind]",
 )
 @click.option(
-    "--judges", default="", callback=_list, help="Pairwise judges of scorers.toml, by comma.  [default: none]"
+    "--judges",
+    default="",
+    callback=_list,
+    help="Pairwise judges of scorers.toml, separated by commas.  [default: none]",
 )
 @click.option("--set", "options", multiple=True, callback=_options, help="An option of the protocol, as name=value.")
 @click.option(
@@ -130,10 +138,12 @@ runs_option = click.option("--runs", type=click.Path(path_type=Path, file_okay=F
     help="One generator for each value of a setting: vsf_scale=1,2,3.",
 )
 @click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True)
-@click.option("--workers", multiple=True, callback=_workers, help="Ray actors of a stage: generate=7 or score=1.")
-@click.option("--worker-cpus", type=float, default=0.0, help="CPUs of each such actor.  [default: by the cluster]")
-@click.option("--address", default="", help="Of a Ray cluster.  [default: start Ray here]")
-@click.option("--device", default="", help="cuda, cuda:1, cpu, ...  [default: what is there]")
+@click.option(
+    "--workers", multiple=True, callback=_workers, help="Number of Ray actors of a stage: generate=7 or score=1."
+)
+@click.option("--worker-cpus", type=float, default=0.0, help="CPUs of each actor.  [default: by the cluster]")
+@click.option("--address", default="", help="Address of a Ray cluster.  [default: start Ray on this machine]")
+@click.option("--device", default="", help="cuda, cuda:1, cpu, ...  [default: a GPU where there is one]")
 @click.option(
     "--run", "name", default=DEFAULT_RUN, show_default=True, help="Name of the run; its samples lie below runs/NAME."
 )
@@ -146,8 +156,8 @@ runs_option = click.option("--runs", type=click.Path(path_type=Path, file_okay=F
 @click.option(
     "--compile", "compiled", is_flag=True, help="Compile the denoiser on a GPU; recorded, since it moves pixels."
 )
-@click.option("--retry-failed", is_flag=True, help="Try again also what failed for good.")
-@click.option("--dry-run", is_flag=True, help="Print the plan and its cost, and make nothing.")
+@click.option("--retry-failed", is_flag=True, help="Try again what failed permanently, too.")
+@click.option("--dry-run", is_flag=True, help="Print the plan and its cost; generate nothing.")
 @rows_option
 @runs_option
 @click.pass_context
@@ -176,7 +186,7 @@ def evidence(
     cards: Path | None,
     runs: Path | None,
 ) -> None:
-    """Generate, score and judge pictures; what exists already is not made again.
+    """Generate, score and judge pictures; samples that exist already are not made again.
 
     \b
     Examples:

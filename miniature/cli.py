@@ -55,17 +55,19 @@ def _folder(command: click.decorators.FC) -> click.decorators.FC:
 @click.option("--stage", "stages", multiple=True, help="Only this stage; may be given again.  [default: all]")
 @click.option("--arm", "arms", multiple=True, help="Only this variant in the stage alignment.  [default: all]")
 @click.option("--minutes", type=TIME, default=25.0, show_default=True, help="Time for everything on one H100.")
-@click.option("--size", type=click.Choice(["full", "tiny"]), default="full", help="tiny proves that all stages run.")
-@click.option("--processes", type=click.IntRange(1), default=14, show_default=True, help="Renderers side by side.")
-@click.option("--lease", type=TIME, default=None, help="Stop after so many minutes; the same command then goes on.")
+@click.option("--size", type=click.Choice(["full", "tiny"]), default="full", help="tiny tests that all stages run.")
+@click.option("--processes", type=click.IntRange(1), default=14, show_default=True, help="Processes that render.")
+@click.option(
+    "--lease", type=TIME, default=None, help="Stop after so many minutes; the same command continues the run."
+)
 def train(
     folder: Path, stages: tuple[str, ...], arms: tuple[str, ...], minutes: float, size: str, processes: int,
     lease: float | None,
 ) -> None:  # fmt: skip
-    """Train everything, or one stage; a run that was cut off goes on where it was.
+    """Train everything, or chosen stages; an interrupted run continues where it stopped.
 
-    Stages: render, autoencoder, encoder, generator, judge, rewards, freeze, alignment, calibrate, measure,
-    tiny_decoder.
+    Stages: render, autoencoder, encoder, generator, judge, thresholds, rewards, reward_grid, freeze, alignment,
+    calibrate, measure, tiny_decoder.
 
     \b
     Example:
@@ -88,7 +90,7 @@ def train(
 @click.option("--count", type=click.IntRange(1, 400), default=48, show_default=True, help="Pictures on the sheet.")
 @click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), default=Path("world.png"))
 def render(seed: int, count: int, out: Path) -> None:
-    """Render scenes of the world with their captions: what the models learn from.
+    """Render scenes with their captions, as in the training data.
 
     \b
     Example:
@@ -111,13 +113,17 @@ def render(seed: int, count: int, out: Path) -> None:
 
 @miniature.command()
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("out"), show_default=True)
-@click.option("--wheels", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Folder of wheels.")
+@click.option(
+    "--wheels",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder of wheels to install missing packages from.",
+)
 @click.option("--seconds", type=TIME, default=700.0, show_default=True, help="Time for everything.")
-@click.option("--size", type=click.Choice(["full", "tiny"]), default="full", help="tiny proves that it goes through.")
-@click.option("--processes", type=click.IntRange(1), default=14, show_default=True, help="Renderers side by side.")
+@click.option("--size", type=click.Choice(["full", "tiny"]), default="full", help="tiny tests that all steps run.")
+@click.option("--processes", type=click.IntRange(1), default=14, show_default=True, help="Processes that render.")
 @_folder
 def job(folder: Path, out: Path, wheels: Path | None, seconds: float, size: str, processes: int) -> None:
-    """Rewards, arms with placebos, and measurements in one run on a fresh GPU machine without a network.
+    """Train rewards and aligned variants from the shipped weights, then measure, on a GPU machine without a network.
 
     \b
     Example:
@@ -133,7 +139,7 @@ def job(folder: Path, out: Path, wheels: Path | None, seconds: float, size: str,
 
 @miniature.command()
 def measure() -> None:
-    """Every number of results/miniature.json, from the raw rows in results/rows.
+    """Compute every number of results/miniature.json from the raw rows in results/rows.
 
     \b
     Example:
@@ -147,7 +153,7 @@ def measure() -> None:
 @miniature.command()
 @click.option("--set", "sets", multiple=True, help="Only this set; may be given again.  [default: all]")
 def exhibits(sets: tuple[str, ...]) -> None:
-    """Make the miniature's pictures of the page with the shipped weights, into results/pictures/miniature.
+    """Draw the page's pictures with the shipped weights, into results/pictures/miniature.
 
     \b
     Example:
@@ -179,7 +185,11 @@ def pack(folder: Path, out: Path | None) -> None:
 
 @miniature.command()
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="[default: .cache/miniature]")
-@click.option("--resume", type=click.Path(path_type=Path, file_okay=False), help="Make a training run of them instead.")
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write a training folder to continue from instead.",
+)
 def unpack(out: Path | None, resume: Path | None) -> None:
     """Restore the shipped weights as folders that stock diffusers and transformers load.
 
@@ -228,14 +238,28 @@ def sprites(assets: Path) -> None:
 
 @click.command()
 @click.argument("prompt", required=False)
-@click.option("--prompts", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A file, one a line.")
+@click.option(
+    "--prompts", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A file with one prompt a line."
+)
 @click.option("--count", type=click.IntRange(1, 1000), default=1, show_default=True, help="Pictures of each prompt.")
-@click.option("--alignment", type=float, default=0.0, show_default=True, help="0 base, 1 aligned, to 3 over-optimised.")
+@click.option(
+    "--alignment",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Strength: 0 base, 1 aligned, above 1 over-optimised, at most 3.",
+)
 @click.option(
     "--family", default="draft", show_default=True, help="draft, pluralist, or the name of a shipped variant."
 )
-@click.option("--negative", default="", help="What to stay away from.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the first picture; the next has the next.")
+@click.option("--negative", default="", help="Negative prompt.")
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Seed of the first picture; each further picture has the next one.",
+)
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), default=Path("out.png"), show_default=True,
     help="A PNG file; several pictures are numbered.",
