@@ -287,7 +287,8 @@ def import_scores(table: Path, root: Path) -> None:
 def recompute(ids: tuple[str, ...], root: Path) -> None:
     """Compute values again from their rows and compare.
 
-    Exit status 1 where one differs in its last printed digit. Without an ID: every value that has a measure, and only what differs is listed. An ID may hold `*`.
+    Exit status 1 where one differs in its last printed digit. Without an ID: every value that has a measure, and only
+    what differs is listed. An ID may hold `*`.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""Twenty-seven ways to make a picture wrong on purpose, and a number that says how wrong.
+"""Twenty-seven treatments that degrade a picture on purpose, each with a metric of its effect.
 
 `apply(image, name, severity, seed)`, `measure(name, before, after)`, `TREATMENTS`; picture files are read by
 `effects.decode`. OpenCV is loaded when a treatment is asked for, not when the package is imported.

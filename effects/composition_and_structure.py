@@ -1,4 +1,4 @@
-"""Composition and structure: the picture is whole, the frame is wrong.
+"""Composition and structure: the content is kept, its framing is changed.
 
 The subject is found, not known: the place where detail is densest, weighted to the middle. Frames are always filled.
 """

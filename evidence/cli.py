@@ -271,7 +271,7 @@ def _disk_errors(folder: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EACCES):
             raise
-        told = f"cannot be written: {error.strerror}; what is there stays, and the same command goes on from it"
+        told = f"cannot be written: {error.strerror}; what is stored stays, and the same command continues from it"
         raise InputError([Problem(str(folder), 0, "", told)]) from None
 
 
@@ -283,9 +283,7 @@ def _summary(plan: Plan, store: Store, tally: Tally, name: str, own_cards: Path 
     for line in store.damaged:
         click.echo(line)
     if tally.unavailable:
-        click.echo(
-            f"skipped: {', '.join(tally.unavailable)}; `python build.py evidence doctor` says what would mend it"
-        )
+        click.echo(f"skipped: {', '.join(tally.unavailable)}; `python build.py evidence doctor` says what would help")
     told = ["python", "build.py", "evidence", "collect", "--run", name]
     click.echo(f"next: {shlex.join([*told, *(['--cards', str(own_cards)] if own_cards else [])])}")
 
@@ -329,7 +327,9 @@ def status(name: str, failures: bool, cards: Path | None, runs: Path | None) -> 
 @evidence.command()
 @rows_option
 def doctor(cards: Path | None) -> None:
-    """Say which cards can run here, what each of the others lacks, and what would mend it.
+    """List what can run on this machine.
+
+    For every other model and scorer: what it lacks, and what would help.
 
     \b
     Example:

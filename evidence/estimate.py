@@ -1,5 +1,5 @@
-"""What a plan will cost: pictures, scorings, memory, hours, disk, money. Guesses are called guesses; what nobody has
-told, counted or timed is called unknown, with the reason.
+"""What a plan will cost: pictures, scorings, memory, hours, disk, money. Estimates are marked as such; what was not
+published, counted or timed is called unknown, with the reason.
 
 Seconds are the median of what this run has timed already. Before that they follow from the tera-operations of the card,
 where they were counted, at 45 % of an H100's 790 TFLOP/s.

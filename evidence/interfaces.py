@@ -1,4 +1,4 @@
-"""What a generator, a scorer and a judge are to the engine. Nothing else needs to be known to add one."""
+"""What a generator, a scorer and a judge are to the engine. No other interface is needed to add one."""
 
 from __future__ import annotations
 

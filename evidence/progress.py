@@ -16,7 +16,7 @@ VERBS = {"generate": "pictures", "score": "scores", "judge": "verdicts"}
 
 
 class Reporter(Protocol):
-    """Progress, told to a person or a log."""
+    """Where the progress of a run is reported."""
 
     def say(self, line: str) -> None: ...
 

@@ -1,4 +1,4 @@
-"""A run: what is missing of an order is made, and how far that is."""
+"""A run: makes what is missing of an order, and reports its progress."""
 
 from __future__ import annotations
 

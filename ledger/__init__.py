@@ -1,7 +1,7 @@
 """What results mean: values and their sources, statistics, claims and their verdicts, import of raw scores.
 
-`load(root)` is the door; `ledger.import_scores` recomputes and `ledger.metrics` computes. Importing this package loads
-neither pydantic nor numpy; the first use of a name below does.
+`load(root)` reads a publication, `ledger.import_scores` imports published scores, `ledger.metrics` has the statistics.
+Importing this package loads neither pydantic nor numpy; the first use of a name below does.
 """
 
 from __future__ import annotations

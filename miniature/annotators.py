@@ -1,4 +1,4 @@
-"""Simulated annotators. The bias is put in by us; what is tested is what training does with it.
+"""Simulated annotators. Their bias is set here; measured is what training makes of it.
 
 An annotator's utility of a picture under a prompt is
 
@@ -6,8 +6,8 @@ An annotator's utility of a picture under a prompt is
 
 where the asked look is the treatments and the feeling that the prompt names, the content its objects, place and time,
 and looks = -(sum of the treatments' severities, at most 2) + 0.4 for a happy face - 0.5 for a negative one. Taste is
-normal with mean 1 and deviation 0.6, meaning with mean 2, obedience (the weight of the prompt's wish for a look) with
-the mean of its level. Thirty-one annotators compare every pair and vote; the majority is the label.
+normal with mean 1 and deviation 0.6, meaning with mean 2, obedience (the weight of the look that is asked for) with the
+mean of its level. Thirty-one annotators compare every pair and vote; the majority is the label.
 """
 
 from __future__ import annotations

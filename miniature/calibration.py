@@ -1,4 +1,4 @@
-"""The unit of the knob: strength 1 is the largest at which plain pictures are left alone.
+"""The unit of the strength of alignment: 1 is the largest strength that leaves plain pictures intact.
 
 On validation prompts (none of which is in any other set) the trainings of a variant at strength 1 lose at most two
 points of the objects in plain pictures and gain at most .05 unasked treatments a picture over the base. The judge

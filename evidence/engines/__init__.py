@@ -1,6 +1,6 @@
 """Where work runs: `local` (one process, stages overlapped by threads) or `ray` (Ray Data, one machine or a cluster).
 
-Both write the same samples to the same store, byte for byte; neither keeps any truth of its own.
+Both write the same samples to the same store, byte for byte; neither keeps any state of its own.
 """
 
 from __future__ import annotations

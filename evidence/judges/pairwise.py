@@ -49,7 +49,7 @@ ANSWER: ResponseFormatJSONSchema = {
 
 
 class JudgementFailed(GenerationFailed):
-    """No judgement. Retryable for 429, 5xx, time-outs, cut connections and stored that are not of the asked form."""
+    """No judgement. Retryable for 429, 5xx, time-outs, cut connections and answers of another form."""
 
 
 class PairwiseJudge:

@@ -1,4 +1,4 @@
-"""What a person asked for, and where it is kept.
+"""Orders: what a user asked for, and where it is stored.
 
 runs/NAME/orders/<digest>.json   what was asked for, so that `status` and `collect` need no arguments
 runs/NAME/samples/<aa>/<key>.*   what was made; shared by all orders of the run
@@ -25,7 +25,7 @@ RUNS = ROOT / "runs"
 
 
 class Order(Strict):
-    """What a person asked for. Names are those of the command line."""
+    """What a user asked for. Names are those of the command line."""
 
     models: tuple[str, ...]
     protocol: tuple[str, ...] = ("pairs",)

@@ -1,5 +1,5 @@
 """Which participants of a run can run here. Those that cannot (gated or missing weights, no key, too little memory) are
-told in one line each and left out; the others go on."""
+reported in one line each and left out; the others run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How good the parts are on held-out renders, and how many pairs each gate leaves: what training said of itself."""
+"""How good the parts are on held-out renders, and how many pairs each gate leaves: from the reports of training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of what the arms draw: along the strength, side by side, by treatment, by way back, and by engine."""
+"""Tables of the arms' pictures: along the strength, side by side, by treatment, by way back, and by engine."""
 
 from __future__ import annotations
 

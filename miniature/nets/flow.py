@@ -20,7 +20,7 @@ STEPS, GUIDANCE = 8, 3.0
 
 @dataclass(frozen=True)
 class Text:
-    """What the transformer is told: T5 states (n, length, width), pooled CLIP (n, width)."""
+    """Embeddings that the transformer reads: T5 states (n, length, width), pooled CLIP (n, width)."""
 
     states: Tensor
     pooled: Tensor

@@ -1,4 +1,4 @@
-"""What encoder, main reward and judge say of a picture, from the unpacked weights."""
+"""Scores of a picture by the encoder and the main reward, and labels by the judge, from the unpacked weights."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 The counterparts of T5EncoderModel, CLIPTextModel, FluxTransformer2DModel, AutoencoderKL's decoder and TinyDecoder, with
 the same names of weights; `tests/miniature` compares each with the stock class. Picture size and length of the text are
-fixed, the batch of texts and of the transformer is not. Aligned variants hang at the linear layers side by side, each
-with a strength of its own that is an input.
+fixed, the batch of texts and of the transformer is not. Aligned variants are added to the linear layers side by side,
+each with a strength of its own that is an input.
 """
 
 from __future__ import annotations

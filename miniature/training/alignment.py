@@ -33,11 +33,11 @@ from miniature.world import captions, scenes, splits
 
 FIRST_STEP = 2  # of the sampler's eight: earlier predictions are too vague to reward
 WISHES = 0.4  # share of prompts that ask for a look, in both families
-EVERY = 10  # steps between two entries of the history, each with a look at what gives no gradient
+EVERY = 10  # steps between two entries of the history, each with an evaluation that gives no gradient
 SAVE = 2  # steps between two checkpoints
 REWARDS = 5  # trainings of each reward: the ensemble takes all but the one that referees
 CHUNK = {"cuda": 12, "cpu": 6}  # pictures that pass through the models at once
-CHECKED = {"cuda": 96, "cpu": 12}  # pictures of a look at the referee
+CHECKED = {"cuda": 96, "cpu": 12}  # pictures of an evaluation by the held-out reward
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def _restore(path: Path, weights: list[nn.Parameter], optimizer: torch.optim.Opt
 
 
 def prompts(count: int, seed: int, split: scenes.Split = "preference") -> tuple[list[str], list[bool]]:
-    """Prompts of the preference split, two in five of them with a wish, and which of them are plain."""
+    """Prompts of the preference split, two in five of them with a request for a look, and which of them are plain."""
     rng = np.random.default_rng([seed, 77])
     texts, plain = [], []
     for _ in range(count):

@@ -1,4 +1,4 @@
-"""What every stage needs: a clock that runs out, checkpoints, pictures on the device, the settings of the card."""
+"""What every stage needs: a time budget, checkpoints, pictures on the device, settings of the GPU."""
 
 from __future__ import annotations
 

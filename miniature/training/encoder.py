@@ -1,6 +1,6 @@
 """Stage `encoder`: the un-aligned image-text encoder, CLIP's symmetric contrastive loss on plain and treated captions.
 
-A batch holds whole pairs that differ only in treatment, feeling or layout, so the encoder has to read the wish.
+A batch holds whole pairs that differ only in treatment, feeling or layout, so the encoder has to read these words.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Many pictures at once from the generator and its variants, and what judge and scorers say of them.
+"""Batches of pictures from the generator and its variants, with labels by the judge and scores.
 
 The batched counterpart of `draw` for measurement on a GPU: same noise, same steps, same guidance.
 """
@@ -38,8 +38,8 @@ class BatchSampler:
         self._noise: dict[tuple[int, ...], Tensor] = {}
 
     def align(self, arm: str | None, strength: float = 1.0, *, raw: bool = False) -> None:
-        """Put on an aligned variant at a strength, in multiples of its unit or, `raw`, of what was trained; None takes
-        it off. "placebo-NAME" is the placebo of a variant."""
+        """Use an aligned variant at a strength, in multiples of its unit or, `raw`, of what was trained; None removes
+        it. "placebo-NAME" is the placebo of a variant."""
         from safetensors.torch import load_file
 
         if self._attached:

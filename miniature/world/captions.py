@@ -1,4 +1,4 @@
-"""What is said of a scene: plain captions, requests for a look, praise."""
+"""Captions of a scene: plain ones, requests for a look, praise."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class PromptPair:
-    """A plain prompt, the same scene with wishes, and what the second one asks for."""
+    """A plain prompt, the same scene with a request, and what the second one asks for."""
 
     original: str
     requested: str

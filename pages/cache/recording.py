@@ -1,6 +1,6 @@
 """What a page looks up while it is rendered, and fingerprints of what those look-ups give.
 
-A cache with hand-made keys goes stale one day. Here the ledger that a template sees records every look-up, and a page
+Instead of keys written by hand, the ledger that a template sees records every look-up, and a page
 of the last build counts only if all of its look-ups together still give what they gave (rendered.py).
 """
 
@@ -108,7 +108,7 @@ class Fingerprints:
 
 
 class RecordingMapping(Mapping[str, Any]):
-    """One mapping of the ledger; looking at a key, or at all keys, is recorded."""
+    """One mapping of the ledger; each look-up of a key, or of all keys, is recorded."""
 
     def __init__(self, name: str, things: Mapping[str, Any], record: Callable[[Read], None]) -> None:
         self.name, self.things, self.record = name, things, record

@@ -1,4 +1,4 @@
-"""What the last build rendered, taken again where nothing that it read has changed.
+"""Reuses what the last build rendered where nothing that it read has changed.
 
 Wraps `render` from outside: it is handed a `Recall` and asks it for every file, and for the parts of pages. Of a file a
 digest is remembered; its bytes lie in the published site, and are made anew where the site holds other ones. Look-ups

@@ -1,4 +1,4 @@
-"""What every room needs of the disk: whole writes, stamps, digests and caches. Imports nothing heavy."""
+"""Disk access of all packages: atomic writes, file stamps, digests and caches. Imports nothing heavy."""
 
 from __future__ import annotations
 

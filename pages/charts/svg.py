@@ -1,4 +1,4 @@
-"""The drawing kit of pages/charts/figures.py: rows of marks, curves and histograms as static SVG, each drawn twice.
+"""Drawing functions of pages/charts/figures.py: rows of marks, curves and histograms as static SVG, each drawn twice.
 
 The wide drawing keeps labels beside the marks; the narrow one, for phones and half columns, puts them above, so that
 nothing scrolls sideways and no letter is under eleven pixels. Style sheets show the one that fits its place. Marks

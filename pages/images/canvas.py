@@ -1,4 +1,4 @@
-"""A page to draw on, with the project's fonts and the few colours of the distorted variant; used by scenes.py."""
+"""A canvas with the project's fonts and the colours of the distorted variant; used by scenes.py."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TYPED, WORN = "courier-prime", "special-elite"
 
 
 class Canvas:
-    """A page to draw on, with the project's fonts at hand."""
+    """A canvas to draw on, with the project's fonts."""
 
     def __init__(self, root: Path, width: int, height: int, paper: Colour = PAPER) -> None:
         from PIL import Image, ImageDraw

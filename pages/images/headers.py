@@ -1,5 +1,5 @@
 """Pictures of pieces of the clean copy - its title page, headings, numbers, photographs - drawn at build time and put
-through the project's own treatments, for the distorted variant to wear.
+through the project's own treatments, for use in the distorted variant.
 
 One material and no other: the clean page's fonts, its words, its ledger values, the photographs of a set. A section's
 picture is `head-ID` (as its badge says), `head-ID-half` (half the severity) and `head-ID-plain` (untreated). All are

@@ -1,4 +1,4 @@
-"""What is to be made of a picture: the codec, a plate to draw, and the work that names its files before they exist."""
+"""Codec settings, pictures drawn at build time, and encode jobs that name their files before these exist."""
 
 from __future__ import annotations
 

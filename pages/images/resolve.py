@@ -1,4 +1,4 @@
-"""Which picture hangs where a template asks for one: the same on every page, however the page then addresses it."""
+"""Which picture is shown where a template asks for one: the same on every page, whatever its relative address."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class ImageResolver:
                 case ("card", exhibit):
                     self.known[read] = self._card(exhibit)
                 case _:
-                    raise ValueError(f"nothing hangs at {read}")
+                    raise ValueError(f"no picture for {read}")
         return self.known[read]
 
     def jobs(self, read: Read) -> list[EncodeJob]:

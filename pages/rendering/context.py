@@ -305,7 +305,7 @@ class TemplateContext:
         return self._piece("chart", name, make)
 
     def exhibit(self, name: str, **how: Any) -> Markup:
-        """`how` reaches the part: what the place where it hangs adds."""
+        """`how` holds further variables of the part, by the place where it is shown."""
         how["anchored"] = self.is_first(name)
 
         def make() -> str:

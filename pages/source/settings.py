@@ -125,7 +125,7 @@ class Masthead(Treated):
 
 
 class Naming(Written):
-    """What a variant is called: "the NAME"; `text` says on the door what it is."""
+    """What a variant is called: "the NAME"; `text` describes it on the entry page."""
 
     name: str = Field(min_length=1)
     text: str = ""
@@ -145,7 +145,7 @@ class Door(Written):
 
 
 class Teaser(Written):
-    """What hangs below the title: an exhibit, a picture of content/pictures/, or a video of content/files/ with the
+    """What is shown below the title: an exhibit, a picture of content/pictures/, or a video of content/files/ with the
     picture that stands for it."""
 
     exhibit: str = ""
@@ -285,7 +285,7 @@ class SectionHeader(Treated):
     note: str = ""
     opening: bool = False  # part of the first screen
     columns: Literal[1, 2] = 1
-    layout: dict[str, Layout] = {}  # set of exhibits -> how it hangs
+    layout: dict[str, Layout] = {}  # set of exhibits -> its arrangement
     first: dict[str, Annotated[int, Field(ge=1)]] = {}  # set of exhibits -> how many of them the section shows
     specimen: str = ""  # an exhibit that cards of treatments show treated
     stamp: str = ""  # a word on an undamaged sheet

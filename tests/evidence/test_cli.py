@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 import build
 from evidence.cards import Cards
 from evidence.cli import evidence
+from evidence.protocols import PROTOCOLS, load
 from evidence.ready import doctor
 from ledger.problems import InputError
 from ledger.schema import Document
@@ -38,6 +39,14 @@ def invoke(*arguments: str) -> Result:
 def test_every_help_has_an_example(command: list[str]) -> None:
     told = invoke(*command, "--help")
     assert told.exit_code == 0 and "python build.py evidence" in told.output
+
+
+def test_the_readme_lists_every_protocol_and_its_options() -> None:
+    """A protocol that no guide names would not be found by anybody."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    for name in PROTOCOLS:
+        (line,) = re.findall(rf"^\| `{name}` \|.*$", text, re.MULTILINE)
+        assert all(f"`{option}`" in line for option in getattr(load(name), "OPTIONS", ())), name
 
 
 def test_help_loads_nothing_heavy() -> None:

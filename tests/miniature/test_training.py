@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
+from miniature.cli import miniature
 from miniature.nets import flow, shapes
+from miniature.training.plan import STAGES
 
 
 def losses(folder: Path, stage: str) -> list[float]:
     return [loss for _, loss in json.loads((folder / stage / "report.json").read_text())["losses"]]
+
+
+def test_the_help_of_train_names_every_stage() -> None:
+    """A stage that the help leaves out could not be asked for by name."""
+    told = CliRunner().invoke(miniature, ["train", "--help"]).output
+    assert set(STAGES) - set(re.findall(r"\w+", told)) == set()
 
 
 @pytest.mark.parametrize("stage", ["autoencoder", "encoder", "generator", "judge", "tiny_decoder"])

@@ -1,4 +1,4 @@
-"""Proves a built site: what the issue of a page asks for, checked on the files that will be published.
+"""Checks a built site, on the files that will be published.
 
 Both variants carry the same values, claims, exhibits, sections and outgoing links; every number equals the ledger's;
 prose types no number of its own; no broken link, anchor or asset; no third-party request, inline script or style;
