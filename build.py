@@ -251,11 +251,11 @@ def fetch(
     Example:
       python build.py fetch --accept authors --accept ava
     """
-    from pages.source.fetch import Supply
+    from pages.source.fetch import Downloader
     from pages.source.fetch import fetch as bring
 
-    supply = Supply(int(limit_mb * 1e6), timeout, clone, offline)
-    outcome = bring(root, supply, accept, click.echo)
+    downloader = Downloader(int(limit_mb * 1e6), timeout, clone, offline)
+    outcome = bring(root, downloader, accept, click.echo)
     if outcome.failed:
         _complain(outcome.failed)
         raise SystemExit(1)

@@ -58,9 +58,9 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Supply:
+class Downloader:
     """Where bytes come from. `limit` in bytes, `timeout` in seconds for a whole file; `clone` is a local copy of the
-    sources' files; `offline` asks no network."""
+    sources' files; `offline` uses no network."""
 
     limit: int = 30_000_000
     timeout: float = 30.0
@@ -72,7 +72,7 @@ class Supply:
         if self.clone is not None and path:
             return self._from_clone(path), ""
         if self.offline:
-            raise ValueError(f"{url}: is not at hand, and --offline asks no network")
+            raise ValueError(f"{url}: is not at hand, and --offline uses no network")
         try:
             async with asyncio.timeout(self.timeout):
                 return await download(client, url, self.limit)
@@ -92,7 +92,7 @@ class Supply:
 
 
 def fetch(
-    root: Path, supply: Supply, accept: Iterable[str] = (), say: Callable[[str], None] = lambda line: None
+    root: Path, downloader: Downloader, accept: Iterable[str] = (), say: Callable[[str], None] = lambda line: None
 ) -> Outcome:
     """Fetch what may be shown and is not at hand; groups of rights named in `accept` are accepted from now on."""
     import ledger
@@ -100,7 +100,7 @@ def fetch(
     sources = read_sources(root)
     before, known = read_lock(root), ledger.load(root)
     lock = _of_ledger(_accepting(before, accept, sources), known)
-    work = _Fetch(root, known, sources, lock, supply, say)
+    work = _Fetch(root, known, sources, lock, downloader, say)
     if lock != before:
         write_lock(root, lock)
     with ThreadPoolExecutor(1) as thread:  # of its own: a notebook, say, has an event loop in this one
@@ -139,7 +139,7 @@ class _Fetch:
     ledger: Ledger
     sources: Mapping[str, Source]
     lock: Lock
-    supply: Supply
+    downloader: Downloader
     say: Callable[[str], None]
     outcome: Outcome = field(default_factory=Outcome)
 
@@ -170,7 +170,7 @@ class _Fetch:
         if pin is not None and sha256_of(self.root / FOLDER / pin.file) == pin.sha256:
             self.outcome.kept.append(picture.name)
             return
-        content, kind = await self.supply.get(client, remote.url, remote.path)
+        content, kind = await self.downloader.get(client, remote.url, remote.path)
         digest = hashlib.sha256(content).hexdigest()
         _check(remote.url, digest, remote.sha256, "the ledger says")
         if pin is not None:
@@ -188,7 +188,7 @@ class _Fetch:
             return
         source = self.sources[picture.remote.source or ""]
         url = source.address(source.raw, text.file)
-        content, _ = await self.supply.get(client, url, text.file)
+        content, _ = await self.downloader.get(client, url, text.file)
         _check(url, hashlib.sha256(content).hexdigest(), text.sha256, "the ledger says")
         atomic_write(self.root / text_file(text), content)
 

@@ -24,7 +24,7 @@ import pytest
 from PIL import Image
 
 from ledger.problems import InputError
-from pages.source.fetch import Supply, fetch
+from pages.source.fetch import Downloader, fetch
 from pages.source.lockfile import LOCK
 
 
@@ -83,8 +83,8 @@ def museum(small) -> Iterator[Museum]:
     museum.server.server_close()
 
 
-def _fetch(small, *accept: str, **supply: Any):
-    return fetch(small.root, Supply(**{"limit": 1_000_000, "timeout": 5.0, **supply}), accept)
+def _fetch(small, *accept: str, **downloader: Any):
+    return fetch(small.root, Downloader(**{"limit": 1_000_000, "timeout": 5.0, **downloader}), accept)
 
 
 def test_a_picture_is_unverified_until_it_was_fetched(small, museum):
@@ -445,7 +445,7 @@ def test_a_copy_with_other_bytes_is_refused(small, archive, harm):
 
 def test_offline_asks_no_network(small, archive):
     (problem,) = _fetch(small, offline=True).failed
-    assert "--offline asks no network" in problem.message
+    assert "--offline uses no network" in problem.message
     assert _fetch(small, offline=True, clone=archive.place).fetched == ["old/original"]
 
 

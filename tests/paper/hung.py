@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from ledger.sources import read_sources
-from pages.source.fetch import Supply, fetch
+from pages.source.fetch import Downloader, fetch
 
 PROMPT = "A scene that a person described, and then the way in which it is to look wrong: dim, blurred, torn."
 
@@ -37,7 +37,7 @@ def hang(project: Path, root: Path) -> None:
     for file, document in files.items():
         file.write_text(json.dumps(document), encoding="utf-8")
     groups = [group for source in read_sources(root).values() for group in source.groups]
-    outcome = fetch(root, Supply(clone=clone, offline=True), accept=groups)
+    outcome = fetch(root, Downloader(clone=clone, offline=True), accept=groups)
     assert outcome.failed == [] and len(outcome.fetched) == len(pictures)
 
 
