@@ -79,7 +79,7 @@ def missing(folder: Path, stages: Iterable[str], arms: tuple[str, ...] = ()) -> 
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def run_lock(folder: Path) -> Iterator[None]:
     """Refuse a folder in which another run works."""
     from filelock import FileLock, Timeout
 
@@ -148,7 +148,7 @@ def run(
     """Run `stages`; a failed stage ends the run with its name, and so does a `lease` of minutes that is over."""
     if problems := missing(folder, stages, arms):
         raise InputError(problems)
-    with alone(folder):
+    with run_lock(folder):
         plan = _Processes(folder, size, minutes, processes, lease, arms)
         chosen = [stage for stage in STAGES if stage in stages]
         began = time.monotonic()

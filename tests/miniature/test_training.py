@@ -164,7 +164,7 @@ def test_a_folder_in_which_another_run_works_is_refused(tmp_path: Path) -> None:
     from ledger.problems import InputError
     from miniature.training import plan
 
-    with plan.alone(tmp_path), pytest.raises(InputError, match="another run is training here"):
+    with plan.run_lock(tmp_path), pytest.raises(InputError, match="another run is training here"):
         plan.run(tmp_path, ("render",), "tiny", 1.0, 1)
 
 
