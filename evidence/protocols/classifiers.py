@@ -24,7 +24,7 @@ from evidence.jobs.plan import Comparison, PictureSpec, Scoring, ledger_id, name
 from evidence.prompts import Prompt
 from evidence.protocols import Experiment, Observation
 from evidence.protocols.pairs import FOUND, pairs
-from evidence.protocols.tables import Measuring, Sheet, document
+from evidence.protocols.tables import Measuring, TableBuilder, document
 from evidence.samples.identity import reads_prompt
 from evidence.scorers import ScorerCard
 from ledger.problems import InputError, Problem, did_you_mean
@@ -112,12 +112,12 @@ def scorers(experiment: Experiment) -> list[ScorerCard]:
 
 def tabulate(experiment: Experiment, rows: Rows) -> Document:
     measuring = Measuring(experiment, rows)
-    return document(_sheet(measuring, reading) for reading in readings(experiment))
+    return document(_builder(measuring, reading) for reading in readings(experiment))
 
 
-def _sheet(measuring: Measuring, reading: str) -> Sheet:
+def _builder(measuring: Measuring, reading: str) -> TableBuilder:
     experiment, judge = measuring.experiment, truth(measuring.experiment)
-    sheet = Sheet(
+    builder = TableBuilder(
         f"{experiment.name}.classifiers-{reading}",
         f"Scorers as classifiers, reading “{reading}”",
         f"Does a scorer prefer the picture that {judge.label} found to fit the wide-spectrum prompt?",
@@ -126,20 +126,20 @@ def _sheet(measuring: Measuring, reading: str) -> Sheet:
     if reading == NON_TIE:
         constant = said.label.model_copy(update={"above": None, "at_least": -1.0})
         for column, value in _agreement(measuring, ALWAYS.label, constant, said, reading):
-            sheet.put(ALWAYS, column, value)
+            builder.put(ALWAYS, column, value)
     for scorer in scorers(experiment):
         row = Row(id=ledger_id(scorer.id), label=scorer.label, kind=_kind(scorer.aligned))
         guess = _of(measuring, scorer, "didp", less="oidp", above=0.0)
         cells = [*_agreement(measuring, scorer.label, guess, said, reading), _area(measuring, scorer, said, reading)]
         for column, value in cells:
-            sheet.put(row, column, value)
+            builder.put(row, column, value)
     for other in experiment.participants.judges.values():
         if other.id != judge.id:
             row = Row(id=ledger_id(other.id), label=other.label, kind="judge", note="its ties count as I_o")
             guess = _of(measuring, other, "verdict", above=0.0)
             for column, value in _agreement(measuring, other.label, guess, said, reading):
-                sheet.put(row, column, value)
-    return sheet
+                builder.put(row, column, value)
+    return builder
 
 
 def _kind(aligned: bool | None) -> str:

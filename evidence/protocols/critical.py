@@ -14,7 +14,7 @@ from typing import Any
 from evidence.jobs.plan import ConfiguredModel, PictureSpec, Scoring, ledger_id
 from evidence.protocols import Experiment, Observation, seed_of
 from evidence.protocols.pairs import base_of
-from evidence.protocols.tables import Measuring, Sheet, document
+from evidence.protocols.tables import Measuring, TableBuilder, document
 from evidence.samples.identity import reads_prompt
 from evidence.scorers import ScorerCard
 from ledger.problems import InputError, Problem, did_you_mean
@@ -57,13 +57,13 @@ def opponents(experiment: Experiment) -> list[tuple[ConfiguredModel, ConfiguredM
 
 def tabulate(experiment: Experiment, rows: Rows) -> Document:
     measuring = Measuring(experiment, rows)
-    return document(_sheet(measuring, first, other) for first, other in opponents(experiment))
+    return document(_builder(measuring, first, other) for first, other in opponents(experiment))
 
 
-def _sheet(measuring: Measuring, first: ConfiguredModel, other: ConfiguredModel) -> Sheet:
+def _builder(measuring: Measuring, first: ConfiguredModel, other: ConfiguredModel) -> TableBuilder:
     experiment = measuring.experiment
     pair = f"{first.card.label} over {other.card.label}"
-    sheet = Sheet(
+    builder = TableBuilder(
         f"{experiment.name}.critical-{first.id}-{other.id}",
         f"Political subjects: {pair}",
         "Share of prompts on which a scorer prefers the first generator, by topic, and the effect size over all.",
@@ -75,15 +75,15 @@ def _sheet(measuring: Measuring, first: ConfiguredModel, other: ConfiguredModel)
         row = Row(id=ledger_id(scorer.id), label=scorer.label)
         said = f"{scorer.label} prefers {pair}"
         share = Column(id="all", label="All", unit="share")
-        sheet.put(row, share, _compared(measuring, said, "wins", first, other, scorer, unit="share"))
+        builder.put(row, share, _compared(measuring, said, "wins", first, other, scorer, unit="share"))
         for topic, prompts in topics.items():
             column = Column(id=ledger_id(topic) or "no-topic", label=topic.capitalize(), unit="share")
             told = f"{said}: {topic}"
-            sheet.put(row, column, _compared(measuring, told, "wins", first, other, scorer, prompts, unit="share"))
+            builder.put(row, column, _compared(measuring, told, "wins", first, other, scorer, prompts, unit="share"))
         column = Column(id="r", label="r", note="matched rank-biserial; two-sided Wilcoxon signed-rank test")
         told = f"{scorer.label}: {pair}, effect size"
-        sheet.put(row, column, _compared(measuring, told, "rank_biserial", first, other, scorer, digits=2))
-    return sheet
+        builder.put(row, column, _compared(measuring, told, "rank_biserial", first, other, scorer, digits=2))
+    return builder
 
 
 def _compared(

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from evidence.jobs.plan import ConfiguredModel, PictureFile, PictureSpec, Scoring, Source, ledger_id
 from evidence.prompts import Prompt
 from evidence.protocols import Experiment, Observation, seed_of
-from evidence.protocols.tables import Measuring, Sheet, document
+from evidence.protocols.tables import Measuring, TableBuilder, document
 from evidence.samples.identity import reads_prompt
 from ledger.rows import Rows
 from ledger.schema import Column, Document, Row
@@ -64,13 +64,13 @@ def face(
 
 def tabulate(experiment: Experiment, rows: Rows) -> Document:
     measuring = Measuring(experiment, rows)
-    return document(_sheet(measuring, model) for model in makers(experiment))
+    return document(_builder(measuring, model) for model in makers(experiment))
 
 
-def _sheet(measuring: Measuring, model: ConfiguredModel | None) -> Sheet:
+def _builder(measuring: Measuring, model: ConfiguredModel | None) -> TableBuilder:
     experiment = measuring.experiment
     whose, name = (model.card.label, model.name) if model else ("given pictures", GIVEN)
-    sheet = Sheet(
+    builder = TableBuilder(
         f"{experiment.name}.emotion-choice-{ledger_id(name)}",
         f"Named negative emotion against the happy face: {whose}",
         "Share of faces on which a scorer prefers the emotion that the caption names. Chance is 0.5.",
@@ -82,5 +82,5 @@ def _sheet(measuring: Measuring, model: ConfiguredModel | None) -> Sheet:
             said = f"{scorer.label} prefers the {emotion} face when asked for it ({whose})"
             right = measuring.of(name, scorer.id, f"named-{emotion}", less=f"happy-{emotion}", above=0.0)
             value = measuring.value(said, "share", right, unit="share")
-            sheet.put(Row(id=ledger_id(scorer.id), label=scorer.label), column, value)
-    return sheet
+            builder.put(Row(id=ledger_id(scorer.id), label=scorer.label), column, value)
+    return builder

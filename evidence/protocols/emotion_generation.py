@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from evidence.jobs.plan import ConfiguredModel, PictureSpec, Scoring, ledger_id, names_labels
 from evidence.protocols import Experiment, Observation, seed_of
 from evidence.protocols.pairs import row_of
-from evidence.protocols.tables import Measuring, Sheet, document
+from evidence.protocols.tables import Measuring, TableBuilder, document
 from evidence.samples.identity import reads_prompt
 from evidence.scorers import ScorerCard
 from ledger.rows import Rows
@@ -51,7 +51,7 @@ def scorers(experiment: Experiment) -> list[ScorerCard]:
 
 
 def tabulate(experiment: Experiment, rows: Rows) -> Document:
-    sheet = Sheet(
+    builder = TableBuilder(
         f"{experiment.name}.emotion-generation",
         "Emotions in generated faces",
         "How well a picture, or the face in it, matches a sentence that its face shows the emotion.",
@@ -60,8 +60,8 @@ def tabulate(experiment: Experiment, rows: Rows) -> Document:
     for model in experiment.participants.models.values():
         for scorer in scorers(experiment):
             for column, value in _shown(measuring, model, scorer):
-                sheet.put(row_of(model), column, value)
-    return document([sheet])
+                builder.put(row_of(model), column, value)
+    return document([builder])
 
 
 def _shown(measuring: Measuring, model: ConfiguredModel, scorer: ScorerCard) -> Iterator[tuple[Column, Value]]:

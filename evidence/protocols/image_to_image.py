@@ -17,7 +17,7 @@ from typing import Any
 from evidence.jobs.plan import ConfiguredModel, PictureSpec, Scoring, ledger_id, names_labels
 from evidence.protocols import Experiment, Observation, seed_of
 from evidence.protocols.pairs import FOUND, row_of, wide
-from evidence.protocols.tables import Measuring, Sheet, document
+from evidence.protocols.tables import Measuring, TableBuilder, document
 from evidence.registry import GENERATORS
 from evidence.scorers import ScorerCard
 from ledger.problems import InputError, Problem, did_you_mean
@@ -105,7 +105,7 @@ def selection(experiment: Experiment) -> tuple[str, float] | None:
 
 def tabulate(experiment: Experiment, rows: Rows) -> Document:
     label, chosen = source(experiment).card.label, selection(experiment)
-    every = Sheet(
+    every = TableBuilder(
         f"{experiment.name}.image-to-image",
         f"Edits of {label}'s wide-spectrum pictures",
         "Score of the edited picture minus that of the input, both under the plain prompt; higher is more cleaned up.",
@@ -118,7 +118,7 @@ def tabulate(experiment: Experiment, rows: Rows) -> Document:
     if not chosen:
         return document([every])
     scorer, bound = experiment.participants.scorers[chosen[0]], chosen[1]
-    selected = Sheet(
+    selected = TableBuilder(
         f"{experiment.name}.image-to-image-selected",
         f"{every.title}, {scorer.label} below {bound:g}",
         f"{every.caption} Only of inputs that {scorer.label} scores below {bound:g} under the plain prompt.",
@@ -127,14 +127,14 @@ def tabulate(experiment: Experiment, rows: Rows) -> Document:
     return document([every, selected])
 
 
-def _fill(measuring: Measuring, sheet: Sheet, chosen: tuple[ScorerCard, float] | None = None) -> None:
+def _fill(measuring: Measuring, builder: TableBuilder, chosen: tuple[ScorerCard, float] | None = None) -> None:
     experiment = measuring.experiment
     for model in editors(experiment):
         for scorer in experiment.participants.scorers.values():
             if names_labels(scorer) and not any(prompt.labels for prompt in experiment.prompts.rows):
                 continue
             column, value = _change(measuring, model, scorer, chosen)
-            sheet.put(row_of(model), column, value)
+            builder.put(row_of(model), column, value)
 
 
 def _change(

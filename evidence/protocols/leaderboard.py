@@ -20,7 +20,7 @@ from evidence.jobs.plan import ConfiguredModel, PictureFile, PictureSpec, Scorin
 from evidence.prompts import Prompt
 from evidence.protocols import Experiment, Observation, seed_of
 from evidence.protocols.pairs import row_of
-from evidence.protocols.tables import Measuring, Sheet, document
+from evidence.protocols.tables import Measuring, TableBuilder, document
 from evidence.samples.identity import reads_prompt
 from evidence.scorers import ScorerCard
 from ledger import schema
@@ -83,7 +83,7 @@ def _picture(experiment: Experiment, model: ConfiguredModel | None, prompt: Prom
 
 
 def tabulate(experiment: Experiment, rows: Rows) -> Document:
-    sheet = Sheet(
+    builder = TableBuilder(
         f"{experiment.name}.leaderboard",
         "Real art among the generators",
         "Mean score under the works' own captions; every generator drew the same captions.",
@@ -94,30 +94,30 @@ def tabulate(experiment: Experiment, rows: Rows) -> Document:
         for row, model in competitors(experiment):
             label = f"{scorer.label} of {row.label} under the captions of works"
             chosen = measuring.of(model.name if model else row.id, scorer.id, WAY)
-            sheet.put(row, column, measuring.value(label, "mean", chosen, unit="points"))
+            builder.put(row, column, measuring.value(label, "mean", chosen, unit="points"))
         generators = measuring.of(list(experiment.participants.models), scorer.id, WAY)
         count = len(experiment.participants.models)
-        _place(measuring, sheet, scorer, "", f"{count} generators of this run", count, beside=generators)
+        _place(measuring, builder, scorer, "", f"{count} generators of this run", count, beside=generators)
         if board := boards().get(scorer.id):
-            _published(measuring, sheet, scorer, board)
-    return document([sheet])
+            _published(measuring, builder, scorer, board)
+    return document([builder])
 
 
-def _published(measuring: Measuring, sheet: Sheet, scorer: ScorerCard, board: Board) -> None:
+def _published(measuring: Measuring, builder: TableBuilder, scorer: ScorerCard, board: Board) -> None:
     name = ledger_id(scorer.id)
     column = Column(id=f"published_{name}", label=f"{scorer.label}, published", better="higher", note=board.where)
     source = schema.Source(kind="reported", where=f"{board.where}, {board.date}", url=board.url)
     for id_, entry in board.entries.items():
         label = f"{scorer.label} of {entry.label} on the published leaderboard"
         value = Value(label=label, value=entry.mean, unit="points", digits=2, source=source, caveat=OTHER_CAPTIONS)
-        sheet.put(Row(id=id_, label=entry.label), column, value)
+        builder.put(Row(id=id_, label=entry.label), column, value)
     means = [entry.mean for entry in board.entries.values()]
     among = f"the {len(means)} of the published leaderboard"
-    _place(measuring, sheet, scorer, "published_", among, len(means), among=means, caveat=OTHER_CAPTIONS)
+    _place(measuring, builder, scorer, "published_", among, len(means), among=means, caveat=OTHER_CAPTIONS)
 
 
 def _place(
-    measuring: Measuring, sheet: Sheet, scorer: ScorerCard, prefix: str, whom: str, count: int, **told: Any
+    measuring: Measuring, builder: TableBuilder, scorer: ScorerCard, prefix: str, whom: str, count: int, **told: Any
 ) -> None:
     """Rank and relative place of the works among others."""
     own = measuring.of(WORKS.id, scorer.id, WAY)
@@ -128,5 +128,5 @@ def _place(
         id=f"{prefix}relative_{name}", label=f"Relative, {scorer.label}", better="higher", note=f"among {whom}"
     )
     of = "; ".join(filter(None, (f"of {count + 1}", caveat)))
-    sheet.put(WORKS, rank, measuring.value(said, "rank", own, digits=0, caveat=of, **told))
-    sheet.put(WORKS, relative, measuring.value(said, "place", own, unit="share", caveat=caveat, **told))
+    builder.put(WORKS, rank, measuring.value(said, "rank", own, digits=0, caveat=of, **told))
+    builder.put(WORKS, relative, measuring.value(said, "place", own, unit="share", caveat=caveat, **told))

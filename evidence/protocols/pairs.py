@@ -15,7 +15,7 @@ from evidence.cards.models import ModelCard
 from evidence.jobs.plan import Comparison, ConfiguredModel, PictureSpec, Scoring, ledger_id, names_labels
 from evidence.prompts import Prompt
 from evidence.protocols import Experiment, Observation, seed_of
-from evidence.protocols.tables import Measuring, Sheet, document
+from evidence.protocols.tables import Measuring, TableBuilder, document
 from evidence.samples.identity import reads_prompt
 from evidence.scorers import ScorerCard
 from ledger.rows import Rows
@@ -102,7 +102,7 @@ def known_labels(experiment: Experiment) -> tuple[str, ...]:
 
 def tabulate(experiment: Experiment, rows: Rows) -> Document:
     measuring = Measuring(experiment, rows)
-    table = Sheet(
+    table = TableBuilder(
         f"{experiment.name}.pairs",
         "The pair benchmark, measured",
         "One row per generator. For each scorer: the change of its score under the plain prompt when the wide-spectrum "
@@ -110,7 +110,7 @@ def tabulate(experiment: Experiment, rows: Rows) -> Document:
         note=f"Prompt set {experiment.prompts.name} ({len(experiment.prompts.rows)} prompts), "
         f"profile {experiment.participants.profile}.",
     )
-    ways = Sheet(
+    ways = TableBuilder(
         f"{experiment.name}.four-way",
         "Four-way scores, measured",
         "Letters name the picture, then the prompt: o the original (plain) one, d the distorted (wide-spectrum) one.",
@@ -137,7 +137,7 @@ def row_of(model: ConfiguredModel) -> Row:
 
 
 def _scores(
-    measuring: Measuring, table: Sheet, ways: Sheet, row: Row, model: ConfiguredModel, scorer: ScorerCard
+    measuring: Measuring, table: TableBuilder, ways: TableBuilder, row: Row, model: ConfiguredModel, scorer: ScorerCard
 ) -> None:
     name, label, generator = ledger_id(scorer.id), scorer.label, model.card.label
     summed = "" if reads_prompt(scorer) else "; summed over all dimensions"
@@ -165,7 +165,9 @@ def _scores(
     ways.put(row, column, measuring.value(said, "share", falls, unit="share"))
 
 
-def _dimensions(measuring: Measuring, table: Sheet, row: Row, model: ConfiguredModel, scorer: ScorerCard) -> None:
+def _dimensions(
+    measuring: Measuring, table: TableBuilder, row: Row, model: ConfiguredModel, scorer: ScorerCard
+) -> None:
     """The delta over the dimensions that each prompt asks to depart from, beside the one over all of them: the two are
     different quantities, and publications have printed one under the name of the other."""
     if not any(prompt.dimensions for prompt in measuring.experiment.prompts.rows):

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from evidence.jobs.plan import ConfiguredModel, PictureFile, PictureSpec, Scoring, ledger_id
 from evidence.prompts import Prompt
 from evidence.protocols import Experiment, Observation, seed_of
-from evidence.protocols.tables import Measuring, Sheet, document
+from evidence.protocols.tables import Measuring, TableBuilder, document
 from evidence.samples.identity import reads_prompt
 from ledger.rows import Rows
 from ledger.schema import Column, Document, Row
@@ -41,12 +41,12 @@ def observations(experiment: Experiment) -> Iterator[Observation]:
 
 def tabulate(experiment: Experiment, rows: Rows) -> Document:
     measuring = Measuring(experiment, rows)
-    return document(_sheet(measuring, model) for model in experiment.participants.models.values())
+    return document(_builder(measuring, model) for model in experiment.participants.models.values())
 
 
-def _sheet(measuring: Measuring, model: ConfiguredModel) -> Sheet:
+def _builder(measuring: Measuring, model: ConfiguredModel) -> TableBuilder:
     experiment = measuring.experiment
-    sheet = Sheet(
+    builder = TableBuilder(
         f"{experiment.name}.real-photos-{model.id}",
         f"Real photographs against {model.card.label}",
         "Mean gap, clean generation minus real photograph, both under the photograph's caption, by taxonomy tag.",
@@ -61,5 +61,5 @@ def _sheet(measuring: Measuring, model: ConfiguredModel) -> Sheet:
             column = Column(id=f"gap_{ledger_id(scorer.id)}", label=f"{scorer.label} gap", note="clean - real")
             said = f"{scorer.label}: {model.card.label} minus real photograph, {row.label.lower()}"
             gap = measuring.of(model.name, scorer.id, CLEAN, less=REAL, prompts=prompts)
-            sheet.put(row, column, measuring.value(said, "mean", gap, unit="points"))
-    return sheet
+            builder.put(row, column, measuring.value(said, "mean", gap, unit="points"))
+    return builder

@@ -16,7 +16,7 @@ from typing import Any
 from evidence.jobs.plan import ConfiguredModel, Scoring, ledger_id, names_labels
 from evidence.protocols import Experiment, Observation
 from evidence.protocols.pairs import FOUND, base_of, known_labels, labels_seen, pairs, row_of, seen
-from evidence.protocols.tables import Measuring, Sheet, document
+from evidence.protocols.tables import Measuring, TableBuilder, document
 from evidence.samples.identity import reads_prompt
 from evidence.scorers import ScorerCard
 from ledger.rows import Rows
@@ -44,7 +44,7 @@ def observations(experiment: Experiment) -> Iterator[Observation]:
 
 
 def tabulate(experiment: Experiment, rows: Rows) -> Document:
-    sheet = Sheet(
+    builder = TableBuilder(
         f"{experiment.name}.sweep",
         "Settings, strength by strength",
         "Scores of the wide-spectrum and of the plain picture, each under the prompt that made it.",
@@ -59,10 +59,10 @@ def tabulate(experiment: Experiment, rows: Rows) -> Document:
                 continue
             seen = labels_seen(measuring, row.label, model.name, scorer, WAYS) if names_labels(scorer) else ()
             for column, value in seen or _scores(measuring, row.label, model.name, scorer):
-                sheet.put(row, column, value)
+                builder.put(row, column, value)
             if base is not None:
-                sheet.put(row, *_cost(measuring, row.label, model, base, scorer))
-    return document([sheet])
+                builder.put(row, *_cost(measuring, row.label, model, base, scorer))
+    return document([builder])
 
 
 def _cost(

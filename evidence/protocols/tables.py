@@ -18,7 +18,7 @@ _INTERVALS = {
 
 
 @dataclass
-class Sheet:
+class TableBuilder:
     """A table under construction: columns in the order of first use, rows as given."""
 
     id: str
@@ -111,8 +111,8 @@ class Measuring:
         return UNLIKE_NAG if "nag" in steered else ""
 
 
-def document(sheets: Iterable[Sheet], more: dict[str, Value] | None = None) -> Document:
+def document(builders: Iterable[TableBuilder], more: dict[str, Value] | None = None) -> Document:
     """Tables that hold something, their values, and values that stand in no table."""
-    filled = [sheet for sheet in sheets if sheet.values]
-    values = {key: value for sheet in filled for key, value in sheet.values.items()}
-    return Document(values=values | (more or {}), tables={sheet.id: sheet.table() for sheet in filled})
+    filled = [builder for builder in builders if builder.values]
+    values = {key: value for builder in filled for key, value in builder.values.items()}
+    return Document(values=values | (more or {}), tables={builder.id: builder.table() for builder in filled})
