@@ -37,7 +37,7 @@ class Record:
         self.reads[read] = None
 
     def include(self, key: str, piece: Record) -> None:
-        """A part of it was made, or recalled."""
+        """A part of it was rendered, or taken from the cache."""
         self.reads.update(piece.reads)
         self.exhibits_shown = {**piece.exhibits_shown, **self.exhibits_shown}
         self.notes += piece.notes
@@ -52,8 +52,8 @@ class Unchanged:
     sha256: str
 
 
-class Recall:
-    """How a renderer comes by what it makes: here, by making it. A cache stands in this place (rendered.py)."""
+class OutputSource:
+    """Where a renderer gets its output: here, by rendering. RenderedCache overrides this (rendered.py)."""
 
     def file(
         self, address: str, arguments: object, make: Callable[[Record], bytes]

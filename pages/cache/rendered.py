@@ -1,7 +1,7 @@
 """Reuses what the last build rendered where nothing that it read has changed.
 
-Wraps `render` from outside: it is handed a `Recall` and asks it for every file, and for the parts of pages. Of a file a
-digest is remembered; its bytes lie in the published site, and are made anew where the site holds other ones. Look-ups
+Wraps `render` from outside: it is passed an `OutputSource` and asks it for every file and part of a page. Of a file a
+digest is stored; its bytes lie in the published site, and are made anew where the site holds other ones. Look-ups
 are kept once, each with the fingerprint of what it gave: what read none of those that give something else is as it was.
 """
 
@@ -12,11 +12,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pages.cache.recording import Read, Recall, Record, Unchanged, digest
+from pages.cache.recording import OutputSource, Read, Record, Unchanged, digest
 from pages.cache.store import load_cache, save_cache, sha256
 
 
-class RenderedCache(Recall):
+class RenderedCache(OutputSource):
     """`code` is the digest of what every page depends on; `give` tells what a look-up gives now; `published` gives the
     sha256 of a file of the published site."""
 

@@ -22,7 +22,7 @@ LOOKS = ("picture", "plate", "card", "file")
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture as a template shows it. `state` is "here", or one for which a wall label stands in: "unverified"
+    """A picture as a template shows it. `state` is "here", or one that a placeholder stands in for: "unverified"
     (remote, never fetched), "pinned" (fetched once, not on this machine), "absent"."""
 
     state: str

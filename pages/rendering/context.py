@@ -64,7 +64,7 @@ import ledger
 from ledger.book import SHARES, percent_sign
 from ledger.problems import did_you_mean
 from ledger.schema import Weight
-from pages.cache.recording import Read, Recall, Record, RecordingLedger, digest
+from pages.cache.recording import OutputSource, Read, Record, RecordingLedger, digest
 from pages.images.resolve import ResolvedImage, Shown, shown
 from pages.rendering import errors, markdown, metadata, series, tables
 from pages.rendering.sections import View, view_of
@@ -86,7 +86,7 @@ class Services(Protocol):
     site: Site
     assets: Mapping[str, str]  # path below templates/static -> address below site/
     numbers: dict[tuple[str, ...], Markup]  # rendered values that look the same on many pages
-    recall: Recall
+    outputs: OutputSource
 
     def render(self, record: Record, templates: Sequence[str], names: dict[str, Any]) -> str: ...
     def image(self, record: Record, read: Read) -> ResolvedImage: ...
@@ -204,7 +204,7 @@ class TemplateContext:
             finally:
                 self.record = page
 
-        text, record = self.services.recall.piece(key, asked, made)
+        text, record = self.services.outputs.piece(key, asked, made)
         self.record.include(key, record)
         return text
 

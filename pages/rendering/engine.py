@@ -15,7 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from ledger.problems import Problem
-from pages.cache.recording import Read, Recall, Record, Unchanged, digest
+from pages.cache.recording import OutputSource, Read, Record, Unchanged, digest
 from pages.images.jobs import EncodeJob
 from pages.images.resolve import ImageResolver, ResolvedImage
 from pages.rendering import downloads, drawing_page, errors, exhibits_index, metadata, notation, series
@@ -60,24 +60,27 @@ class Plan:
 
 
 def render(
-    site: Site, images: ImageResolver, recall: Recall | None = None, compiled: jinja2.BytecodeCache | None = None
+    site: Site,
+    images: ImageResolver,
+    outputs: OutputSource | None = None,
+    compiled: jinja2.BytecodeCache | None = None,
 ) -> Plan:
-    """The whole site. `recall` may give a file, or a part of one, as it was made before with the record of what it
+    """The whole site. `outputs` may give a file, or a part of one, as it was made before with the record of what it
     depends on, and `compiled` the code of a template; without them everything is made."""
-    recall = recall or Recall()
+    outputs = outputs or OutputSource()
     plan = Plan(notes=list(site.notes), problems=list(site.problems))
     static = assets(theme(site.root) / "static")
-    renderer = Renderer(site, images, recall, {name: address for name, (address, _) in static.items()}, compiled)
+    renderer = Renderer(site, images, outputs, {name: address for name, (address, _) in static.items()}, compiled)
     section_of_exhibit: dict[str, str] = {}
     called, looked = digest(site.called), dict[Read, None]()
     for address, arguments, write in renderer.pages(section_of_exhibit):
-        plan.pages[address], record = recall.file(address, [arguments, called], write)
+        plan.pages[address], record = outputs.file(address, [arguments, called], write)
         section_of_exhibit.update({**record.exhibits_shown, **section_of_exhibit})
         looked |= record.reads
         plan.keep(record)
     writers = downloads.downloads(site) | {exhibits_index.ADDRESS: partial(exhibits_index.index, site, renderer.image)}
     for address, write in writers.items():
-        plan.downloads[address], record = recall.file(address, "", write)
+        plan.downloads[address], record = outputs.file(address, "", write)
         looked |= record.reads
         plan.keep(record)
     plan.image_jobs = {job.key: job for read in looked for job in images.jobs(read)}
@@ -99,11 +102,11 @@ class Renderer:
         self,
         site: Site,
         images: ImageResolver,
-        recall: Recall,
+        outputs: OutputSource,
         assets: Mapping[str, str],
         compiled: jinja2.BytecodeCache | None,
     ) -> None:
-        self.site, self.images, self.recall, self.assets = site, images, recall, assets
+        self.site, self.images, self.outputs, self.assets = site, images, outputs, assets
         self.numbers: dict[tuple[str, ...], Markup] = {}
         loaders = [jinja2.FileSystemLoader(theme(site.root)), jinja2.FunctionLoader(self._written)]
         self.env = jinja2.Environment(
