@@ -13,7 +13,7 @@ from PIL import ImageFont
 from ledger import load
 from pages.build import Report, build
 from pages.source.citation import disagreements
-from tests.paper.hung import hang
+from tests.paper.complete import with_all_pictures
 
 PROJECT = Path(__file__).parents[2]
 
@@ -25,9 +25,9 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
 
 
 @pytest.fixture(scope="module")
-def hung(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
-    root = tmp_path_factory.mktemp("hung")
-    hang(PROJECT, root)
+def complete(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
+    root = tmp_path_factory.mktemp("complete")
+    with_all_pictures(PROJECT, root)
     return root / "site", build(root, root / "site")
 
 
@@ -71,7 +71,7 @@ def test_the_heading_of_a_picture_on_the_wall_says_which_model_drew_it_and_how_s
     assert heading.endswith(": reward back-propagation, alignment 1")
 
 
-@pytest.mark.parametrize("state", ["real", "hung"])
+@pytest.mark.parametrize("state", ["real", "complete"])
 @pytest.mark.parametrize("variant", ["clean", "distorted"])
 def test_the_page_stays_small_enough_for_a_phone(request, state, variant):
     """20,000 elements blocked a phone for more than a second; what is too much moves to a page of its own."""
@@ -80,9 +80,9 @@ def test_the_page_stays_small_enough_for_a_phone(request, state, variant):
     assert len(page.encode()) < 600_000
 
 
-def test_the_hung_page_is_sound_and_shows_every_picture(hung):
+def test_the_complete_page_is_sound_and_shows_every_picture(complete):
     """Checked as it is published: both copies alike, no picture over its budget, first view below 400 kB."""
-    site, report = hung
+    site, report = complete
     assert report.problems == ()
     for variant in ("clean", "distorted"):
         shown = [page.read_text(encoding="utf-8") for page in (site / variant / "exhibit").glob("*.html")]
@@ -90,9 +90,9 @@ def test_the_hung_page_is_sound_and_shows_every_picture(hung):
 
 
 @pytest.mark.parametrize("variant", ["clean", "distorted"])
-def test_words_that_are_ours_have_typographic_apostrophes(hung, variant):
+def test_words_that_are_ours_have_typographic_apostrophes(complete, variant):
     """Titles, labels, credits and captions; what others wrote, the prompts, stays as it was."""
-    page = (hung[0] / variant / "index.html").read_text(encoding="utf-8")
+    page = (complete[0] / variant / "index.html").read_text(encoding="utf-8")
     page = re.sub(r"<(script|pre|code|blockquote)\b.*?</\1>|<!--.*?-->", "", page, flags=re.DOTALL)
     texts = [html.unescape(text) for text in re.sub(r"<[^>]*>", "\n", page).splitlines()]
     assert [text for text in texts if re.search(r"\w'\w|s' ", text)] == []

@@ -1,4 +1,4 @@
-"""The shipped paper with every remote picture on the wall: made-up pictures and prompts of the sizes that the ledger
+"""The shipped paper with every remote picture: made-up pictures and prompts of the sizes that the ledger
 declares, fetched from a folder as a publisher would who accepts every group."""
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from pages.source.fetch import Downloader, fetch
 PROMPT = "A scene that a person described, and then the way in which it is to look wrong: dim, blurred, torn."
 
 
-def hang(project: Path, root: Path) -> None:
-    """A copy of the publication in `root`, hung."""
+def with_all_pictures(project: Path, root: Path) -> None:
+    """A copy of the publication in `root`, with every remote picture."""
     for name in ("content", "results"):
         shutil.copytree(project / name, root / name)
     clone = root / "clone"
