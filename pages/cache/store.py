@@ -46,7 +46,7 @@ def stamp_of(stat: os.stat_result) -> str:
 
 
 def stamps(folder: Path | str) -> dict[str, str]:
-    """Address below `folder` -> stamp, of every file or link."""
+    """Address below `folder` -> stamp, of every file or link; what goes while this looks is left out."""
     found: dict[str, str] = {}
     below = [(str(folder), "")]
     while below:
@@ -59,7 +59,8 @@ def stamps(folder: Path | str) -> dict[str, str]:
             if entry.is_dir(follow_symlinks=False):
                 below.append((entry.path, f"{prefix}{entry.name}/"))
             else:
-                found[prefix + entry.name] = stamp_of(entry.stat(follow_symlinks=False))
+                with contextlib.suppress(FileNotFoundError):  # the .part of a picture that an encoder just finished
+                    found[prefix + entry.name] = stamp_of(entry.stat(follow_symlinks=False))
     return found
 
 

