@@ -1,4 +1,4 @@
-"""Devices: which one there is, how much memory it has, and how many pictures of a batch fit."""
+"""Devices: the one to use, its memory, and how many pictures of a batch fit."""
 
 from __future__ import annotations
 

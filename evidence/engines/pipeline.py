@@ -1,7 +1,7 @@
-"""The generator at hand, and its pictures: sampling keeps the device busy; decoding, PNG and disk follow beside it.
+"""The loaded generator and its pictures: decoding, PNG encoding and disk writes run in parallel with the sampling.
 
 The stages are a chain of threads (sample -> decode -> encode and write), each picture goes on as soon as it can, and a
-bounded number is in flight, so that a slow disk holds the sampler back. On a GPU whoever works beside the sampler has a
+bounded number is in flight, so that a slow disk holds the sampler back. On a GPU, work beside the sampler has a
 stream of its own: on the sampler's, the wait for one picture would be a wait for all that is queued behind it.
 """
 
@@ -48,7 +48,7 @@ class WorkerDied(Exception):
 
 
 class GeneratorLoader:
-    """The generator at hand. One that differs only in settings or in a LoRA's scale takes over the weights."""
+    """The loaded generator. One that differs only in settings or in a LoRA's scale takes over the weights."""
 
     def __init__(
         self, participants: Participants, options: Options, load: Callable[..., Generator] = generators.load

@@ -1,4 +1,4 @@
-"""What a run has to do, before anything is loaded: which pictures, which scores, which verdicts, and the key of each.
+"""The plan of a run, made before anything is loaded: which pictures, which scores, which verdicts, and the key of each.
 
 A protocol says what it wants as `Requirements`; `build` merges the wants of all protocols, so that a picture that two
 of them need is made once. Keys follow from cards, profiles, prompts and code alone (`Participants`), so that a plan,

@@ -38,7 +38,7 @@ def ready(participants: Participants, device: str, report: Reporter) -> tuple[Pa
 
 
 def pin(card: ModelCard | ScorerCard) -> None:
-    """Fetches the weights of an unpinned card, which pins them. WeightsMissing says what would mend it."""
+    """Fetches the weights of an unpinned card, which pins them. Unavailable names the remedy."""
     if card.revision != weights.UNPINNED:
         return
     weights.fetch(card.weights, tuple(card.files), prepare=card.prepare)

@@ -1,4 +1,4 @@
-"""Which cards can run on this machine, what each of the others lacks, and the command that would mend it.
+"""Which cards can run on this machine, what each of the others lacks, and the command that would help.
 
 Looks at files, environment and packages only: nothing is downloaded, no server is asked, no weights are loaded, and of
 a key it is told whether it is set.
@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Lack:
-    """One thing that is missing, and what would mend it (a command where there is one)."""
+    """One thing that is missing, and the remedy (a command where there is one)."""
 
     what: str
     mend: str

@@ -1,4 +1,4 @@
-"""Social cards: what a link to the page looks like elsewhere, drawn at build time with the page's own fonts."""
+"""Social cards: the pictures of link previews, drawn at build time with the page's own fonts."""
 
 from __future__ import annotations
 

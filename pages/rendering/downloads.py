@@ -1,4 +1,4 @@
-"""What a reader can take away: ledger, schema, every table as CSV and JSON, rows behind values, the citation."""
+"""Downloads: ledger, schema, every table as CSV and JSON, rows behind values, the citation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page on which readers draw: what its scripts are told, and the files that they load when they are asked to."""
+"""The page on which readers draw: data for its scripts, and the files that these load on request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mistakes in templates and texts, named at the line where people wrote them."""
+"""Errors in templates and texts, reported with the line of the source."""
 
 from __future__ import annotations
 

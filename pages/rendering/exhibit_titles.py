@@ -1,4 +1,4 @@
-"""Titles of exhibits that no two share: several pictures of one prompt are told apart by what drew them."""
+"""Unique titles of exhibits: several pictures of one prompt are distinguished by their generator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What machines read about the pages: Highwire and OpenGraph tags, JSON-LD, sitemap, robots."""
+"""Metadata of the pages: Highwire and OpenGraph tags, JSON-LD, sitemap, robots."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Series of pictures: which axis is turned, which are chosen by words, and what there is to choose from."""
+"""Series of pictures: the numeric axis of the slider, the axes chosen by words, and their options."""
 
 from __future__ import annotations
 

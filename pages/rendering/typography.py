@@ -1,4 +1,4 @@
-"""Typographic quotes, apostrophes, dashes and spaces for prose that is typed with the keys of a typewriter.
+"""Typographic quotes, apostrophes, dashes and spaces for prose typed in ASCII.
 
 Markdown's own `smarty` knows quotes, but neither ranges nor units, and no text that is not Markdown: captions and leads
 go through the same rules here. Code, and whatever is not a text between tags, stays as it is.

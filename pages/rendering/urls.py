@@ -1,4 +1,4 @@
-"""Where things are, as seen from one page: relative links that work below any folder and from files."""
+"""Relative links from one page, which work below any folder and from files."""
 
 from __future__ import annotations
 

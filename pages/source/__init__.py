@@ -1,1 +1,1 @@
-"""What authors wrote: read, validated, fetched, begun."""
+"""The sources of a publication: read, validated, fetched, created."""

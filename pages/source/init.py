@@ -1,4 +1,4 @@
-"""A new publication: `python build.py init DIR`. It builds at once; what is left to write begins with TODO."""
+"""A new publication: `python build.py init DIR`. It builds at once; texts to be written begin with TODO."""
 
 from __future__ import annotations
 

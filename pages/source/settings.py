@@ -1,4 +1,4 @@
-"""What people write about a page, as models: content/page.toml, section.toml and charts.toml.
+"""The configuration of a page, as pydantic models: content/page.toml, section.toml and charts.toml.
 
 Unknown keys are errors; links are http(s) or mailto.
 """
@@ -90,7 +90,7 @@ class Checks(Written):
 
 
 class Catalogue(Written):
-    """The photograph that the catalogue of wrongness treats, and how hard."""
+    """The photograph that the catalogue of treatments shows, and at which severities."""
 
     exhibit: str
     picture: str = "original"

@@ -1,4 +1,4 @@
-"""What authors have still to write: texts that begin with TODO. A build notes them, `check` refuses them."""
+"""Unfinished texts, which begin with TODO. A build notes them, `check` refuses them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one file says about another: whatever a name names, there is."""
+"""References between files: every name refers to something that exists."""
 
 from __future__ import annotations
 
