@@ -58,7 +58,7 @@ DRAW = """
 Run = Callable[[str], dict[str, Any]]  # a move of the slider, or "" for the button
 
 
-SHARED = "Two workers share the CPU seconds: two free cores would show about half of them on the clock (arithmetic)."
+SHARED = "Two workers share the CPU seconds: on two idle cores the time would be about half of them (estimated)."
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""What a hundred thousand samples cost the bookkeeping of evidence/: plan, status, collect, in seconds and memory.
+"""Cost of the bookkeeping of evidence/ for a hundred thousand samples: plan, status, collect, in seconds and memory.
 
 The samples are made up (no model is run): nine generators, three hundred prompts, nine scorers, one record on disk for
 each picture and score as a run would leave it. Each step runs in a process of its own; memory is its peak.

@@ -348,7 +348,7 @@ def report(found: dict, exhibits: int, jobs: int, load: tuple[str, str], repeats
         + (f"; Hugo's WebP {found['Hugo bytes'] / 1e6:.1f} MB." if "Hugo bytes" in found else ".")
     )
     lines = [
-        "# Building the site: what it costs",
+        "# Cost of building the site",
         "",
         made,
         "",

@@ -64,7 +64,9 @@ def train(
     folder: Path, stages: tuple[str, ...], arms: tuple[str, ...], minutes: float, size: str, processes: int,
     lease: float | None,
 ) -> None:  # fmt: skip
-    """Train everything, or chosen stages; an interrupted run continues where it stopped.
+    """Train all stages, or chosen ones.
+
+    An interrupted run continues where it stopped.
 
     Stages: render, autoencoder, encoder, generator, judge, thresholds, rewards, reward_grid, freeze, alignment,
     calibrate, measure, tiny_decoder.
@@ -123,7 +125,9 @@ def render(seed: int, count: int, out: Path) -> None:
 @click.option("--processes", type=click.IntRange(1), default=14, show_default=True, help="Processes that render.")
 @_folder
 def job(folder: Path, out: Path, wheels: Path | None, seconds: float, size: str, processes: int) -> None:
-    """Train rewards and aligned variants from the shipped weights, then measure, on a GPU machine without a network.
+    """Train rewards and variants, then measure, in one GPU run.
+
+    Starts from the shipped weights; needs no network.
 
     \b
     Example:
@@ -139,7 +143,9 @@ def job(folder: Path, out: Path, wheels: Path | None, seconds: float, size: str,
 
 @miniature.command()
 def measure() -> None:
-    """Compute every number of results/miniature.json from the raw rows in results/rows.
+    """Compute results/miniature.json from the raw rows.
+
+    Every number of the file follows from results/rows.
 
     \b
     Example:
@@ -153,7 +159,9 @@ def measure() -> None:
 @miniature.command()
 @click.option("--set", "sets", multiple=True, help="Only this set; may be given again.  [default: all]")
 def exhibits(sets: tuple[str, ...]) -> None:
-    """Draw the page's pictures with the shipped weights, into results/pictures/miniature.
+    """Draw the page's pictures with the shipped weights.
+
+    They are written to results/pictures/miniature.
 
     \b
     Example:
@@ -191,7 +199,9 @@ def pack(folder: Path, out: Path | None) -> None:
     help="Write a training folder to continue from instead.",
 )
 def unpack(out: Path | None, resume: Path | None) -> None:
-    """Restore the shipped weights as folders that stock diffusers and transformers load.
+    """Restore the shipped weights as stock model folders.
+
+    diffusers and transformers load them.
 
     \b
     Example:
@@ -208,7 +218,9 @@ def unpack(out: Path | None, resume: Path | None) -> None:
 
 @miniature.command()
 def web() -> None:
-    """Make the files with which readers draw in their browsers, into .cache/draw; `make web` also installs the runtime.
+    """Write the model files for drawing in browsers.
+
+    They go to .cache/draw; `make web` also installs the runtime.
 
     \b
     Example:
@@ -223,7 +235,9 @@ def web() -> None:
 @miniature.command()
 @click.argument("assets", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def sprites(assets: Path) -> None:
-    """Make miniature/world/sprites.zip from the unpacked npm package @lobehub/fluent-emoji-3d 1.1.0.
+    """Make sprites.zip from the unpacked npm package.
+
+    The package is @lobehub/fluent-emoji-3d 1.1.0; the file is miniature/world/sprites.zip.
 
     \b
     Example:
