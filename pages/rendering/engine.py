@@ -70,7 +70,8 @@ def render(
     outputs = outputs or OutputSource()
     plan = Plan(notes=list(site.notes), problems=list(site.problems))
     static = assets(theme(site.root) / "static")
-    renderer = Renderer(site, images, outputs, {name: address for name, (address, _) in static.items()}, compiled)
+    addresses = {name: address for name, (address, _) in static.items()}
+    renderer = Renderer(site, images, outputs, addresses, compiled)
     section_of_exhibit: dict[str, str] = {}
     called, looked = digest(site.called), dict[Read, None]()
     for address, arguments, write in renderer.pages(section_of_exhibit):
@@ -91,7 +92,7 @@ def render(
     plan.downloads |= {**rows, **dict(static.values()), **downloads.files(site)}
     plan.downloads |= drawing_page.scripts(static, site.drawing)
     plan.copies = drawing_page.files(site.root, site.drawing)
-    plan.downloads |= metadata.for_hosts(site.page, [*plan.pages])
+    plan.downloads |= metadata.for_hosts(site.page, [*plan.pages], addresses)
     return plan
 
 

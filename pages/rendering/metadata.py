@@ -1,9 +1,9 @@
-"""Metadata of the pages: Highwire and OpenGraph tags, JSON-LD, sitemap, robots."""
+"""Metadata of the pages: Highwire and OpenGraph tags, JSON-LD, sitemap, robots, web manifest."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,6 +13,12 @@ from pages.source.settings import Author, Page
 
 if TYPE_CHECKING:
     from ledger.schema import Exhibit
+
+# Icons of the theme, as a web manifest describes them.
+ICONS = {
+    "img/icon.svg": {"sizes": "any", "type": "image/svg+xml"},
+    "img/icon-180.png": {"sizes": "180x180", "type": "image/png"},
+}
 
 
 def highwire(page: Page) -> list[tuple[str, str]]:
@@ -111,11 +117,11 @@ def _artwork(exhibit: Exhibit, address: str, card: Card | None) -> dict[str, Any
     return about | {"image": {"@type": "ImageObject", **picture, "caption": card.alt}}
 
 
-def for_hosts(page: Page, addresses: Iterable[str]) -> dict[str, bytes]:
-    """What search engines and static hosts ask for. A sitemap holds absolute addresses, so there is none without the
-    address of the site."""
+def for_hosts(page: Page, addresses: Iterable[str], assets: Mapping[str, str]) -> dict[str, bytes]:
+    """What search engines, static hosts and browsers ask for; `assets` says where a theme's file is published.
+    A sitemap holds absolute addresses, so there is none without the address of the site."""
     listed = [here for here in addresses if here.endswith(".html") and not here.startswith(("distorted/", "404"))]
-    found = {".nojekyll": b"", "robots.txt": robots(page)}
+    found = {".nojekyll": b"", "robots.txt": robots(page), "manifest.webmanifest": manifest(page, assets)}
     return found | ({"sitemap.xml": sitemap(page, sorted(listed))} if page.address else {})
 
 
@@ -129,6 +135,24 @@ def sitemap(page: Page, addresses: list[str]) -> bytes:
 def robots(page: Page) -> bytes:
     where = f"Sitemap: {page.address}sitemap.xml\n" if page.address else ""
     return f"User-agent: *\nAllow: /\n{where}".encode()
+
+
+def manifest(page: Page, assets: Mapping[str, str]) -> bytes:
+    """The W3C web app manifest: what a device calls the site and which icon it gets on a home screen. Its addresses are
+    relative to the manifest, so that it holds under any path."""
+    about = {
+        "name": page.title,
+        "description": page.description,
+        "lang": page.language,
+        "dir": page.direction,
+        "start_url": "./",
+        "scope": "./",
+        "display": "browser",
+        "background_color": "#ffffff",
+        "theme_color": "#ffffff",
+        "icons": [icon | {"src": assets[path]} for path, icon in ICONS.items() if path in assets],
+    }
+    return json.dumps(about, ensure_ascii=False, indent=1).encode()
 
 
 def _short(address: str) -> str:

@@ -218,6 +218,36 @@ def test_paper_gets_both_pictures_of_each_pair_untreated(visit: Any) -> None:
     )
 
 
+ON_PAPER = [path for path in PAGES if path != "404.html"] + ["distorted/exhibits/index.html"]
+FAINT = """() => {
+  const numbers = colour => colour.match(/[\\d.]+/g).map(Number);
+  const linear = c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+  const light = ([r, g, b]) => 0.2126 * linear(r / 255) + 0.7152 * linear(g / 255) + 0.0722 * linear(b / 255);
+  const behind = part => {
+    for (let one = part; one; one = one.parentElement) {
+      if (getComputedStyle(one, '::before').position === 'absolute' && one.matches('[data-section]')) return [0, 0, 0];
+      const [r, g, b, alpha = 1] = numbers(getComputedStyle(one).backgroundColor);
+      if (alpha > 0.5) return [r, g, b];
+    }
+    return [255, 255, 255];
+  };
+  const texts = [...document.querySelectorAll('main *, footer *')].filter(part => part.getClientRects().length &&
+    !part.closest('svg') && [...part.childNodes].some(node => node.nodeType === 3 && node.data.trim()));
+  return texts.filter(part => {
+    const [dark, pale] = [light(numbers(getComputedStyle(part).color)), light(behind(part))].sort((a, b) => a - b);
+    return (pale + 0.05) / (dark + 0.05) < 4.5;
+  }).map(part => part.textContent.trim().slice(0, 60));
+}"""
+
+
+@pytest.mark.parametrize("path", ON_PAPER)
+def test_on_paper_every_text_stands_out_from_what_is_behind_it(visit: Any, path: str) -> None:
+    """Dark sheets of the distorted copy once stayed behind text that had turned black."""
+    page = visit(path)
+    page.emulate_media(media="print")
+    assert page.evaluate(FAINT) == []
+
+
 def test_every_named_treatment_of_a_badge_is_really_worn_by_its_section(read: Any) -> None:
     """The label of a section's plate names its badge, and treated and untreated pixels differ."""
     page, _ = read("distorted/index.html")

@@ -38,7 +38,7 @@ def test_everything_around_the_pages_is_published(small):
     files = small.files()
     assert {
         ".nojekyll", "404.html", "index.html", "robots.txt", "sitemap.xml", "data/ledger.json", "data/values.html",
-        "data/values/models.html",
+        "data/values/models.html", "manifest.webmanifest",
         "data/ledger.schema.json", "data/small2026.bib", "data/tables/models.csv", "data/tables/models.json",
     } <= files.keys()  # fmt: skip
     assert "https://example.org/small/clean/</loc>" in files["sitemap.xml"].decode()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import json
 import re
+import tomllib
 
 import pytest
+from PIL import Image
 
 from ledger.problems import InputError
 
@@ -163,6 +167,23 @@ def test_metadata_says_who_and_where(full):
     assert '<meta name="citation_author_institution" content="Southern Works">' in html
     assert '<meta name="citation_author_orcid" content="https://orcid.org/0000-0002-1825-0097">' in html
     assert '"affiliation": [{"@type": "Organization", "name": "Southern Works"}' in html
+
+
+def test_the_web_manifest_names_the_publication_and_icons_that_are_published(full):
+    """Without it a home screen shows a cut title and a picture of the page."""
+    files = full.files()
+    manifest = json.loads(files["manifest.webmanifest"])
+    page = tomllib.loads((full.root / "content/page.toml").read_text(encoding="utf-8"))
+    assert [manifest[name] for name in ("name", "description", "lang", "dir")] == [
+        page[name] for name in ("title", "description", "language", "direction")
+    ]
+    icons = {icon["src"]: icon for icon in manifest["icons"]}
+    assert {icon["type"] for icon in icons.values()} == {"image/svg+xml", "image/png"} and icons.keys() <= files.keys()
+    for address, icon in icons.items():
+        if icon["type"] == "image/png":
+            assert "{}x{}".format(*Image.open(io.BytesIO(files[address])).size) == icon["sizes"]
+    for page_address, up in (("index.html", ""), ("clean/index.html", "../"), ("clean/exhibit/garden.html", "../../")):
+        assert f'<link rel="manifest" href="{up}manifest.webmanifest">' in full.read(page_address)
 
 
 def test_the_door_has_the_words_of_its_paper(full):
