@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, Route
 
 from tests.browser.conftest import PATIENCE, compare_slider
 
@@ -123,6 +124,26 @@ def test_fonts_that_come_late_shift_nothing(browser: Any, address: str, variant:
 
 
 @BOTH
+def test_sections_far_away_are_not_laid_out_before_the_page_has_loaded(
+    browser: Browser, address: str, variant: str
+) -> None:
+    """Else a phone lays out everything before it shows the first screen. Pictures are held back, so that the page has
+    not loaded for as long as this looks."""
+    held: list[Route] = []
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.set_default_timeout(PATIENCE)
+    page.route(lambda url: url.endswith((".webp", ".jpg", ".png", ".avif")), lambda route: held.append(route))
+    page.goto(f"{address}/{variant}/index.html", wait_until="domcontentloaded")
+    skipped = """() => [...document.querySelectorAll('main > [data-section]')]
+      .filter(section => !section.firstElementChild.checkVisibility({ contentVisibilityAuto: true })).length"""
+    page.wait_for_function(f"() => ({skipped})() > 0")
+    assert held
+    page.unroute_all()  # lets them go on
+    page.wait_for_function(f"() => ({skipped})() === 0")
+    page.close()
+
+
+@BOTH
 def test_sections_far_away_are_laid_out_late_and_lack_nothing(visit: Any, variant: str) -> None:
     """Anchors, find-in-page and paper reach what is not laid out yet."""
     page = visit(f"{variant}/index.html")
@@ -133,8 +154,8 @@ def test_sections_far_away_are_laid_out_late_and_lack_nothing(visit: Any, varian
     in_view = f"name => {top} >= 0 && {top} < innerHeight"
     page.wait_for_function(in_view, arg=name)
     page.evaluate("scrollTo(0, 0)")
-    words = page.locator(f"[id='{name}']").inner_text()
-    assert page.evaluate("words => window.find(words, true)", words), f"find-in-page does not reach '{words}'"
+    words = page.locator(f"[id='{name}']").text_content()
+    assert page.evaluate("words => window.find(words)", words), f"find-in-page does not reach '{words}'"
     page.emulate_media(media="print")
     assert last.evaluate("one => getComputedStyle(one).contentVisibility") == "visible"
 
@@ -225,7 +246,7 @@ FAINT = """() => {
   const light = ([r, g, b]) => 0.2126 * linear(r / 255) + 0.7152 * linear(g / 255) + 0.0722 * linear(b / 255);
   const behind = part => {
     for (let one = part; one; one = one.parentElement) {
-      if (getComputedStyle(one, '::before').position === 'absolute' && one.matches('[data-section]')) return [0, 0, 0];
+      if (one.matches('[data-section]') && getComputedStyle(one, '::before').content !== 'none') return [0, 0, 0];
       const [r, g, b, alpha = 1] = numbers(getComputedStyle(one).backgroundColor);
       if (alpha > 0.5) return [r, g, b];
     }
