@@ -98,6 +98,11 @@ def trainings(variant: str, strength: float = 1, seeds: str = "012") -> tuple[st
 BASE = Arm("base model", ("base",))
 ALIGNED = Arm("aligned, 1", trainings("draft"))
 PLACEBO = Arm("placebo of the aligned model, 1", trainings("placebo-draft"))
+LEASHED = {
+    0.5: Arm("aligned, 0.5", trainings("draft", 0.5, "0")),
+    1.0: ALIGNED,
+    2.0: Arm("over-optimised, 2", trainings("draft", 2, "0")),
+}
 LEASHES = {  # the same training with other weights of leash and anchor, as trained
     "leash1-anchor1": Arm("aligned, leash 1, anchor 1", trainings("leash1-anchor1")),
     "leash1-anchor3": Arm("aligned, leash 1, anchor 3", trainings("leash1-anchor3")),

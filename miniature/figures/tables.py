@@ -16,6 +16,7 @@ from miniature.figures.core import (
     FIRST_PLURALIST,
     GATE95,
     HACKED,
+    LEASHED,
     LEASHES,
     PLACEBO,
     PLURALIST,
@@ -98,12 +99,16 @@ def moved(figures: Figures) -> Document:
 
 
 def dose(figures: Figures) -> Document:
-    """What the judge finds along the strength, for both families of algorithm: the first measurement."""
+    """What the judge finds along the strength, now and in the first measurement."""
     made = {}
-    ladders = (("unleashed", "reward back-propagation", UNLEASHED), ("dpo", "Diffusion-DPO", DPO))
+    ladders = (
+        ("draft", "aligned", {0.0: BASE, **LEASHED}),
+        ("unleashed", "first trainings", {0.0: FIRST_BASE, **UNLEASHED}),
+        ("dpo", "Diffusion-DPO, first measurement", {0.0: FIRST_BASE, **DPO}),
+    )
     for family, name, ladder in ladders:
-        for strength, arm in {0.0: FIRST_BASE, **ladder}.items():
-            beyond = family == "unleashed" and strength > 1
+        for strength, arm in ladder.items():
+            beyond = family != "dpo" and strength > 1
             row = Row(
                 id=f"{family}-s{strength:.2f}",
                 label=f"{strength:g}{', over-optimised' if beyond else ''}",
@@ -112,7 +117,7 @@ def dose(figures: Figures) -> Document:
                 note=figures.note(arm),
             )
             made[row] = cells(figures, arm, DOSE)
-    caption = "The first measurement: what the judge finds as alignment grows; above 1 plain pictures break as well."
+    caption = "What the judge finds as alignment grows; above 1 plain pictures break as well."
     return table("miniature_dose", "Dose and response", caption, columns(*DOSE), made)
 
 
