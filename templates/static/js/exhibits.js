@@ -148,12 +148,13 @@
     const counts = new Map();
     for (const one of pictures) if (one.prompt) counts.set(one.prompt, (counts.get(one.prompt) || 0) + 1);
     all = pictures.map((one) => ({ ...one, facets: one.facets || {}, siblings: counts.get(one.prompt) || 0, text: `${one.title} ${one.label} ${one.prompt || ""}`.toLowerCase() }));
-    form.hidden = false;
+    form.removeAttribute("data-waiting");
     read();
     show();
   }
 
   fetch(index).then((answer) => answer.json()).then(start).catch(() => {
+    form.hidden = true;
     count.textContent = "The search could not be loaded; all exhibits are listed below.";
   });
 })();
