@@ -116,12 +116,13 @@ class MiniaturePipeline:
         import diffusers
         import torch
         import transformers
-        from diffusers import FluxPipeline
 
         torch.set_num_threads(1)
         for library in (diffusers, transformers):
             library.utils.logging.disable_progress_bar()
             library.utils.logging.set_verbosity_error()
+        from diffusers import FluxPipeline  # which warns of what it misses
+
         self.folder = folder or pack.unpack()
         self.pipe: Any = FluxPipeline.from_pretrained(self.folder / "pipeline", local_files_only=True).to(device)
         self.pipe.set_progress_bar_config(disable=True)
