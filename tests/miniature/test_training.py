@@ -262,7 +262,7 @@ def test_a_placebo_has_the_same_norm_and_other_rows() -> None:
 
 
 def test_a_job_leaves_rows_and_arms_in_few_small_files(trained: Path, tmp_path: Path) -> None:
-    """One run on a lent machine: what does not come back in eight files is lost."""
+    """One run on a rented machine: what does not come back in eight files is lost."""
     from ledger import rows
     from miniature.shipping import pack
     from miniature.training import job
