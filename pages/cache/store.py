@@ -48,6 +48,18 @@ def stamp_of(stat: os.stat_result) -> str:
 def stamps(folder: Path | str) -> dict[str, str]:
     """Address below `folder` -> stamp, of every file or link; what goes while this looks is left out."""
     found: dict[str, str] = {}
+    for address, entry in _entries(folder):
+        with contextlib.suppress(FileNotFoundError):  # the .part of a picture that an encoder just finished
+            found[address] = stamp_of(entry.stat(follow_symlinks=False))
+    return found
+
+
+def names(folder: Path | str) -> Iterator[str]:
+    """Address below `folder` of every file or link."""
+    return (address for address, _ in _entries(folder))
+
+
+def _entries(folder: Path | str) -> Iterator[tuple[str, os.DirEntry[str]]]:
     below = [(str(folder), "")]
     while below:
         place, prefix = below.pop()
@@ -59,22 +71,7 @@ def stamps(folder: Path | str) -> dict[str, str]:
             if entry.is_dir(follow_symlinks=False):
                 below.append((entry.path, f"{prefix}{entry.name}/"))
             else:
-                with contextlib.suppress(FileNotFoundError):  # the .part of a picture that an encoder just finished
-                    found[prefix + entry.name] = stamp_of(entry.stat(follow_symlinks=False))
-    return found
-
-
-def names(folder: Path | str, prefix: str = "") -> Iterator[str]:
-    """Address below `folder` of every file or link."""
-    try:
-        entries = os.scandir(folder)
-    except OSError:
-        return
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            yield from names(entry.path, f"{prefix}{entry.name}/")
-        else:
-            yield prefix + entry.name
+                yield prefix + entry.name, entry
 
 
 def digest(*parts: object) -> str:
