@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -66,14 +66,19 @@ def run(folder: Path, sizes: shapes.Sizes, part: str = "0/1", only: Sequence[str
         target = folder / "alignment" / f"{variant}.unit.json"
         if target.exists() or (only and variant not in only):
             continue
-        base = _plain(sampler, {None: 0.0}, pairs)
-        found, ladder = climb(base, lambda at: _plain(sampler, dict.fromkeys(trainings, at), pairs))  # noqa: B023
-        rows = [{"multiple": multiple} | row for multiple, row in sorted(ladder.items())]
-        report = {"unit": found or min(GRID), "passed": found is not None, "base": base, "rows": rows, "n": len(pairs)}
+        report = _calibrated(sampler, trainings, pairs)
         target.write_text(json.dumps(report))
-        print(f"[calibrate] {variant} {report['unit']} {rows[-1:]} base {base}", flush=True)
+        print(f"[calibrate] {variant} {report}", flush=True)
         units[variant] = report["unit"]
-    return units  # type: ignore[return-value]
+    return units
+
+
+def _calibrated(sampler: BatchSampler, trainings: list[str], pairs: list[splits.PromptPair]) -> dict[str, Any]:
+    """The unit of a variant, and what was seen on the way to it."""
+    base = _plain(sampler, {None: 0.0}, pairs)
+    found, ladder = climb(base, lambda multiple: _plain(sampler, dict.fromkeys(trainings, multiple), pairs))
+    rows = [{"multiple": multiple} | row for multiple, row in sorted(ladder.items())]
+    return {"unit": found or min(GRID), "passed": found is not None, "base": base, "rows": rows, "n": len(pairs)}
 
 
 def variants(folder: Path) -> dict[str, list[str]]:

@@ -35,7 +35,6 @@ from miniature.figures.core import (
     Arm,
     Figures,
     Where,
-    trainings,
 )
 from miniature.figures.tables import WAYS_BACK
 
@@ -112,11 +111,10 @@ FIRST_LADDER = (
     *(Arm(arm.label, (f"unleashed-s0@{at:g}",), FIRST) for at, arm in UNLEASHED.items() if at <= 2),
 )
 EQUAL = {  # a variant, and the rungs of the main variant between which its reward is looked up
-    "pluralist": (PLURALIST, (BASE, Arm("main reward", trainings("leash1-anchor1")))),  # the same leash
+    "pluralist": (PLURALIST, (BASE, LEASHES["leash1-anchor1"])),  # the same leash
     "first_pluralist": (FIRST_PLURALIST, FIRST_LADDER),
     "gate95": (GATE95, FIRST_LADDER),
 }
-WAYS = {"follow": "asked", "objects": "plain-objects"}
 
 
 def at_equal_reward(figures: Figures, arm: Arm, ladder: Sequence[Arm], quantity: str) -> Value:
@@ -130,7 +128,7 @@ def at_equal_reward(figures: Figures, arm: Arm, ladder: Sequence[Arm], quantity:
     seeds = sorted({row.seed for row in rows.where({"row": arm.rows, "run": arm.runs})})
     sets = tuple({row.prompt_set for row in rows.where({"row": arm.rows, "run": arm.runs, "scorer": MAIN})})
     prompts = sorted({row.prompt for row in rows.where({"row": arm.rows, "run": arm.runs, "prompt_set": sets})})
-    lines = [_lines(rows, (arm, *ladder), seed, sets, prompts, WAYS[quantity]) for seed in seeds]
+    lines = [_lines(rows, (arm, *ladder), seed, sets, prompts, QUANTITIES[quantity].way) for seed in seeds]
     whole = np.arange(len(prompts))[None]
     each = np.array([difference(*line, whole)[0] for line in lines])
     if len(each) > 1:
@@ -138,9 +136,9 @@ def at_equal_reward(figures: Figures, arm: Arm, ladder: Sequence[Arm], quantity:
     else:
         draws = np.random.default_rng(0).integers(len(prompts), size=(10_000, len(prompts)))
         interval, over = metrics.percentile_interval(difference(*lines[0], draws)), "one training each; over prompts"
-    said = {"follow": "requests followed", "objects": "objects kept in plain pictures"}[quantity]
+    said = QUANTITIES[quantity].label.capitalize()
     return Value(
-        label=f"{said.capitalize()}, {arm.label.removesuffix(', 1')} minus main reward, at equal reward",
+        label=f"{said}, {arm.label.removesuffix(', 1')} minus main reward, at equal reward",
         value=float(each.mean()),
         unit=SHARE,
         digits=3,

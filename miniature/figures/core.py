@@ -17,13 +17,14 @@ from typing import Any, Literal
 from ledger import measures
 from ledger import rows as raw
 from ledger.schema import Column, Document, Identifying, Measure, Row, Run, Selection, Source, Table, Value
+from miniature.calibration import MAIN_REWARDS
 from miniature.shipping import pack
 
 GPU, CPU, ENGINE, PLACEBOS = "miniature-gpu", "miniature-cpu", "miniature-by-engine", "miniature-crossed"
 CROSSED, CROSSED_CPU = "miniature-crossed-gpu", "miniature-crossed-cpu"
 FIRST, SECOND = (GPU, CPU), (CROSSED, CROSSED_CPU)  # runs of the first and of the second measurement
 DRAWN, SWEPT = "rows/miniature.csv.gz", "rows/miniature-rewards.csv.gz"
-MAIN = ("gatenone-low-s0", "gatenone-low-s1", "gatenone-low-s2")
+MAIN = MAIN_REWARDS
 SHARE = "share"
 DEVICES = {
     GPU: "bfloat16 on one H100",
