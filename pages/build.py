@@ -14,9 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ledger.files import replace_text, sweep
 from ledger.problems import InputError, Problem
 from pages.cache import fingerprint
-from pages.cache.store import FileDigests, atomic_write, forget, load_cache, save_cache, sha256_of
+from pages.cache.store import FileDigests, forget, load_cache, save_cache, sha256_of
 from pages.output import publish as output
 
 SITES = ".cache/sites.json"  # what builds left where
@@ -52,6 +53,7 @@ def build(
     """Build the site of `root` into `out`. InputError when an input is defective or `out` is not ours to write."""
     with _disk_errors(), fingerprint.build_lock(root):
         place = _destination(out, root)
+        sweep(root / ".cache", 0)  # drafts of a build that was killed: another one does not run now
         if force:
             forget(root)
         sites, state = load_cache(root / SITES), fingerprint.state(root)
@@ -156,7 +158,7 @@ def _name_removed(root: Path, removed: tuple[str, ...], console: Console) -> Non
     """Every removed page by name, the number of hashed files, whose names go to .cache/removed.txt."""
     if not removed:
         return
-    atomic_write(root / ".cache/removed.txt", ("\n".join(removed) + "\n").encode())
+    replace_text(root / ".cache/removed.txt", "\n".join(removed) + "\n")
     plain = [address for address in removed if not address.startswith("assets/")]
     for address in plain:
         console.say(f"removed {address}: no longer part of the site")

@@ -18,14 +18,13 @@ import io
 import json
 import os
 import re
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from evidence.samples.identity import Stage, pixel_digest
-from ledger.files import replace_bytes
+from ledger.files import ABANDONED, replace_bytes, sweep
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -189,17 +188,9 @@ class Store:
             if record := self.get(path.stem):
                 yield record
 
-    def sweep(self, older: float = 3600.0) -> int:
+    def sweep(self, older: float = ABANDONED) -> int:
         """Removes what killed workers left half-written, by its age in seconds; returns how many files."""
-        removed = 0
-        for draft in self.root.glob("??/.*.part"):
-            try:
-                if time.time() - draft.stat().st_mtime > older:
-                    draft.unlink()
-                    removed += 1
-            except FileNotFoundError:  # its writer was alive, and has finished
-                continue
-        return removed
+        return sum(sweep(folder, older) for folder in self.root.glob("??"))
 
 
 _RESULTS: dict[str, dict[str, Any]] = {

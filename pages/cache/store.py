@@ -1,4 +1,4 @@
-"""Disk access of all packages: atomic writes, file stamps, digests and caches. Imports nothing heavy."""
+"""File stamps, digests and caches. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -12,24 +12,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ledger.files import replace_bytes
+
 _JSON = json.JSONEncoder(sort_keys=True, default=str)
 VERSION = 1  # of the layout of all caches: raise when one of them is kept in another form
 # What was written less than this many ns before it was read may change again in one tick of the file clock.
 MTIME_GRANULARITY_NS = 50_000_000
-
-
-def atomic_write(path: Path, content: bytes) -> None:
-    """Write so that `path` holds the old bytes or all of the new ones, never a part: temporary sibling, then rename.
-    A write that fails leaves nothing behind."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise
 
 
 def stamp(path: Path | str) -> str:
@@ -49,7 +37,7 @@ def stamps(folder: Path | str) -> dict[str, str]:
     """Address below `folder` -> stamp, of every file or link; what goes while this looks is left out."""
     found: dict[str, str] = {}
     for address, entry in _entries(folder):
-        with contextlib.suppress(FileNotFoundError):  # the .part of a picture that an encoder just finished
+        with contextlib.suppress(FileNotFoundError):  # the draft of a picture that an encoder just finished
             found[address] = stamp_of(entry.stat(follow_symlinks=False))
     return found
 
@@ -176,4 +164,4 @@ def save_cache(path: Path, content: dict[str, Any]) -> None:
     """Keep plain data for the next build."""
     body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(errors="surrogatepass")
     head = f'{{"version":{VERSION},"sha256":"{sha256(body)}","content":'.encode()
-    atomic_write(path, head + body + b"}")
+    replace_bytes(path, head + body + b"}", durable=False)

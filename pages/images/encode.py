@@ -13,7 +13,7 @@ from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pages.cache.store import atomic_write
+from ledger.files import replace_bytes, replacing
 from pages.images.metadata import without_metadata
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def encode(work: EncodeJob, root: Path, cache: Path) -> str:
             content = without_metadata((root / work.path).read_bytes(), work.copied.form)
             if content is None:
                 raise ValueError(f"'{Path(work.path).name}' changed while it was read")
-            atomic_write(cache / work.copied.name, content)
+            replace_bytes(cache / work.copied.name, content, durable=False)
         outputs = [output for output in work.outputs if output != work.copied]
         pixels = _pixels(work, root)
         if outputs:
@@ -85,9 +85,9 @@ def _save_all(image: Array, outputs: Sequence[Output], codec: Codec, cache: Path
     for name, width, height, form in outputs:
         if width not in scaled:
             scaled[width] = Image.fromarray(_resized(image, width, height))
-        part = cache / f".{os.getpid()}-{name}"  # told the form by the name's ending, Pillow loads no other plugin
-        scaled[width].save(part, **settings[form])
-        part.replace(cache / name)
+        # told the form by the name's ending, Pillow loads no other plugin
+        with replacing(cache / name, Path(name).suffix) as draft:
+            scaled[width].save(draft, **settings[form])
 
 
 def _resized(image: Array, width: int, height: int) -> Array:

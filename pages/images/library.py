@@ -18,6 +18,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ledger.files import sweep
 from ledger.problems import did_you_mean
 from pages.cache.store import (
     MTIME_GRANULARITY_NS,
@@ -195,6 +196,7 @@ class ImageLibrary:
         from pages.images.encode import encode_all
 
         self.cache.mkdir(parents=True, exist_ok=True)
+        sweep(self.cache, 0)  # no other build runs now
         for done, (work, reason) in enumerate(encode_all(missing, self.root, self.cache, jobs), 1):
             if reason:
                 failed.append((work, reason))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-from pages.cache.store import atomic_write
+from ledger.files import replace_bytes
 
 TRANSPARENT = ("AVIF", "GIF", "JPEG2000", "PNG", "TGA", "TIFF", "WEBP")  # forms that hold alpha
 
@@ -25,6 +25,6 @@ def treat(source: Path, target: Path, treatment: str, severity: float, seed: int
     content = io.BytesIO()
     try:
         Image.fromarray(treated if form in TRANSPARENT else flatten(treated)).save(content, form)
-        atomic_write(target, content.getvalue())
+        replace_bytes(target, content.getvalue())
     except (OSError, ValueError, RuntimeError) as error:
         raise ValueError(f"{target}: {error}") from None

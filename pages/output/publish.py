@@ -20,8 +20,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ledger.files import replace_bytes
 from pages.cache.recording import Unchanged
-from pages.cache.store import FileDigests, atomic_write, names, sha256
+from pages.cache.store import FileDigests, names, sha256
 
 AT_FDCWD, RENAME_EXCHANGE, RENAME_SWAP = -100, 2, 2
 STAMP = ".made-by-build-py"  # in every site that a build made
@@ -146,7 +147,7 @@ def publish(staged: Staged, out: Path) -> Published:
 def _copy(staged: Staged, out: Path, removed: Iterable[str]) -> None:
     """Copy into a folder that cannot be exchanged: first what no old page asks for, pages last, then delete."""
     for address in sorted(staged.written, key=lambda name: (name.endswith(".html"), name)):
-        atomic_write(out / address, (staged.folder / address).read_bytes())
+        replace_bytes(out / address, (staged.folder / address).read_bytes(), durable=False)
     for address in removed:
         (out / address).unlink(missing_ok=True)
         for parent in list(Path(address).parents)[:-1]:

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from ledger.files import replace_bytes, sweep
 from ledger.problems import InputError, Problem, did_you_mean
 from ledger.schema import Text
 from ledger.sources import Source, read_sources
-from pages.cache.store import atomic_write
 from pages.source.lockfile import (
     FOLDER,
     LOCK,
@@ -97,6 +97,7 @@ def fetch(
     """Fetch what may be shown and is not at hand; groups of rights named in `accept` are accepted from now on."""
     import ledger
 
+    sweep(root / FOLDER)
     sources = read_sources(root)
     before, known = read_lock(root), ledger.load(root)
     lock = _of_ledger(_accepting(before, accept, sources), known)
@@ -176,7 +177,7 @@ class _Fetch:
         if pin is not None:
             _check(remote.url, digest, pin.sha256, f"if it is right, delete its entry in {LOCK}; pinned is")
         file = f"{digest[:20]}.{_suffix(remote.url, content, kind)}"
-        atomic_write(self.root / FOLDER / file, content)
+        replace_bytes(self.root / FOLDER / file, content)
         self.lock.pictures[picture.name] = Pin(url=remote.url, sha256=digest, bytes=len(content), file=file)
         write_lock(self.root, self.lock)
         self.outcome.fetched.append(picture.name)
@@ -190,7 +191,7 @@ class _Fetch:
         url = source.address(source.raw, text.file)
         content, _ = await self.downloader.get(client, url, text.file)
         _check(url, hashlib.sha256(content).hexdigest(), text.sha256, "the ledger says")
-        atomic_write(self.root / text_file(text), content)
+        replace_bytes(self.root / text_file(text), content)
 
 
 def _check(url: str, digest: str, expected: str | None, who: str) -> None:

@@ -17,11 +17,11 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import Field, StringConstraints, model_validator
 
 from ledger import Ledger
+from ledger.files import replace_text
 from ledger.problems import JsonPath, Problem, did_you_mean, json_line, spell
 from ledger.schema import Picture, Remote, Sha256, Strict, Text
 from ledger.sources import Source
 from ledger.text import read_json_as
-from pages.cache.store import atomic_write
 
 LOCK = "content/pictures.lock.json"
 FOLDER = ".cache/remote"  # below the root of a project
@@ -58,7 +58,7 @@ def read_lock(root: Path) -> Lock:
 
 def write_lock(root: Path, lock: Lock) -> None:
     content = lock.model_dump(exclude_defaults=True)
-    atomic_write(root / LOCK, (json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode())
+    replace_text(root / LOCK, json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 class RemotePicture(NamedTuple):

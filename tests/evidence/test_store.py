@@ -151,7 +151,7 @@ def test_a_kill_at_any_moment_loses_at_most_the_picture_in_flight(tmp_path: Path
         before = finished
     assert before > 3
     store.sweep(older=-1)
-    assert not list(tmp_path.glob("??/.*.part")), "a killed worker's draft stays behind"
+    assert not list(tmp_path.glob("??/.draft-*")), "a killed worker's draft stays behind"
 
 
 def test_two_workers_on_the_same_samples_do_not_corrupt_each_other(tmp_path: Path) -> None:
@@ -163,6 +163,6 @@ def test_two_workers_on_the_same_samples_do_not_corrupt_each_other(tmp_path: Pat
 def test_sweeping_spares_the_draft_of_a_worker_that_lives(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.put(KEY, "score", IDENTITY, {"score": 1.0}, {})
-    draft = store.json_path(KEY).with_name(".x.json.aa.part")
+    draft = store.json_path(KEY).with_name(".draft-aa.part")
     draft.write_text("half")
     assert store.sweep() == 0 and draft.exists()

@@ -226,7 +226,7 @@ def test_a_bad_table_is_refused_at_its_line_and_nothing_is_written(
         import_scores(root / "scores.csv", root)
     assert any(expected in str(problem) for problem in caught.value.problems), caught.value
     assert written.read_text(encoding="utf-8") == '{"values": {}}'
-    assert [path.name for path in written.parent.iterdir() if path.suffix == ".part"] == []
+    assert [path.name for path in written.parent.iterdir() if path.name.startswith(".draft-")] == []
 
 
 def test_all_defects_of_a_table_come_together(project: Project) -> None:

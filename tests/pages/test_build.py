@@ -256,8 +256,8 @@ def test_a_build_stopped_at_any_step_leaves_the_old_site_or_the_new(small):
         assert small.digest() in versions, f"stopped at step {last}"
         small.build()
         assert small.digest() == [old, new][number % 2]
-        leftovers = [path.name for path in (*small.root.iterdir(), *(small.root / ".cache").rglob("*.part"))]
-        assert not [name for name in leftovers if name.startswith(".site") or name.endswith(".part")]
+        leftovers = [path.name for path in (*small.root.iterdir(), *(small.root / ".cache").rglob(".draft-*"))]
+        assert not [name for name in leftovers if name.startswith((".site", ".draft-"))]
 
 
 def test_a_build_killed_at_a_random_moment_leaves_the_old_site_or_the_new(small):
@@ -397,15 +397,16 @@ def test_without_an_address_there_is_no_sitemap(small):
 
 def test_a_folder_may_change_while_its_stamps_are_taken(tmp_path: Path) -> None:
     """A cold build died where an encoder's temporary file went between listing and stat."""
+    from ledger.files import replace_bytes
     from pages.cache import store
 
-    store.atomic_write(tmp_path / "kept", b"x")
+    replace_bytes(tmp_path / "kept", b"x")
     ended = threading.Event()
 
     def encode() -> None:
         while not ended.is_set():
             for number in range(40):
-                store.atomic_write(tmp_path / f"{number}.webp", b"x")
+                replace_bytes(tmp_path / f"{number}.webp", b"x", durable=False)
 
     writers = [threading.Thread(target=encode) for _ in range(2)]
     for writer in writers:

@@ -247,4 +247,4 @@ def test_a_full_or_closed_disk_is_one_line(small, tmp_path, options):
         assert [path for path in disk.iterdir() if path.name != "site"] == []
     finally:
         subprocess.run(["umount", str(disk)], check=True)
-    assert not list((small.root / ".cache").rglob("*.part")) and not (small.root / ".cache/next").exists()
+    assert not list((small.root / ".cache").rglob(".draft-*")) and not (small.root / ".cache/next").exists()
