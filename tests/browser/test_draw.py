@@ -19,7 +19,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from miniature.world.vocabulary import LENGTH
 from tests.browser.conftest import PUBLICATIONS, ROOT, watch
@@ -111,7 +111,7 @@ def test_a_word_that_the_model_never_learnt_is_marked_with_the_nearest_one(visit
     assert "pinguin" in page.inner_text("#draw-faults")
     assert page.is_disabled("[data-draw-button]")
     page.click("#draw-faults button")
-    assert page.input_value("#draw-prompt") == "a penguin on a beach"
+    expect(page.locator("#draw-prompt")).to_have_value("a penguin on a beach")
     assert page.is_enabled("[data-draw-button]")
     page.fill("#draw-prompt", "a penguin " * 16)
     assert "too long" in page.inner_text("#draw-faults")

@@ -50,7 +50,7 @@ def test_a_facet_and_a_sort_live_in_the_address(visit, index):
     text = page.locator("[data-browser-count]").text_content()
     again = visit(f"{PAGE}{re.sub('^[^#]*', '', page.url)}")
     expect(again.locator("[data-browser-count]")).to_have_text(text)
-    assert again.locator("#browser-sort").input_value() == f"-{score}"
+    expect(again.locator("#browser-sort")).to_have_value(f"-{score}")
     again.get_by_role("button", name="Clear").click()
     expect(again.locator("[data-browser-count]")).to_have_text(
         f"{len(index['pictures'])} of {len(index['pictures'])} pictures"
@@ -64,10 +64,10 @@ def test_two_pictures_stand_side_by_side_and_the_address_says_which(visit):
     boxes.nth(0).check()
     boxes.nth(2).check()
     expect(page.locator("#browser-pair-title")).to_have_text("Side by side")
-    assert page.locator(".browser-sides figure").count() == 2
+    expect(page.locator(".browser-sides figure")).to_have_count(2)
     assert "compare=" in page.url
     again = visit(f"{PAGE}{re.sub('^[^#]*', '', page.url)}")
-    assert again.locator(".browser-sides figure").count() == 2
+    expect(again.locator(".browser-sides figure")).to_have_count(2)
 
 
 def test_flipping_keeps_the_filters(visit, address):
@@ -86,7 +86,7 @@ def test_arrow_keys_go_from_card_to_card(visit):
     expect(links.nth(1)).to_be_focused()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowLeft")
-    assert page.evaluate("document.activeElement.closest('.browser-card') !== null")
+    expect(page.locator(".browser-card > a:focus")).to_have_count(1)
 
 
 def test_only_what_is_near_the_window_is_loaded(visit, index):
@@ -102,6 +102,6 @@ def test_without_scripts_every_exhibit_is_listed(browser: Browser, address: str,
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{address}/{PAGE}")
-    assert page.locator(".browser-card").count() == len({one["exhibit"] for one in index["pictures"]})
+    expect(page.locator(".browser-card")).to_have_count(len({one["exhibit"] for one in index["pictures"]}))
     expect(page.locator("[data-browser-form]")).to_be_hidden()
     context.close()

@@ -59,7 +59,7 @@ def test_a_right_number_agrees_and_shows_its_rows(page: Page, example: str) -> N
     expect(entry.locator("output")).to_contain_text("from 8 observations in 4 independent ones")
     expect(entry.locator("output")).to_contain_text("agrees with the published number")
     entry.locator("details summary").click()
-    assert entry.locator("tbody tr").count() == 8
+    expect(entry.locator("tbody tr")).to_have_count(8)
 
 
 def test_a_wrong_number_is_told(page: Page, example: str) -> None:
@@ -92,5 +92,5 @@ def test_without_scripts_the_rows_and_the_command_are_there(browser: Browser, ex
     entry = page.locator('[id="effect.film_artifacts"]')
     expect(entry.locator("[data-recompute]")).to_be_hidden()
     expect(entry.locator(".recompute code")).to_have_text("python build.py recompute effect.film_artifacts")
-    assert entry.locator(".recompute a").get_attribute("href") == "../rows/severity.csv.gz"
+    expect(entry.locator(".recompute a")).to_have_attribute("href", "../rows/severity.csv.gz")
     context.close()

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Route
+from playwright.sync_api import Browser, Route, expect
 
 from tests.browser.conftest import PATIENCE, compare_slider
 
@@ -62,14 +62,14 @@ def test_without_scripts_everything_reads_and_links_stand_for_dialogs(
     number = page.locator(".prose > p a.value").first
     name = number.locator("data").get_attribute("data-ref")
     assert page.locator(".knob-live").first.is_hidden(), "the knob that needs scripts is not shown"
-    assert page.locator(".knob-cell img").first.is_visible(), "its filmstrip is"
-    assert page.locator(".comparing").count() == 0
+    expect(page.locator(".knob-cell img").first, "its filmstrip is").to_be_visible()
+    expect(page.locator(".comparing")).to_have_count(0)
     pair = page.locator(".specimen [data-compare]").first.locator("img")
     boxes = [pair.nth(number).bounding_box() for number in range(2)]
     assert boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"], "two pictures side by side"
     number.click()
     page.wait_for_url(f"**/data/values/*.html#{name}")
-    assert page.locator(f"[id='{name}']").is_visible()
+    expect(page.locator(f"[id='{name}']")).to_be_visible()
     assert wrong == []
 
 
@@ -85,7 +85,7 @@ def test_without_scripts_see_as_filed_leads_to_the_picture_and_intensity_still_w
     page = visit("distorted/index.html", java_script_enabled=False)
     page.locator(".menu-display summary").click()
     page.locator("#intensity-off").check()
-    assert page.locator("[data-section] .look-plain").first.is_visible()
+    expect(page.locator("[data-section] .look-plain").first).to_be_visible()
     target = page.locator("[data-section] [data-untreated]").first.get_attribute("href")
     assert page.request.get(page.url.rsplit("/", 1)[0] + "/" + target).ok
 
@@ -183,7 +183,7 @@ def test_every_page_keeps_to_its_policy_and_to_its_own_host(read: Any, path: str
 
 def test_a_missing_address_deep_below_shows_the_dressed_404_page(visit: Any) -> None:
     page = visit("clean/exhibit/no/such.html")
-    assert page.locator("h1").inner_text() == "Page not found"
+    expect(page.locator("h1")).to_have_text("Page not found", use_inner_text=True)
     assert "Newsreader" in page.evaluate("getComputedStyle(document.body).fontFamily"), "its style sheets are found"
     page.locator(".wall-why a").first.click()
     page.wait_for_url("**/project/clean/index.html")
@@ -195,8 +195,8 @@ def test_every_picture_has_dimensions_and_every_page_one_main_and_one_title(read
     assert (
         page.evaluate("[...document.images].filter(i => !i.width || !i.height || !i.hasAttribute('width')).length") == 0
     )
-    assert page.locator("main").count() == 1
-    assert page.locator("h1").count() == 1
+    expect(page.locator("main")).to_have_count(1)
+    expect(page.locator("h1")).to_have_count(1)
 
 
 def test_both_copies_carry_the_same_numbers_claims_exhibits_and_sections(read: Any) -> None:
@@ -230,13 +230,13 @@ def test_paper_gets_both_pictures_of_each_pair_untreated(visit: Any) -> None:
         == 2
     )
     for treated in page.locator(".treated").all()[:3]:
-        assert treated.locator(".look-full").is_hidden() and treated.locator(".look-plain").is_visible()
-        assert treated.locator(".says-plain").is_visible()
+        expect(treated.locator(".look-full")).to_be_hidden()
+        expect(treated.locator(".look-plain")).to_be_visible()
+        expect(treated.locator(".says-plain")).to_be_visible()
     assert page.locator(".says-full >> visible=true").count() == 0, "no label says treated of what is printed plain"
     assert page.locator(".bar").is_hidden()
-    assert page.locator(".claim-because >> visible=true").first.is_visible(), (
-        "what is folded on the screen is open on paper"
-    )
+    shown = page.locator(".claim-because >> visible=true").first
+    expect(shown, "what is folded on the screen is open on paper").to_be_visible()
 
 
 ON_PAPER = [path for path in PAGES if path != "404.html"] + ["distorted/exhibits/index.html"]

@@ -41,7 +41,7 @@
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
   document.addEventListener("keydown", (event) => {
     if (event.metaKey || event.ctrlKey || event.altKey || event.defaultPrevented) return;
-    if (event.target.closest("input, select, textarea, dialog, [contenteditable]") || document.querySelector("dialog[open]")) return;
+    if (event.target.closest("input, select, textarea, [contenteditable]") || document.querySelector("dialog[open]")) return;
     if (event.key === "f") document.dispatchEvent(new Event("flip"));
     else if (event.key === "?") list();
     else if ((event.key === "ArrowLeft" || event.key === "ArrowRight") && !scrolls(event.target)) step(event.key === "ArrowLeft" ? -1 : 1);
