@@ -140,7 +140,21 @@ def test_sections_far_away_are_not_laid_out_before_the_page_has_loaded(
     assert held
     page.unroute_all()  # lets them go on
     page.wait_for_function(f"() => ({skipped})() === 0")
+    assert page.evaluate("!('whole' in document.documentElement.dataset)")  # a section a frame, not all at once
     page.close()
+
+
+def test_a_phone_is_sent_small_pictures_of_the_title_page(browser: Browser, address: str) -> None:
+    """The title page of the distorted copy is the largest thing that a phone paints first."""
+    page = browser.new_page(viewport={"width": 412, "height": 823}, device_scale_factor=1.75)
+    page.set_default_timeout(PATIENCE)
+    page.goto(f"{address}/distorted/index.html")
+    seen = ".masthead :is(.look-full, .stamp) img"
+    page.wait_for_function(f"[...document.querySelectorAll('{seen}')].every(one => one.complete && one.naturalWidth)")
+    addresses = page.evaluate(f"[...document.querySelectorAll('{seen}')].map(one => one.currentSrc)")
+    page.close()
+    assert addresses
+    assert not [one for one in addresses if "-1280." in one]
 
 
 @BOTH

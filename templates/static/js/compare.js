@@ -19,7 +19,7 @@
     pair.querySelectorAll(":scope > .plate > .frame").forEach((frame) => { frame.tabIndex = -1; }); // the slider is the one stop
     pair.append(line, range);
     const image = plates[0].querySelector("img");
-    new ResizeObserver(() => pair.style.setProperty("--tall", image.getBoundingClientRect().height + "px")).observe(image);
+    new ResizeObserver(([{ borderBoxSize }]) => pair.style.setProperty("--tall", borderBoxSize[0].blockSize + "px")).observe(image);
     show();
   }
   document.querySelectorAll("[data-compare]").forEach(overlay);

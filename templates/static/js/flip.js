@@ -53,8 +53,15 @@
     document.fonts.ready.then(() => requestAnimationFrame(() => { if (!moved) settle(); }));
   }
 
-  // Once the page stands, all of it is laid out: guessed heights would move a place that a reader jumps to.
-  addEventListener("load", () => setTimeout(() => { document.documentElement.dataset.whole = ""; }));
+  // Once the page stands, all of it is laid out: guessed heights would move a place that a reader jumps to. A section a frame,
+  // when nothing else is to do: all at once would hold up a phone.
+  const idle = window.requestIdleCallback || setTimeout;
+  const layOut = (sections) => idle(() => {
+    sections[0].dataset.whole = "";
+    if (sections.length > 1) requestAnimationFrame(() => layOut(sections.slice(1)));
+  });
+  const far = document.querySelectorAll("main > [data-section]");
+  if (far.length) addEventListener("load", () => layOut([...far]));
 
   const link = document.querySelector("[data-flip]");
   link.addEventListener("click", (event) => {
