@@ -65,6 +65,8 @@ def find_hugo() -> str:
 
 
 HUGO = find_hugo()
+# Python keeps the code that it compiled, as it does unless told otherwise: Hugo is compiled too.
+COMPILED = {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 @dataclass
@@ -91,7 +93,8 @@ json.dump([status, output, cost], open(sys.argv[1], "w"))
 def run(*command: str, cwd: Path) -> Cost:
     """Run to the end; a failure is fatal."""
     with tempfile.NamedTemporaryFile(suffix=".json") as answer:
-        subprocess.run([sys.executable, "-S", "-c", LAUNCHER, answer.name, *command], cwd=cwd, check=True)
+        launch = [sys.executable, "-S", "-c", LAUNCHER, answer.name, *command]
+        subprocess.run(launch, cwd=cwd, env=COMPILED, check=True)
         status, output, cost = json.loads(Path(answer.name).read_text())
     if status:
         raise SystemExit(f"{' '.join(command)} failed:\n{output[-2000:]}")

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 Image = npt.NDArray[np.uint8]
 Plane = npt.NDArray[np.float32]
-Function = Callable[[Image, float, np.random.Generator], Image]
+Function = Callable[[Image, float, "np.random.Generator"], Image]  # which takes as long to import as OpenCV
 Metric = Callable[[Image, Image], float]
 
 

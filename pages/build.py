@@ -94,7 +94,7 @@ def _build(
     plan = render(site, images, cache, compiled)
     _refuse([*plan.problems, *validate(site, library)])
 
-    missing = library.missing(plan.image_jobs.values())
+    missing = library.missing(plan.image_jobs.values(), tree)
     if failed := library.make(missing, jobs, console.progress):
         library.save(plan.image_jobs.values())
         _refuse(failures(site, library, failed))
@@ -114,7 +114,7 @@ def _build(
 
     tree.keep(staged.digests)
     if fingerprint.is_current():
-        library.save(plan.image_jobs.values())
+        library.save(plan.image_jobs.values(), tree.known)
         cache.save()
         compiled.save()
     _name_removed(root, done.removed, console)

@@ -12,6 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json
+
 from pages.cache.recording import OutputSource, Read, Record, Unchanged, digest
 from pages.cache.store import load_cache, save_cache, sha256
 
@@ -22,7 +24,7 @@ class RenderedCache(OutputSource):
 
     def __init__(self, file: Path, code: str, give: Callable[[Read], str], published: Callable[[str], str]) -> None:
         self.path, self.code, self.give, self.published = file, code, give, published
-        known = load_cache(file)
+        known = load_cache(file, from_json)
         same = bool(code) and known.get("code") == code
         self.reads: list[Read] = [tuple(read) for read, _ in known["reads"]] if same else []
         self.gave: list[str] = [gave for _, gave in known["reads"]] if same else []

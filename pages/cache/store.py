@@ -7,8 +7,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,10 @@ MTIME_GRANULARITY_NS = 50_000_000
 
 
 def stamp(path: Path | str) -> str:
-    """Size, times and inode of a file: differs after anyone wrote to it, also who set the time of change back. Empty
-    when there is no file."""
+    """Size, times and inode of a file or link: differs after anyone wrote to it, also who set the time of change back.
+    Empty when there is none."""
     try:
-        return stamp_of(os.stat(path))  # noqa: PTH116 - thousands a build, and Path costs more than the call
+        return stamp_of(os.lstat(path))  # thousands a build, and Path costs more than the call
     except OSError:
         return ""
 
@@ -103,23 +102,25 @@ class FileDigests:
 
     def __init__(self, folder: Path | str, known: dict[str, list[str]] | None = None) -> None:
         self.folder, self.known = str(folder), dict(known or {})
+        self.seen: dict[str, str] = {}  # name -> stamp, of every file that was looked at
 
-    @cached_property
-    def stamps(self) -> dict[str, str]:
-        """Of every file, when the folder was first looked at; `look_again` tells of one that was written since."""
-        return stamps(self.folder)
+    def look(self) -> Mapping[str, str]:
+        """Name -> stamp, of all files as they are now."""
+        self.seen = stamps(self.folder)
+        return self.seen
+
+    def look_again(self, name: str) -> str:
+        """The stamp of the file `name`, which may have been written since."""
+        self.seen[name] = found = stamp(f"{self.folder}/{name}")
+        return found
 
     def size(self, name: str) -> int:
         """Bytes of the file `name`, which must be there."""
-        return int(self.stamps[name].partition(":")[0])
-
-    def look_again(self, name: str) -> None:
-        """The file `name` was written since."""
-        self.stamps[name] = stamp(f"{self.folder}/{name}")
+        return int((self.seen.get(name) or self.look_again(name)).partition(":")[0])
 
     def __call__(self, name: str) -> str:
         """Of the file `name`; empty where there is none."""
-        now = self.stamps.get(name)
+        now = self.seen.get(name) or self.look_again(name)
         if not now:
             return ""
         if (kept := self.known.get(name)) is None or kept[0] != now:
@@ -128,13 +129,12 @@ class FileDigests:
 
     def keep(self, digests: Mapping[str, str]) -> None:
         """These files were just written or linked, with these digests."""
-        self.stamps = stamps(self.folder)
-        self.known = {name: [self.stamps.get(name, ""), digest] for name, digest in digests.items()}
+        found = self.look()
+        self.known = {name: [found.get(name, ""), digest] for name, digest in digests.items()}
 
     def unchanged(self) -> bool:
         """Whether the folder holds the known files as they were kept and no others."""
-        self.stamps = stamps(self.folder)
-        return self.stamps == {name: kept[0] for name, kept in self.known.items()}
+        return self.look() == {name: kept[0] for name, kept in self.known.items()}
 
 
 CACHES = ("sites.json", "rendered.json", "templates.json", "pictures.json", "facts.json")  # beside encoded pictures
@@ -149,19 +149,28 @@ def forget(root: Path) -> None:
 _KEPT = re.compile(rb'\{"version":(\d+),"sha256":"([0-9a-f]{64})","content":(.*)\}', re.S)
 
 
-def load_cache(path: Path) -> dict[str, Any]:
-    """What `save_cache` kept; a cache that is damaged, of another version or of somebody else counts as empty."""
+def load_cache(path: Path, parse: Callable[[bytes], Any] = json.loads) -> dict[str, Any]:
+    """What `save_cache` kept; a cache that is damaged, of another version or of somebody else counts as empty. To
+    `parse` large ones, that of pydantic_core takes half as long, but is slow to import."""
     try:
         kept = _KEPT.fullmatch(path.read_bytes())
     except OSError:
         return {}
     if kept is None or int(kept[1]) != VERSION or sha256(kept[3]) != kept[2].decode():
         return {}
-    return dict(json.loads(kept[3]))
+    try:
+        return dict(parse(kept[3]))
+    except ValueError:
+        return {}
 
 
 def save_cache(path: Path, content: dict[str, Any]) -> None:
     """Keep plain data for the next build."""
-    body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(errors="surrogatepass")
+    from pydantic_core import PydanticSerializationError, to_json  # takes a fifth of the time of json
+
+    try:
+        body = to_json(content)
+    except PydanticSerializationError:  # the name of a file that is not UTF-8
+        body = json.dumps(content, separators=(",", ":")).encode()
     head = f'{{"version":{VERSION},"sha256":"{sha256(body)}","content":'.encode()
     replace_bytes(path, head + body + b"}", durable=False)

@@ -12,7 +12,7 @@ import json
 import os
 import time
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from functools import cache, cached_property
 from pathlib import Path
@@ -146,16 +146,18 @@ class ImageLibrary:
         return self.sources[path]
 
     def _inspect(self, path: str) -> Source:
-        known = self.index.get(path)
-        if known is None or known[0] != _own_stamp(f"{self.root}/{path}"):
-            known = [_own_stamp(f"{self.root}/{path}"), *_header(inside(self.root, path), self.codec.max_pixels)]
+        known, stamp = self.index.get(path), _own_stamp(f"{self.root}/{path}")
+        if known is None or known[0] != stamp:
+            known = [stamp, *_header(inside(self.root, path), self.codec.max_pixels)]
+            self._refuse_longer_sides(Source(path, *known[1:]))
         self.seen[path] = known
-        source = Source(path, *known[1:])
+        return Source(path, *known[1:])
+
+    def _refuse_longer_sides(self, source: Source) -> None:
         for _, width, height, form in _outputs("", source, self.codec):
             if max(width, height) > LONGEST_SIDE[form]:
                 reason = f"{width}x{height}, where {form.upper()} holds {LONGEST_SIDE[form]} pixels a side: crop it"
-                raise ValueError(f"'{Path(path).name}' would be published at {reason}")
-        return source
+                raise ValueError(f"'{Path(source.path).name}' would be published at {reason}")
 
     @cached_property
     def _settings(self) -> str:
@@ -175,13 +177,16 @@ class ImageLibrary:
 
     # -- made by the build -------------------------------------------------------------------------------------------
 
-    def missing(self, jobs: Iterable[EncodeJob]) -> list[EncodeJob]:
-        """Jobs whose files the cache lacks, or holds no longer as they were made."""
-        return [job for job in jobs if not all(map(self._is_made, job.files.values()))]
+    def missing(
+        self, jobs: Iterable[EncodeJob], published: Callable[[str], str] = lambda address: ""
+    ) -> list[EncodeJob]:
+        """Jobs with a file that neither the published site, whose digests `published` gives, nor the cache holds as it
+        was made."""
+        return [job for job in jobs if not all(self._at_hand(*file, published) for file in job.files.items())]
 
-    def _is_made(self, name: str) -> bool:
+    def _at_hand(self, address: str, name: str, published: Callable[[str], str]) -> bool:
         kept = self.made.known.get(name)
-        if kept is not None and self.made(name) == kept[1]:
+        if kept is not None and (published(address) == kept[1] or self.made(name) == kept[1]):
             return True
         self.made.known.pop(name, None)
         return False
@@ -209,20 +214,24 @@ class ImageLibrary:
 
     def files(self, jobs: Iterable[EncodeJob]) -> dict[str, tuple[str, str]]:
         """Address below site/ -> file in the cache and its digest, of every rendition that was made."""
+        known = self.made.known
         return {
-            address: (f"{self.cache}/{name}", self.made(name)) for job in jobs for address, name in job.files.items()
+            address: (f"{self.cache}/{name}", known[name][1]) for job in jobs for address, name in job.files.items()
         }
 
-    def save(self, jobs: Iterable[EncodeJob]) -> None:
+    def save(self, jobs: Iterable[EncodeJob], published: Mapping[str, list[str]] | None = None) -> None:
         """Remember what was learnt (of sources that no clock tick can hide a change of); delete what is long unused.
-        Called once the site is in place: every link to a file changes its stamp."""
-        used = {name for job in jobs for name in job.files.values()}
+
+        Called once the site is in place, with address -> [stamp, sha256] of its files: those that are links to files
+        of the cache changed their stamps, and the others are read again when they are asked for."""
+        used = {name: address for job in jobs for address, name in job.files.items()}
+        if published:
+            self.made.known |= {name: published[address] for name, address in used.items()}
         for name in [name for name in self.made.known if name not in used]:
             file = self.cache / name
             if not file.exists() or file.stat().st_atime < time.time() - UNUSED:
                 file.unlink(missing_ok=True)
                 del self.made.known[name]
-        self.made.keep({name: kept[1] for name, kept in self.made.known.items()})
         latest = time.time_ns() - MTIME_GRANULARITY_NS
         settled = {path: known for path, known in self.seen.items() if int(known[0].split(":")[1]) < latest}
         index = {"settings": self._settings, "sources": settled, "made": self.made.known}

@@ -111,18 +111,16 @@ def stage(
     digests |= {name: digest for name, (_, digest) in files.items()}
     staged, written = dict[str, tuple[str, int]](), list[str]()
     for address, digest in digests.items():
-        place = f"{folder}/{address}"
-        if old(address) == digest and _link(f"{out}/{address}", place):
-            staged[address] = digest, old.size(address)
-            continue
-        if isinstance(text := texts.get(address), bytes):
+        place, text, kept = f"{folder}/{address}", texts.get(address), old(address) == digest
+        if isinstance(text, bytes) and not kept:
             _write(place, text)
         else:
-            source = files[address][0] if address in files else f"{out}/{address}"
+            source = f"{out}/{address}" if kept else files[address][0]
             if not _link(source, place):
                 _write(place, Path(source).read_bytes())
-        staged[address] = digest, Path(place).stat().st_size
-        written.append(address)
+        staged[address] = digest, old.size(address) if kept else Path(place).stat().st_size
+        if not kept:
+            written.append(address)
     for name in KEPT:
         if (out / name).is_file():
             shutil.copy2(out / name, folder / name)

@@ -291,6 +291,22 @@ def test_a_site_that_fails_its_check_is_not_published(small):
     assert "4711" in small.read("clean/index.html")
 
 
+def test_a_cache_gives_back_what_was_kept_whatever_files_are_called(tmp_path: Path) -> None:
+    """Linux lets names be no UTF-8; Python reads them with halves of surrogate pairs, which not every parser takes."""
+    from pydantic_core import from_json
+
+    from pages.cache.store import load_cache, save_cache
+
+    for name, parse, expected in (
+        ("plain", from_json, True),
+        ("\udcff", json.loads, True),
+        ("\udcff", from_json, False),
+    ):
+        save_cache(tmp_path / "cache.json", {name: ["1:2:3", "\u2212"]})
+        found = load_cache(tmp_path / "cache.json", parse)
+        assert found == ({name: ["1:2:3", "\u2212"]} if expected else {})
+
+
 OLD_CACHES = {
     "damaged": lambda content: content[: len(content) // 2],
     "empty": lambda content: b"",

@@ -46,7 +46,7 @@ def check(
     cache = PageFactsCache(root / ".cache/facts.json", base)
     if files is None:
         there = FileDigests(folder)
-        files = {name: (there(name), there.size(name)) for name in there.stamps}
+        files = {name: (there(name), there.size(name)) for name in there.look()}
     site = Built(folder, place, dict(sorted(files.items())), cache)
     found: Iterator[Problem] = (
         problem

@@ -50,20 +50,18 @@ def _alike(site: Built, page: str, twin: str, clean: Facts, other: Facts) -> Ite
 
 def values(site: Built) -> Iterator[Problem]:
     """Pages show nothing that the ledger lacks or prints otherwise."""
-    import ledger
-    from ledger.book import SHARES
+    from ledger.book import SHARES, Ledger, percent, show
 
     try:
         published = site.publication
     except (OSError, ValueError):
         return  # `json_files` says what is wrong with it
-    known = published.values | ledger.Ledger(exhibits=published.exhibits).scores
+    known = published.values | Ledger(exhibits=published.exhibits).scores
     printed = {
-        name: (name, "" if value.value is None else str(value.value), ledger.show(value))
-        for name, value in known.items()
+        name: (name, "" if value.value is None else str(value.value), show(value)) for name, value in known.items()
     }
     right = {*printed.values()}
-    right |= {(name, printed[name][1], ledger.percent(value)) for name, value in known.items() if value.unit in SHARES}
+    right |= {(name, printed[name][1], percent(value)) for name, value in known.items() if value.unit in SHARES}
     for page, facts in site.pages.items():
         for name, raw, text in (one for one in facts.values if one not in right):
             if name not in known:

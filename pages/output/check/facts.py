@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from pydantic_core import from_json
+
 from pages.cache.fingerprint import IMPORTED, is_current
 from pages.cache.store import load_cache, save_cache
 
@@ -68,7 +70,7 @@ class PageFactsCache:
 
     def __init__(self, file: Path, base: str) -> None:
         self.file, self.base = file, base
-        known = load_cache(file)
+        known = load_cache(file, from_json)
         self.before = known if known.get("made") == [IMPORTED, base] else {"pages": {}, "exhibits": {}}
         self.pages: dict[str, tuple[str, Any]] = {}
         self.exhibits: dict[str, Any] = {}
