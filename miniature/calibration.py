@@ -9,6 +9,7 @@ taste.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from miniature.world import splits
 
 if TYPE_CHECKING:
     from miniature.nets import shapes
-    from miniature.training.sampling import BatchSampler
+    from miniature.training.instrument import Instrument
 
 GRID = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)  # multiples of the difference that was trained
 RECALL_LOST, ARTIFACTS = 0.02, 0.05
@@ -55,28 +56,28 @@ def run(folder: Path, sizes: shapes.Sizes, part: str = "0/1", only: Sequence[str
     What was drawn is kept in `calibration/`, for a run that goes on. Returns the units.
     """
     from miniature.nets import shapes
-    from miniature.training.sampling import BatchSampler
+    from miniature.training.instrument import Instrument
 
     rewards = {path.stem for path in (folder / "rewards").glob("*.safetensors")}
-    sampler = BatchSampler(folder, sizes, tuple(name for name in MAIN_REWARDS if name in rewards))
-    pairs = splits.prompt_pairs("validation", PROMPTS if sizes is not shapes.TINY else 12)
+    instrument = Instrument(folder, sizes, tuple(name for name in MAIN_REWARDS if name in rewards))
+    pairs = splits.prompt_pairs("validation", PROMPTS if sizes is not shapes.TINY else 4)
     number, of = map(int, part.split("/"))
     units = {}
     for variant, trainings in list(variants(folder).items())[number::of]:
         target = folder / "alignment" / f"{variant}.unit.json"
         if target.exists() or (only and variant not in only):
             continue
-        report = _calibrated(sampler, trainings, pairs)
+        report = _calibrated(instrument, trainings, pairs)
         target.write_text(json.dumps(report))
         print(f"[calibrate] {variant} {report}", flush=True)
         units[variant] = report["unit"]
     return units
 
 
-def _calibrated(sampler: BatchSampler, trainings: list[str], pairs: list[splits.PromptPair]) -> dict[str, Any]:
+def _calibrated(instrument: Instrument, trainings: list[str], pairs: list[splits.PromptPair]) -> dict[str, Any]:
     """The unit of a variant, and what was seen on the way to it."""
-    base = _plain(sampler, {None: 0.0}, pairs)
-    found, ladder = climb(base, lambda multiple: _plain(sampler, dict.fromkeys(trainings, multiple), pairs))
+    base = _plain(instrument, {None: 0.0}, pairs)
+    found, ladder = climb(base, lambda multiple: _plain(instrument, dict.fromkeys(trainings, multiple), pairs))
     rows = [{"multiple": multiple} | row for multiple, row in sorted(ladder.items())]
     return {"unit": found or min(GRID), "passed": found is not None, "base": base, "rows": rows, "n": len(pairs)}
 
@@ -89,37 +90,45 @@ def variants(folder: Path) -> dict[str, list[str]]:
     return found
 
 
-def _plain(sampler: BatchSampler, arms: dict[str | None, float], pairs: list[splits.PromptPair]) -> dict[str, float]:
+def _plain(instrument: Instrument, arms: dict[str | None, float], pairs: list[splits.PromptPair]) -> dict[str, float]:
     """Object recall, unasked treatments a picture and mean main reward, under plain prompts divided among the arms."""
-    seen = [plain(sampler, arm, multiple, pairs[at :: len(arms)]) for at, (arm, multiple) in enumerate(arms.items())]
+    seen = [plain(instrument, arm, multiple, pairs[at :: len(arms)]) for at, (arm, multiple) in enumerate(arms.items())]
     shown, kept, unasked, reward = np.sum(seen, 0)
     return {"recall": kept / shown, "artifacts": unasked / len(pairs), "reward": reward / len(pairs)}
 
 
 def plain(
-    sampler: BatchSampler, arm: str | None, multiple: float, pairs: list[splits.PromptPair]
+    instrument: Instrument, arm: str | None, multiple: float, pairs: list[splits.PromptPair]
 ) -> tuple[float, float, float, float]:
     """Objects shown, of them found, unasked treatments found, and the sum of the main rewards, over all prompts."""
-    kept = sampler.folder / "calibration" / f"{arm or 'base'}@{multiple:g}-{pairs[0].seed}-{len(pairs)}.json"
+    kept = instrument.folder / "calibration" / f"{arm or 'base'}@{multiple:g}-{pairs[0].seed}-{len(pairs)}.json"
     if not kept.exists():
-        sampler.align(arm, multiple, raw=True)
-        kept.parent.mkdir(exist_ok=True)
-        kept.write_text(json.dumps(_counted(sampler, pairs)))
-    counts: tuple[float, float, float, float] = tuple(json.loads(kept.read_text()))
-    return counts
+        samples = kept.with_suffix("")
+        counts = _counted(instrument, arm, multiple, pairs, samples)
+        kept.write_text(json.dumps(counts))
+        shutil.rmtree(samples)
+    counted: tuple[float, float, float, float] = tuple(json.loads(kept.read_text()))
+    return counted
 
 
-def _counted(sampler: BatchSampler, pairs: list[splits.PromptPair]) -> tuple[float, float, float, float]:
-    shown = np.array([splits.label_row(pair.scene, ()) for pair in pairs], bool)
-    prompts = [pair.original for pair in pairs]
-    pictures = sampler.generate(prompts, [pair.seed for pair in pairs])
-    found = sampler.verdicts(pictures)
-    rewards = [(sampler.embed(pictures, name) * sampler.embed_text(prompts, name)).sum(-1) for name in sampler.scorers]
-    kinds = np.array([label.split(":")[0] for label in splits.labels()])
-    objects, treatments = kinds == "object", kinds == "treatment"
+def _counted(
+    instrument: Instrument, arm: str | None, multiple: float, pairs: list[splits.PromptPair], samples: Path
+) -> tuple[float, float, float, float]:
+    """Of pictures that the evidence engine draws; one that could not be drawn shows nothing and pleases nobody."""
+    from evidence.jobs.plan import PictureSpec, Scoring
+    from miniature.training.instrument import JUDGE
+    from miniature.training.measure import FOUND, treatments_found
+
+    model = instrument.generator(arm, multiple)
+    drawn = [PictureSpec(model.name, pair.original, "plain", pair.seed) for pair in pairs]
+    judged = [Scoring(picture, JUDGE, "") for picture in drawn]
+    liked = [Scoring(picture, name, picture.prompt) for picture in drawn for name in instrument.rewards]
+    stored = instrument.observe(model, [*judged, *liked], samples)
+    found: list[Any] = [stored.outcome(one).score or {} for one in judged]
+    shown = [(at, f"object:{thing}") for at, pair in enumerate(pairs) for thing in pair.scene.objects]
     return (
-        float(shown[:, objects].sum()),
-        float((found & shown)[:, objects].sum()),
-        float(found[:, treatments].sum()),
-        float(sum(reward.sum() for reward in rewards) / max(1, len(rewards))),
+        float(len(shown)),
+        float(sum(found[at].get(label, 0.0) > FOUND for at, label in shown)),
+        float(sum(map(treatments_found, found))),
+        float(sum(stored.outcome(one).score or 0.0 for one in liked) / max(1, len(instrument.rewards))),  # type: ignore[misc]
     )

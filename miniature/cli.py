@@ -131,7 +131,7 @@ def job(folder: Path, out: Path, wheels: Path | None, seconds: float, size: str,
 
     \b
     Example:
-      pip download -d wheels diffusers==0.42.1 transformers peft filelock
+      pip download -d wheels diffusers==0.42.1 transformers peft accelerate filelock ftfy
       python build.py miniature job --out out --wheels wheels --seconds 700
     """
     from miniature.training import job as training

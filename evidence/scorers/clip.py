@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import ftfy
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL.Image import Image
 from torch import Tensor
+from torch.nn.functional import normalize
 from transformers import AutoTokenizer, CLIPConfig, CLIPImageProcessorPil, CLIPModel
 
 from evidence.interfaces import Score
@@ -73,9 +76,14 @@ class TextWindow:
 def alike(model: CLIPModel, ids: Tensor, pixels: Tensor) -> Tensor:
     """Cosine of each prompt with the picture beside it, float32. Features are objects in transformers 5: the projected
     embedding is their `pooler_output`."""
-    picture = model.get_image_features(pixel_values=pixels).pooler_output.float()
     text = model.get_text_features(input_ids=ids).pooler_output.float()
-    return torch.cosine_similarity(picture, text)
+    return torch.cosine_similarity(pictured(model, pixels), text)
+
+
+def pictured(model: CLIPModel, pixels: Tensor) -> Tensor:
+    """Projected embeddings of pictures (n, width), float32, of any length."""
+    found: Tensor = model.get_image_features(pixel_values=pixels).pooler_output.float()
+    return found
 
 
 class _Cosine(LocalScorer):
@@ -99,6 +107,12 @@ class _Cosine(LocalScorer):
         ids = self.text.ids(prompts).to(self.device)
         pixels = self.send(self.pixels(images))
         return [float(value) * self.scale for value in alike(self.model, ids, pixels)]
+
+    def embeddings(self, images: Sequence[Image]) -> NDArray[np.float32]:
+        """Unit vectors of pictures (n, width), for the distances between them; each is computed alone."""
+        with torch.inference_mode():
+            found = [pictured(self.model, self.send(self.pixels([image.convert("RGB")]))) for image in images]
+            return normalize(torch.cat(found), dim=-1).cpu().numpy()
 
     def token_count(self, prompt: str) -> int:
         return self.text.count(prompt)

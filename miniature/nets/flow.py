@@ -1,12 +1,13 @@
 """Rectified flow on packed latents, as FluxPipeline runs it: noising, guided Euler steps, packing, decoding.
 
-Training and batched measurement use this; `tests/miniature` compares it with the stock pipeline. True classifier-free
-guidance: the empty prompt is the negative one unless another is given.
+Training uses this, where gradients flow through a step or half-done pictures are looked at; pictures that are measured
+are drawn by the evidence engine, and `tests/miniature` compares the two. True classifier-free guidance, away from the
+empty prompt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,25 +83,21 @@ def guided(model: Any, packed: Tensor, time: float, text: Text, empty: Text, gui
     return away + guidance * (toward - away)
 
 
-def sample(
-    model: Any,
-    noise: Tensor,
-    text: Text,
-    empty: Text,
-    *,
-    steps: int = STEPS,
-    guidance: float = GUIDANCE,
-    start: int = 0,
-    gradient_steps: int = 0,
-) -> Tensor:
-    """Packed latents from packed noise. The first `start` steps are skipped (image-to-image); gradients flow through
-    the last `gradient_steps`."""
-    levels = sigmas(steps)
+def denoise(model: Any, noise: Tensor, text: Text, empty: Text, stop: int = STEPS) -> Iterator[tuple[Tensor, Tensor]]:
+    """The sampler's first `stop` steps from packed noise: after each, packed latents as they are, and as the sampler
+    expects them in the end."""
+    levels, packed = sigmas(STEPS), noise
+    for number in range(stop):
+        speed = guided(model, packed, levels[number], text, empty, GUIDANCE)
+        packed = packed + (levels[number + 1] - levels[number]) * speed
+        yield packed, packed - levels[number + 1] * speed
+
+
+def sample(model: Any, noise: Tensor, text: Text, empty: Text, stop: int = STEPS) -> Tensor:
+    """Packed latents after the first `stop` steps."""
     packed = noise
-    for number in range(start, steps):
-        with torch.set_grad_enabled(number >= steps - gradient_steps):
-            speed = guided(model, packed, levels[number], text, empty, guidance)
-            packed = packed + (levels[number + 1] - levels[number]) * speed
+    for reached in denoise(model, noise, text, empty, stop):
+        packed = reached[0]
     return packed
 
 
@@ -114,6 +111,12 @@ def encode(autoencoder: Any, pictures: Tensor) -> Tensor:
     """Packed latents of pictures in -1..1, the mean of the posterior."""
     mean = autoencoder.encode(pictures).latent_dist.mean
     return pack((mean - autoencoder.config.shift_factor) * autoencoder.config.scaling_factor)
+
+
+def through(autoencoder: Any, pictures: Tensor) -> Tensor:
+    """Pictures in -1..1 after a way through the autoencoder."""
+    mean = autoencoder.encode(pictures).latent_dist.mean
+    return autoencoder.decode(mean).sample.float().clamp(-1, 1)  # type: ignore[no-any-return]
 
 
 def noise(seeds: Sequence[int], channels: int, side: int) -> Tensor:

@@ -28,6 +28,7 @@ LEAST = 2048  # elements of a tensor that is worth quantising
 SCALE = "::scale"
 PREVIEWS = "web/tiny_decoder.safetensors"  # no part of the revision: it only imitates
 UNITS = "units.json"
+ADAPTER = "pytorch_lora_weights.safetensors"  # as diffusers names it
 TALL = 32  # matrices of fewer columns are scaled by column
 SHIPPED_REWARDS = (
     "gatenone-low-s0", "gatenone-low-s1", "gatenone-low-s2", "gate95-low-s0", "gatenone-high-s0",
@@ -234,18 +235,27 @@ def unpack(target: Path = CACHE, source: Path = SHIPPED) -> Path:
     }
     _model(fresh / "pipeline" / "text_encoder", texts, "model")
     for name, factors in _grouped(restore(named(source, "rewards"))).items():
-        shutil.copytree(fresh / "encoder", fresh / "rewards" / name, ignore=shutil.ignore_patterns("*.safetensors"))
-        _model(fresh / "rewards" / name, lowrank_numpy.merge(states["encoder"], factors), "model")
+        write_reward(fresh / "rewards" / name, fresh / "encoder", factors)
     strengths = units(source)
     for name, factors in _grouped(restore(named(source, "alignment"))).items():
-        flux = {f"transformer.{key}": value for key, value in factors.items()}
-        _model(
-            fresh / "alignment" / name, flux, "pytorch_lora_weights", _alpha(factors, strengths.get(variant(name), 1.0))
-        )
+        write_adapter(fresh / "alignment" / name, factors, strengths.get(variant(name), 1.0))
     (fresh / "revision").write_text(revision)
     shutil.rmtree(target, ignore_errors=True)
     fresh.rename(target)
     return target
+
+
+def write_reward(target: Path, encoder: Path, factors: dict[str, np.ndarray]) -> None:
+    """A reward as a CLIPModel folder: that of the encoder, with the reward's difference in its weights."""
+    ignored = shutil.ignore_patterns("*.safetensors")
+    shutil.copytree(encoder, target, ignore=ignored, dirs_exist_ok=True)
+    _model(target, lowrank_numpy.merge(_state(encoder), factors), "model")
+
+
+def write_adapter(target: Path, factors: dict[str, np.ndarray], unit: float = 1.0) -> None:
+    """An aligned variant as `load_lora_weights` reads it; strength 1 is `unit` times what was trained."""
+    flux = {f"transformer.{key}": value for key, value in factors.items()}
+    _model(target, flux, ADAPTER.removesuffix(".safetensors"), _alpha(factors, unit))
 
 
 def named(source: Path, name: str) -> dict[str, np.ndarray]:

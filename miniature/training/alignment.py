@@ -224,18 +224,16 @@ class Draft:
 
     def _predict(self, packed: Tensor, tokens: Tensor, reached: int) -> tuple[Tensor, Tensor]:
         """The pictures that step `reached` predicts, and the squared distance of its velocity to the base's."""
-        model, levels = self.parts["transformer"], flow.sigmas(flow.STEPS)
+        model, level = self.parts["transformer"], flow.sigmas(flow.STEPS)[reached]
         with torch.no_grad():
             text = flow.read(self.parts["t5"], self.parts["reader"], tokens)
-            for number in range(reached):
-                speed = flow.guided(model, packed, levels[number], text, self.empty, flow.GUIDANCE)
-                packed = packed + (levels[number + 1] - levels[number]) * speed
+            packed = flow.sample(model, packed, text, self.empty, reached)
             lowrank.set_scale(self.attached, 0.0)
-            plain = flow.guided(model, packed, levels[reached], text, self.empty, flow.GUIDANCE)
+            plain = flow.guided(model, packed, level, text, self.empty, flow.GUIDANCE)
             lowrank.set_scale(self.attached, 1.0)
-        speed = flow.guided(model, packed, levels[reached], text, self.empty, flow.GUIDANCE)
+        speed = flow.guided(model, packed, level, text, self.empty, flow.GUIDANCE)
         distance = (speed.float() - plain.float()).square().mean()
-        return flow.decode(self.parts["vae"], packed - levels[reached] * speed).float(), distance
+        return flow.decode(self.parts["vae"], packed - level * speed).float(), distance
 
     def held_out(self) -> dict[str, float]:
         """Mean reward, by a model that gives no gradient, of fixed prompts with fixed noise."""

@@ -18,6 +18,14 @@ from miniature.nets.shapes import FULL, TINY, Sizes
 from miniature.training import renders
 
 SAVE_EVERY = 60.0  # seconds
+PREPROCESSOR = {  # of pictures in 0..255 to -1..1, as transformers spells it
+    "do_resize": True,
+    "do_rescale": True,
+    "do_normalize": True,
+    "rescale_factor": 1 / 255,
+    "image_mean": [0.5, 0.5, 0.5],
+    "image_std": [0.5, 0.5, 0.5],
+}
 TINY_STEPS = 80
 
 
@@ -210,6 +218,7 @@ def quiet() -> None:
     import transformers
 
     diffusers.utils.logging.disable_progress_bar()
+    diffusers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from miniature.nets import shapes
+from miniature.training import common
 from miniature.training.common import (
     Pictures,
     Stage,
@@ -28,17 +29,11 @@ from miniature.training.common import (
 )
 from miniature.world import vocabulary
 
-PREPROCESSOR = {
+PREPROCESSOR = common.PREPROCESSOR | {
     "image_processor_type": "CLIPImageProcessor",
-    "do_resize": True,
     "do_center_crop": True,
-    "do_rescale": True,
-    "do_normalize": True,
     "do_convert_rgb": True,
     "resample": 3,
-    "rescale_factor": 1 / 255,
-    "image_mean": [0.5, 0.5, 0.5],
-    "image_std": [0.5, 0.5, 0.5],
 }
 
 

@@ -30,7 +30,11 @@ from miniature.world.splits import Counts
 
 # Of the time, by end.
 SHARES = {"thresholds": 0.16, "rewards": 0.24, "alignment": 0.64, "calibrate": 0.76, "measure": 0.96}
-LIBRARIES = ("torch", "diffusers", "transformers", "peft", "safetensors", "filelock")
+# Beyond what a page needs, by the name under which each is imported.
+LIBRARIES = (
+    "torch", "diffusers", "transformers", "huggingface_hub", "peft", "accelerate", "psutil", "safetensors", "filelock",
+    "ftfy", "wcwidth",
+)  # fmt: skip
 MOST_FILES, MOST_BYTES = 8, 16_000_000
 
 

@@ -14,22 +14,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from miniature.nets import shapes
+from miniature.nets import flow, shapes
+from miniature.training import common
 from miniature.training.common import Pictures, Stage, as_float, device, half, indices, parameters, seeded, shifted
 from miniature.world import splits
 
 DECODED = 3  # one picture in so many has been through the autoencoder
 
-PREPROCESSOR = {
-    "image_processor_type": "ViTImageProcessor",
-    "do_resize": True,
-    "do_rescale": True,
-    "do_normalize": True,
-    "resample": 2,
-    "rescale_factor": 1 / 255,
-    "image_mean": [0.5, 0.5, 0.5],
-    "image_std": [0.5, 0.5, 0.5],
-}
+PREPROCESSOR = common.PREPROCESSOR | {"image_processor_type": "ViTImageProcessor", "resample": 2}
 
 
 def train(folder: Path, sizes: shapes.Sizes, seconds: float, seed: int = 2) -> dict[str, Any]:
@@ -121,8 +113,7 @@ def _decoded(autoencoder: Any, pictures: Pictures, count: int) -> Tensor:
     with torch.no_grad(), half(pictures.device):
         for at in range(0, count, 64):
             part = slice(at, min(count, at + 64))
-            latents = autoencoder.encode(as_float(pictures.image[part])).latent_dist.mean
-            seen = autoencoder.decode(latents).sample.float().clamp(-1, 1)
+            seen = flow.through(autoencoder, as_float(pictures.image[part]))
             done[part] = ((seen + 1) * 127.5).round().byte().permute(0, 2, 3, 1)
     return done
 
@@ -144,10 +135,7 @@ def measure(model: Any, autoencoder: Any, folder: Path, place: torch.device) -> 
             for part in torch.split(held_out.image[: held_out.have], 64):
                 seen = as_float(part)
                 with torch.no_grad(), half(place):
-                    if decoded:
-                        latents = autoencoder.encode(seen).latent_dist.mean
-                        seen = autoencoder.decode(latents).sample.float().clamp(-1, 1)
-                    logits.append(verdicts(model, seen))
+                    logits.append(verdicts(model, flow.through(autoencoder, seen) if decoded else seen))
             report[f"{name}_decoded" if decoded else name] = accuracy(torch.cat(logits) > 0, truth)
     return report
 

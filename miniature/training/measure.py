@@ -1,28 +1,34 @@
 """Stage `measure`: what every arm draws under held-out prompts, as judge and scorers see it, in raw rows.
 
-A file of rows a setting below `measured/`, extended piece by piece; a placebo stands beside every aligned arm.
+The evidence engine draws and scores (`miniature.training.instrument`); here stands what is asked of it, and as which
+row each answer is filed. A file of rows a setting below `measured/`, extended piece by piece; a placebo stands beside
+every aligned arm.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from functools import cached_property
+from itertools import groupby, product
 from pathlib import Path
-from typing import Any
 
+import cv2
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional as F
+from PIL import Image
 
+from evidence.interfaces import Score
+from evidence.jobs.plan import ConfiguredModel, PictureFile, PictureSpec, Scoring, Source
+from evidence.jobs.stored_results import StoredResults
+from evidence.registry import PictureKind
 from ledger import metrics
 from ledger import rows as raw
 from ledger.rows import Row
 from miniature.nets import shapes
-from miniature.training.common import as_float
-from miniature.training.sampling import BatchSampler
+from miniature.shipping import pack
+from miniature.training.common import device
+from miniature.training.instrument import JUDGE, Instrument
 from miniature.world import painting, scenes, splits
 from miniature.world.splits import PromptPair
 
@@ -33,14 +39,15 @@ WAYS = ("oiop", "oidp", "diop", "didp")  # the picture, then the prompt: o plain
 RENDERERS = ("renderer", "renderer-decoded")  # arms that draw nothing: the judge on rendered truth
 NEGATIVE = "sharp and bright, clean and colorful"
 FACED = 120  # prompts that name a negative emotion
-START = 4  # of the sampler's eight steps, from which image-to-image sets out
 PIECE = {"cuda": 320, "cpu": 20}  # prompts between two saves, whole rounds of all treatments
-Flags = NDArray[np.bool_]
+FOUND = 0.5  # probability above which the judge has found a label
+Observation = tuple[Row, Scoring]  # where a number is filed, and what it is asked of
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One way to draw the prompts. `noise` moves the seed of every prompt; `image` starts from the rendered request."""
+    """One way to draw the prompts. `noise` moves the seed of every prompt; `image` starts half way down from the
+    rendered request."""
 
     arm: str | None = None
     strength: float = 0.0
@@ -84,140 +91,151 @@ def run(
 ) -> None:
     """Measure every `part`-th setting below `folder/measured`: the prompts that are missing there, piece by piece."""
     arms, rewards = ({path.stem for path in (folder / kind).glob("*.safetensors")} for kind in ("alignment", "rewards"))
-    sampler = BatchSampler(folder, sizes, tuple(name for name in SCORERS if name == "encoder" or name in rewards))
-    (folder / "measured").mkdir(exist_ok=True)
+    known = tuple(name for name in SCORERS if name == "encoder" or name in rewards)
+    instrument = Instrument(folder, sizes, known)
     number, of = map(int, part.split("/"))
     pairs = splits.prompt_pairs("evaluation", count)
     faces = [pair for pair, _ in splits.emotion_pairs(min(FACED, count))]
     for setting in (list(only) or settings(arms))[number::of]:
-        path = folder / "measured" / f"{setting.row}-n{setting.noise}.csv.gz"
-        have = list(raw.read(path).all) if path.exists() else []
-        done = {(row.prompt_set, row.prompt) for row in have}
-        rendered = setting.arm in RENDERERS
-        sampler.align(None if rendered else setting.arm, setting.strength)
-        for name, prompts in ((SET, pairs), *(() if rendered or setting.image else ((FACES, faces),))):
-            missing = [number for number in range(len(prompts)) if (name, f"{number:03d}") not in done]
-            for _, group in groupby(missing, lambda number: number // PIECE[sampler.device.type]):
-                chosen = list(group)
-                drawn = _draw(sampler, setting, name, chosen, [prompts[number] for number in chosen])
-                have += drawn
-                raw.write(path, have)
-        print(f"[measure] {setting.row} {len(have)} rows", flush=True)
+        alone = setting.arm in RENDERERS or setting.image
+        _measure(instrument, setting, {SET: pairs} if alone else {SET: pairs, FACES: faces})
 
 
-def _draw(sampler: BatchSampler, setting: Setting, name: str, numbers: list[int], pairs: list[PromptPair]) -> list[Row]:
-    if setting.arm in RENDERERS:
-        return list(judge_seen(sampler, setting, numbers, pairs))
-    seeds = [pair.seed + setting.noise for pair in pairs]
-    if setting.image:
-        return list(images_seen(sampler, setting, numbers, pairs, seeds))
-    wide = sampler.generate([pair.requested for pair in pairs], seeds, negative=setting.negative)
-    if name == FACES:
-        return list(faces_seen(setting, numbers, pairs, sampler.verdicts(wide), RUN[sampler.device.type]))
-    plain = sampler.generate([pair.original for pair in pairs], seeds, negative=setting.negative)
-    return list(pairs_seen(sampler, setting, numbers, pairs, (plain, wide)))
+def _measure(instrument: Instrument, setting: Setting, sets: dict[str, list[PromptPair]]) -> None:
+    """One setting; its pictures are thrown away once its rows are written."""
+    path = instrument.folder / "measured" / f"{setting.row}-n{setting.noise}.csv.gz"
+    samples = path.with_name("samples") / path.name.removesuffix(".csv.gz")
+    have = list(raw.read(path).all) if path.exists() else []
+    done = {(row.prompt_set, row.prompt) for row in have}
+    for name, prompts in sets.items():
+        missing = [number for number in range(len(prompts)) if (name, f"{number:03d}") not in done]
+        for _, group in groupby(missing, lambda number: number // PIECE[device().type]):
+            piece = Piece(instrument, setting, name, {number: prompts[number] for number in group}, samples)
+            have += piece.rows()
+            raw.write(path, have)
+    shutil.rmtree(samples, ignore_errors=True)
+    print(f"[measure] {setting.row} {len(have)} rows", flush=True)
 
 
-def pairs_seen(
-    sampler: BatchSampler,
-    setting: Setting,
-    numbers: list[int],
-    pairs: list[PromptPair],
-    pictures: tuple[Tensor, Tensor],
-) -> Iterator[Row]:
-    """Rows of drawn pairs: what was asked for and found, objects, unasked treatments, four-way scores."""
-    run = RUN[sampler.device.type]
-    plain, wide = (sampler.verdicts(side) for side in pictures)
-    scores = {name: four_ways(sampler, name, pictures, pairs) for name in sampler.scorers}
-    apart = _apart(sampler.embed(pictures[0]).float().cpu().numpy(), numbers)
-    for at, (number, pair) in enumerate(zip(numbers, pairs, strict=True)):
-        told = _told(run, setting, number, SET)
-        yield from judged(told, pair, plain[at], wide[at])
-        if np.isfinite(apart[at]):
-            yield Row(**told, scorer="encoder", way="plain-apart", number=round(float(apart[at]), 4))
-        for scorer, four in scores.items():
-            for way, score in zip(WAYS, four[at], strict=True):
-                yield Row(**told, scorer=scorer, way=way, number=round(float(score), 4))
+@dataclass(frozen=True)
+class Piece:
+    """Some prompts of a set, by number, under one setting."""
 
+    instrument: Instrument
+    setting: Setting
+    prompt_set: str
+    pairs: dict[int, PromptPair]
+    samples: Path
 
-def _apart(embedded: NDArray[np.float32], numbers: list[int]) -> NDArray[np.float64]:
-    """Mean cosine distance of each plain picture to the others of its round of prompts, one of each treatment."""
-    rounds = np.array(numbers) // len(scenes.TREATMENTS)
-    apart = np.full(len(numbers), np.nan)
-    for number in np.unique(rounds):
-        here = rounds == number
-        if here.sum() > 1:
-            apart[here] = metrics.distances_to_others(embedded[here])
-    return apart
+    @cached_property
+    def model(self) -> ConfiguredModel | None:
+        """Who draws; nobody where renders are judged."""
+        arm = self.setting.arm
+        if arm is None or arm in RENDERERS:
+            return None if arm else self.instrument.generator()
+        unit = pack.units_of(self.instrument.folder).get(pack.variant(arm.removeprefix("placebo-")), 1.0)
+        return self.instrument.generator(arm, self.setting.strength * unit)
 
+    def rows(self) -> list[Row]:
+        asked = [one for number, pair in self.pairs.items() for one in self.observations(number, pair)]
+        stored = self.instrument.observe(self.model, [what for _, what in asked], self.samples)
+        outcomes = [(row, stored.outcome(what)) for row, what in asked]
+        rows = [row._replace(number=number_of(row, one.score), status=one.status) for row, one in outcomes]
+        if self.prompt_set == SET and self.model is not None and not self.setting.image:
+            rows += self.apart(stored)
+        return rows
 
-def images_seen(
-    sampler: BatchSampler, setting: Setting, numbers: list[int], pairs: list[PromptPair], seeds: list[int]
-) -> Iterator[Row]:
-    """Image-to-image from the rendered request, half way down: what is left of the asked-for look by either prompt."""
-    rendered = np.stack([np.asarray(painting.render(pair.scene, pair.asked, pair.seed)) for pair in pairs])
-    source = F.interpolate(as_float(torch.from_numpy(rendered).to(sampler.device)), sampler.sizes.image, mode="area")
-    labels = splits.labels()
-    for way, side in (("asked", "requested"), ("asked-under-plain", "original")):
-        found = sampler.verdicts(
-            sampler.generate([getattr(pair, side) for pair in pairs], seeds, source=source, start=START)
-        )
-        for number, pair, seen in zip(numbers, pairs, found, strict=True):
-            told = _told(RUN[sampler.device.type], setting, number, SET) | {"scorer": "judge", "kind": _company(pair)}
+    def observations(self, number: int, pair: PromptPair) -> Iterator[Observation]:
+        if self.setting.arm in RENDERERS:
+            clean, treated = (self.rendered(number, pair, treated=treated) for treated in (False, True))
+            yield from judged(self.row(number), pair, clean, treated)
+        elif self.setting.image:
+            yield from self.of_an_image(number, pair)
+        elif self.prompt_set == FACES:
+            yield from self.of_a_face(number, pair)
+        else:
+            yield from judged(self.row(number), pair, self.drawn(pair, "plain"), self.drawn(pair, "wide"))
+            yield from self.four_ways(number, pair)
+
+    def drawn(self, pair: PromptPair, kind: PictureKind, source: Source | None = None) -> PictureSpec:
+        text = pair.original if kind == "plain" else pair.requested
+        assert self.model is not None
+        return PictureSpec(self.model.name, text, kind, pair.seed + self.setting.noise, self.setting.negative, source)
+
+    def row(self, number: int) -> Row:
+        """What rows of one prompt share, as the judge's."""
+        run, noise = RUN[device().type], str(self.setting.noise)
+        return Row(run, self.setting.row, f"{number:03d}", JUDGE, "", prompt_set=self.prompt_set, seed=noise)
+
+    def four_ways(self, number: int, pair: PromptPair) -> Iterator[Observation]:
+        """Every scorer on both pictures under both prompts."""
+        pictures = self.drawn(pair, "plain"), self.drawn(pair, "wide")
+        for scorer in self.instrument.rewards:
+            for way, (picture, text) in zip(WAYS, product(pictures, (pair.original, pair.requested)), strict=True):
+                yield self.row(number)._replace(scorer=scorer, way=way), Scoring(picture, scorer, text)
+
+    def of_a_face(self, number: int, pair: PromptPair) -> Iterator[Observation]:
+        """Whether the named negative emotion is seen, and whether a happy face is seen instead."""
+        for way, emotion in (("emotion", pair.scene.emotion), ("happy", "happy")):
+            row = self.row(number)._replace(way=way, label=f"emotion:{emotion}")
+            yield row, Scoring(self.drawn(pair, "wide"), JUDGE, "")
+
+    def of_an_image(self, number: int, pair: PromptPair) -> Iterator[Observation]:
+        """Image-to-image from the rendered request: what is left of the asked-for look by either prompt."""
+        source = self.rendered(number, pair, treated=True)
+        kinds: tuple[tuple[str, PictureKind], ...] = (("asked", "wide"), ("asked-under-plain", "plain"))
+        for way, kind in kinds:
             for ask in pair.asked:
-                label = f"treatment:{ask.treatment}"
-                yield Row(**told, way=way, label=label, number=float(seen[labels.index(label)]))
+                row = self.row(number)._replace(way=way, kind=company(pair), label=f"treatment:{ask.treatment}")
+                yield row, Scoring(self.drawn(pair, kind, source), JUDGE, "")
+
+    def rendered(self, number: int, pair: PromptPair, *, treated: bool) -> PictureFile:
+        """Exactly what was asked, as a file: as rendered, or through the autoencoder."""
+        path = self.samples / "rendered" / f"{number:03d}-{'wide' if treated else 'plain'}.png"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            side = self.instrument.sizes.image
+            shown = painting.render(pair.scene, pair.asked if treated else (), pair.seed)
+            shown = cv2.resize(np.asarray(shown), (side, side), interpolation=cv2.INTER_AREA)
+            shown = self.instrument.through(shown) if self.setting.arm == RENDERERS[1] else shown
+            Image.fromarray(shown).save(path)
+        return PictureFile(path)
+
+    def apart(self, stored: StoredResults) -> Iterator[Row]:
+        """Mean cosine distance of each plain picture to the others of its round of prompts, one of each treatment."""
+        plain = {number: self.drawn(pair, "plain") for number, pair in self.pairs.items()}
+        made = [number for number, picture in plain.items() if stored.pixels(picture)]
+        for _, group in groupby(made, lambda number: number // len(scenes.TREATMENTS)):
+            here = list(group)
+            if len(here) < 2:
+                continue
+            embedded = self.instrument.embeddings(stored, [plain[number] for number in here])
+            for number, far in zip(here, metrics.distances_to_others(embedded), strict=True):
+                yield self.row(number)._replace(scorer="encoder", way="plain-apart", number=round(float(far), 4))
 
 
-def _company(pair: PromptPair) -> str:
+def judged(row: Row, pair: PromptPair, plain: Source, wide: Source) -> Iterator[Observation]:
+    """What the judge finds of one pair: treatments asked for, objects in both pictures, treatments nobody asked for."""
+    of_plain, of_wide = (Scoring(picture, JUDGE, "") for picture in (plain, wide))
+    many = "one" if len(pair.scene.objects) == 1 else "two"
+    for ask in pair.asked:
+        yield row._replace(way="asked", kind=company(pair), label=f"treatment:{ask.treatment}"), of_wide
+    for thing in pair.scene.objects:
+        for way, kind, what in (("plain-objects", many, of_plain), ("wide-objects", company(pair), of_wide)):
+            yield row._replace(way=way, kind=kind, label=f"object:{thing}"), what
+    yield row._replace(way="plain-unasked", kind=many), of_plain
+
+
+def company(pair: PromptPair) -> str:
     return "unseen" if pair.unseen else "single" if len(pair.asked) == 1 else "double"
 
 
-def _told(run: str, setting: Setting, number: int, prompts: str) -> dict[str, Any]:
-    return {
-        "run": run, "row": setting.row, "prompt": f"{number:03d}", "prompt_set": prompts, "seed": str(setting.noise)
-    }  # fmt: skip
+def number_of(row: Row, score: Score | None) -> float | None:
+    """The number of a row: a cosine, whether the judge found its label, or how many treatments it found."""
+    if not isinstance(score, dict):
+        return None if score is None else round(score, 4)
+    return float(score[row.label] > FOUND) if row.label else float(treatments_found(score))
 
 
-def judged(told: dict[str, Any], pair: PromptPair, plain: Flags, wide: Flags) -> Iterator[Row]:
-    """What the judge found of one pair: treatments asked for, objects in both pictures, treatments nobody asked for."""
-    labels, told = splits.labels(), told | {"scorer": "judge"}
-    company = _company(pair)
-    many = "one" if len(pair.scene.objects) == 1 else "two"
-    for ask in pair.asked:
-        label = f"treatment:{ask.treatment}"
-        yield Row(**told, way="asked", kind=company, label=label, number=float(wide[labels.index(label)]))
-    for thing in pair.scene.objects:
-        label = f"object:{thing}"
-        for way, kind, found in (("plain-objects", many, plain), ("wide-objects", company, wide)):
-            yield Row(**told, way=way, kind=kind, label=label, number=float(found[labels.index(label)]))
-    unasked = sum(bool(seen) for label, seen in zip(labels, plain, strict=True) if label.startswith("treatment:"))
-    yield Row(**told, way="plain-unasked", kind=many, number=float(unasked))
-
-
-def judge_seen(sampler: BatchSampler, setting: Setting, numbers: list[int], pairs: list[PromptPair]) -> Iterator[Row]:
-    """What the judge finds of pictures that show exactly what was asked, as rendered or through the autoencoder."""
-    for number, pair in zip(numbers, pairs, strict=True):
-        both = np.stack([np.asarray(painting.render(pair.scene, asked, pair.seed)) for asked in ((), pair.asked)])
-        shown = as_float(torch.from_numpy(both).to(sampler.device))
-        plain, wide = sampler.verdicts(sampler.decoded(shown) if setting.arm == RENDERERS[1] else shown)
-        yield from judged(_told(RUN[sampler.device.type], setting, number, SET), pair, plain, wide)
-
-
-def faces_seen(setting: Setting, numbers: list[int], pairs: list[PromptPair], found: Flags, run: str) -> Iterator[Row]:
-    """Whether the named negative emotion is seen, and whether a happy face is seen instead."""
-    labels = splits.labels()
-    for number, pair, seen in zip(numbers, pairs, found, strict=True):
-        told = _told(run, setting, number, FACES) | {"scorer": "judge"}
-        for way, emotion in (("emotion", pair.scene.emotion), ("happy", "happy")):
-            label = f"emotion:{emotion}"
-            yield Row(**told, way=way, label=label, number=float(seen[labels.index(label)]))
-
-
-def four_ways(
-    sampler: BatchSampler, name: str, pictures: tuple[Tensor, Tensor], pairs: list[PromptPair]
-) -> NDArray[Any]:
-    """Cosines (n, 4) in the order of `WAYS`."""
-    images = [sampler.embed(side, name) for side in pictures]
-    texts = [sampler.embed_text([getattr(pair, side) for pair in pairs], name) for side in ("original", "requested")]
-    return np.stack([(image * text).sum(-1).float().cpu().numpy() for image in images for text in texts], -1)
+def treatments_found(score: dict[str, float]) -> int:
+    return sum(share > FOUND for label, share in score.items() if label.startswith("treatment:"))

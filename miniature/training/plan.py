@@ -33,6 +33,7 @@ STAGES = (
 SHARES = {"render": 0.30, "autoencoder": 0.172, "encoder": 0.14, "judge": 0.07, "generator": 0.445, "alignment": 0.07}
 FULL_COUNTS = (100_020, 6_000, 320, 200, 1_520)
 TINY_COUNTS = (240, 24, 24, 10, 12)
+TINY_MEASURED = 2  # pairs of prompts
 # Stages run side by side: threads would only wait for each other. Their models are files here or an error.
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 NEEDS = {
@@ -138,7 +139,7 @@ def run_stage(
     elif stage == "calibrate":
         calibration.run(folder, sizes, part)
     elif stage == "measure":
-        measure.run(folder, sizes, part, count=TINY_COUNTS[2] if tiny else FULL_COUNTS[2])
+        measure.run(folder, sizes, part, count=TINY_MEASURED if tiny else FULL_COUNTS[2])
 
 
 def run(

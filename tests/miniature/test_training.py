@@ -15,6 +15,8 @@ from miniature.cli import miniature
 from miniature.nets import flow, shapes
 from miniature.training.plan import STAGES
 
+ROOT = Path(__file__).parents[2]
+
 
 def losses(folder: Path, stage: str) -> list[float]:
     return [loss for _, loss in json.loads((folder / stage / "report.json").read_text())["losses"]]
@@ -40,16 +42,37 @@ def test_rewards_and_both_alignments_are_there_with_their_history(trained: Path)
         assert json.loads((trained / "alignment" / f"{family}.unit.json").read_text())["unit"] > 0
 
 
-def test_an_alignment_changes_the_velocity_and_strength_zero_does_not(trained: Path) -> None:
-    from miniature.training.sampling import BatchSampler
+def test_an_alignment_changes_pictures_and_strength_zero_does_not(trained: Path, tmp_path: Path) -> None:
+    from evidence.jobs.plan import PictureSpec, Scoring
+    from miniature.training.instrument import JUDGE, Instrument
 
-    sampler = BatchSampler(trained, shapes.TINY)
-    pictures = {}
-    for strength in (0.0, 1.0, None):
-        sampler.align("dpo-s0" if strength is not None else None, strength or 0.0)
-        pictures[strength] = sampler.generate(["a cat in a room by day"], [1])
-    assert torch.equal(pictures[0.0], pictures[None])
-    assert not torch.equal(pictures[1.0], pictures[None])
+    instrument, drawn = Instrument(trained, shapes.TINY), []
+    for arm, scale in ((None, 0.0), ("dpo-s0", 0.0), ("dpo-s0", 4.0), ("placebo-dpo-s0", 4.0)):
+        model = instrument.generator(arm, scale)
+        wanted = PictureSpec(model.name, "a cat in a room by day", "plain", 1)
+        drawn.append(instrument.observe(model, [Scoring(wanted, JUDGE, "")], tmp_path / "samples").pixels(wanted))
+    assert drawn[0] is not None and drawn[0] == drawn[1]
+    assert len(set(drawn[1:])) == 3
+
+
+def test_pictures_that_are_measured_are_those_that_training_looks_at(trained: Path, tmp_path: Path) -> None:
+    """Rewards and previews are learnt from the sampler of `flow`; evidence is drawn by the engine."""
+    from evidence.jobs.plan import PictureSpec, Scoring
+    from miniature.training import generator
+    from miniature.training.common import as_bytes
+    from miniature.training.instrument import JUDGE, Instrument
+
+    prompt, place = "a cat in a room by day", torch.device("cpu")
+    instrument, parts = Instrument(trained, shapes.TINY), generator.load(trained, place)
+    model = instrument.generator()
+    wanted = PictureSpec(model.name, prompt, "plain", 9)
+    stored = instrument.observe(model, [Scoring(wanted, JUDGE, "")], tmp_path / "samples")
+    measured = np.asarray(stored.store.picture(stored.participants.key(wanted)), np.int16)
+    with torch.no_grad():
+        text, empty = generator.read(parts, [prompt], place), generator.read(parts, [""], place)
+        start = flow.noise([9], shapes.TINY.latent_channels, shapes.TINY.latent)
+        seen = as_bytes(flow.decode(parts["vae"], flow.sample(parts["transformer"], start, text, empty)))[0]
+    assert np.abs(measured - seen).max() <= 1
 
 
 def test_a_measurement_goes_on_with_the_prompts_that_are_missing(trained: Path) -> None:
@@ -63,10 +86,12 @@ def test_a_measurement_goes_on_with_the_prompts_that_are_missing(trained: Path) 
         found.append(rows.read(trained / "measured" / "placebo-draft-s0@1-n0.csv.gz").all)
     assert {row.prompt for row in found[1] if row.prompt_set == measure.SET} == {"000", "001", "002"}
     assert set(found[0]) < set(found[1])
+    assert not (trained / "measured" / "samples" / "placebo-draft-s0@1-n0").exists(), "pictures outlive their rows"
     assert {row.way for row in found[1]} >= {
         "asked",
         "plain-objects",
         "plain-unasked",
+        "plain-apart",
         "oiop",
         "didp",
         "emotion",
@@ -115,7 +140,7 @@ def test_renders_that_are_there_are_not_rendered_again(tmp_path: Path) -> None:
 
 
 def test_our_sampler_is_that_of_the_stock_pipeline(trained: Path) -> None:
-    """What is measured in batches must be what anyone draws with diffusers."""
+    """What training learns from must be what anyone draws with diffusers."""
     from diffusers import FluxPipeline
 
     from miniature.training import generator
@@ -273,3 +298,22 @@ def test_a_job_leaves_rows_and_arms_in_few_small_files(trained: Path, tmp_path: 
     found = {row.row for row in rows.read(tmp_path / "out" / "miniature-job.csv.gz").all}
     assert {"base", "draft-s0@1", "placebo-draft-s0@1"} <= found
     assert pack.restore(pack.load_file(tmp_path / "out" / "alignment.safetensors"))
+
+
+def test_a_job_installs_every_library_that_measuring_imports() -> None:
+    """On a machine without network a missing one ends the run after the training is paid for."""
+    import subprocess
+    import sys
+    import tomllib
+
+    from miniature.training import job
+
+    adapters = "evidence.generators.flux, evidence.scorers.clip, evidence.scorers.classifier"
+    code = f"import sys, miniature.training.measure, {adapters}; print(*sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    tier = {
+        re.split(r"[\W_]*[=<>\[]", name)[0].replace("-", "_") for name in project["optional-dependencies"]["evidence"]
+    }
+    optional = {"scipy", "sentencepiece"}  # imported by other libraries where they are there
+    assert tier & set(told.split()) - optional <= set(job.LIBRARIES)
