@@ -1,0 +1,1 @@
+"""Negative prompts inside attention, for models without classifier-free guidance: VSF and NAG."""

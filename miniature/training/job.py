@@ -23,6 +23,7 @@ from pathlib import Path
 from safetensors.numpy import save_file
 
 from ledger import rows
+from ledger.problems import InputError
 from miniature.nets.shapes import FULL, TINY
 from miniature.shipping import pack
 from miniature.training import plan, renders
@@ -60,8 +61,8 @@ def run(folder: Path, out: Path, seconds: float, size: str, processes: int, sour
         if left > 0:
             try:
                 plan.run(folder, (stage,), size, seconds / 60, processes, lease=left / 60)
-            except SystemExit as end:  # its time is over, or it failed; the next stage makes do with what there is
-                print(end.code or "", flush=True)
+            except (SystemExit, InputError) as end:  # its time is over, it failed, or lacks what an earlier one owes it
+                print(end, flush=True)  # the next stage makes do with what there is
         print(f"[job] {stage}: until {time.monotonic() - began:.0f} s", flush=True)
     return leave(folder, out)
 

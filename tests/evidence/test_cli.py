@@ -273,6 +273,22 @@ def test_the_benchmark_runs_at_tiny_size_and_says_so(tmp_path: Path) -> None:
     assert "Error" not in table and told.stdout.endswith(table + "\n")
 
 
+@pytest.mark.parametrize("kernel", range(3))
+def test_the_benchmark_counts_attention_whose_queries_share_heads_of_keys(kernel: int) -> None:
+    """The kernels of a GPU, by shape alone: the count of some releases of torch refuses them, which ended the run on a
+    GPU before its first line."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from benchmarks.generate import ATTENTION, attention_flop
+
+    query, key = (torch.zeros(2, heads, 32, 64, dtype=torch.bfloat16, device="meta") for heads in (8, 2))
+    more: tuple[Any, ...] = () if kernel == 0 else (None, False)
+    mapping = dict.fromkeys(ATTENTION, attention_flop)
+    with FlopCounterMode(display=False, custom_mapping=mapping) as counter:
+        ATTENTION[kernel](query, key, key, *more)
+    assert counter.get_total_flops() == 2 * (2 * 8 * 32 * 32 * 64) * 2  # both products, of two operations each
+
+
 def test_a_line_of_the_benchmark_that_runs_out_of_memory_costs_that_line_only() -> None:
     """Minutes on a card are dear: the other shapes are measured all the same."""
     from benchmarks.generate import guarded

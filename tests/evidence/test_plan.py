@@ -112,6 +112,7 @@ def test_a_better_sentence_is_the_same_code_and_a_changed_line_is_not(
     first = version('"""Doc."""\nfrom evidence import two\n\ndef f():\n    """Says."""\n    return two.X\n')
     assert first == version('"""Other."""\nfrom evidence import two  # note\ndef f():\n    return two.X\n')
     assert first != version("from evidence import two\ndef f():\n    return two.X + 1\n")
+    assert version("") == version('"""A package."""\n')
     before = version("from evidence.two import X\n")
     (tmp_path / "evidence/two.py").write_text("X = 2\n")
     source_digest.source_digest.cache_clear()

@@ -300,6 +300,19 @@ def test_a_job_leaves_rows_and_arms_in_few_small_files(trained: Path, tmp_path: 
     assert pack.restore(pack.load_file(tmp_path / "out" / "alignment.safetensors"))
 
 
+def test_a_job_whose_variants_were_not_reached_leaves_what_there_is(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Calibrating without them was an error that ended the job, with nothing to take back."""
+    from miniature.shipping import pack
+    from miniature.training import job
+
+    pack.pack(trained, tmp_path / "packed", rewards=(), arms=())
+    monkeypatch.setattr(job, "SHARES", {"calibrate": 1.0})
+    left = job.run(tmp_path / "work", tmp_path / "out", 1200.0, "tiny", 2, tmp_path / "packed")
+    assert {path.name for path in left} >= {"reports.json", "logs.tar.gz"}
+
+
 def test_a_job_installs_every_library_that_measuring_imports() -> None:
     """On a machine without network a missing one ends the run after the training is paid for."""
     import subprocess
