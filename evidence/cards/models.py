@@ -6,11 +6,9 @@ card and is named in its `unknown` list; nothing is guessed. torch is not needed
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
@@ -19,16 +17,15 @@ from pydantic import (
     StringConstraints,
     ValidationError,
     field_validator,
-    model_validator,
 )
 
 from evidence.cards import base
+from evidence.cards.sized import SizedCard
 from evidence.registry import GENERATORS, PictureKind, Setting
 from evidence.weights import UNPINNED, address, pinned
 from ledger.problems import InputError, Problem, did_you_mean, relative, toml_line
 
 CARDS = Path(__file__).resolve().with_name("models.toml")
-SIZES = CARDS.with_name("sizes.json")  # by shape; written by evidence.shapes
 CONTROLLED, AS_PUBLISHED = "controlled", "as-published"
 
 Alignment = Literal["base", "aligned", "prompt-aligned", "narrowly-aligned", "unknown"]
@@ -49,7 +46,7 @@ class Profile(Said):
     note: str = ""
 
 
-class ModelCard(base.Card):
+class ModelCard(SizedCard):
     """One generator. See `models.toml` for what each field looks like."""
 
     not_inherited: ClassVar[frozenset[str]] = base.Card.not_inherited | {"alternative_to", "licence", "gated"}
@@ -66,10 +63,6 @@ class ModelCard(base.Card):
     prepare: Import | Literal[""] = ""
     licence: str = ""
     gated: bool | None = None
-    shape: str = ""  # of sizes.json, which then says parameters, memory_gib and tflop
-    parameters: int | None = Field(default=None, ge=1)  # of all its parts
-    memory_gib: float | None = Field(default=None, gt=0)  # of the accelerator, at the profile's size and dtype
-    tflop: float | None = Field(default=None, gt=0)  # tera-operations of one evaluation, for 1024 x 1024 pixels
     usd_per_picture: float | None = Field(default=None, ge=0)
     alternative_to: str = ""
     distilled: bool = False  # of its guidance: sampled without one
@@ -78,19 +71,6 @@ class ModelCard(base.Card):
     profiles: dict[str, Profile]
     unknown: tuple[str, ...] = ()  # facts about this card that no source gives
     note: str = ""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _sized(cls, said: Any) -> Any:
-        """With the sizes of its shape, where the card does not say them itself."""
-        return sizes().get(str(said.get("shape")), {}) | said if isinstance(said, dict) else said
-
-    @field_validator("shape")
-    @classmethod
-    def _shape_exists(cls, name: str) -> str:
-        if name and name not in sizes():
-            raise ValueError(f"no shape of this name{did_you_mean(name, sizes())}; known: {', '.join(sizes())}")
-        return name
 
     @field_validator("adapter")
     @classmethod
@@ -136,12 +116,6 @@ class ModelCard(base.Card):
             side = said.pop("size")
             said = {"width": side, "height": side} | said
         return said
-
-
-@cache
-def sizes() -> dict[str, dict[str, Any]]:
-    """Parameters, memory in GiB and tera-operations of every published shape."""
-    return dict(json.loads(SIZES.read_text("utf-8")))
 
 
 def load(path: Path = CARDS, root: Path = base.ROOT) -> dict[str, ModelCard]:

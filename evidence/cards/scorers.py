@@ -14,6 +14,7 @@ from typing import Annotated, ClassVar, Literal, cast
 from pydantic import Field, StringConstraints, field_validator
 
 from evidence.cards.base import ROOT, Card, read_cards
+from evidence.cards.sized import SizedCard
 from evidence.registry import SCORERS
 from evidence.weights import UNPINNED, address, digest, pinned
 
@@ -23,7 +24,7 @@ Role = Literal["reward", "encoder", "annotator", "face-matcher", "pairwise-judge
 Import = Annotated[str, StringConstraints(pattern=r"^[\w.]+:\w+$")]
 
 
-class ScorerCard(Card):
+class ScorerCard(SizedCard):
     """What every scorer says of itself. `base` holds architecture, tokenizer and processor where `weights` do not."""
 
     not_inherited: ClassVar[frozenset[str]] = Card.not_inherited | {"range"}
@@ -45,9 +46,6 @@ class ScorerCard(Card):
     base_encoder: str = ""
     licence: str = ""
     gated: bool | None = None
-    parameters: int | None = Field(default=None, ge=1)  # of the architecture as built here
-    memory_gib: float | None = Field(default=None, gt=0)  # weights at `dtype`, activations not counted
-    tflop: float | None = Field(default=None, gt=0)  # tera-operations of one score
     unknown: tuple[str, ...] = ()
     note: str = ""
 

@@ -32,8 +32,8 @@ _RELEASE = {"diffusers": 2, "transformers": 1}
 # what a card says of a scorer that no score depends on; `batch` because a batch always has one shape (scorers/base.py)
 _ABOUT = {
     "id", "label", "role", "files", "base_files", "detector_files", "prepare", "batch", "output", "range", "aligned",
-    "base_encoder", "licence", "gated", "parameters", "memory_gib", "tflop", "unknown", "note", "usd_per_comparison",
-    "timeout", "key_env", "beside",
+    "base_encoder", "licence", "gated", "shape", "parameters", "memory_gib", "tflop", "unknown", "note",
+    "usd_per_comparison", "timeout", "key_env", "beside",
 }  # fmt: skip
 
 

@@ -1,13 +1,12 @@
 """The scorers at full size, on the meta device: parameters, keys and file sizes against the published figures.
 
-Nothing is downloaded: architectures are written out here as their public configuration files have them, and the
+Nothing is downloaded: architectures are those of cards/shapes.toml, as public configuration files have them, and the
 published key names are those of the official modules (golden/*.npz), repeated for every layer.
 """
 
 from __future__ import annotations
 
 import re
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,104 +15,25 @@ import torch
 from accelerate import init_empty_weights
 from torch import nn
 from transformers import (
-    BertConfig,
-    BlipConfig,
-    BlipForImageTextRetrieval,
-    BlipTextConfig,
-    BlipVisionConfig,
     CLIPConfig,
     CLIPModel,
-    MMGroundingDinoConfig,
-    MMGroundingDinoForObjectDetection,
-    Qwen2VLConfig,
-    Qwen3VLConfig,
-    Qwen3VLForConditionalGeneration,
-    SiglipVisionConfig,
-    SiglipVisionModel,
-    SwinConfig,
 )
 
-from evidence import scorers
-from evidence.scorers import aesthetic, clip, hpsv3, mps
+from evidence import scorers, shapes
+from evidence.cards.sized import sizes
+from evidence.scorers import clip, hpsv3, mps
 from evidence.scorers.base import rename
-from evidence.scorers.blip import _RULES, _UNUSED, ImageReward, towers
+from evidence.scorers.blip import _RULES, _UNUSED, towers
+from evidence.shapes import scorers as scorer_shapes
+from evidence.shapes.scorers import SCORERS
 from tests.evidence.golden.folders import golden
 
 CARDS = scorers.read()
 HERE = Path("checkpoint")
 
 
-def tower(width: int, layers: int, heads: int) -> dict[str, int]:
-    return {
-        "hidden_size": width,
-        "intermediate_size": 4 * width,
-        "num_hidden_layers": layers,
-        "num_attention_heads": heads,
-    }
-
-
-VIT_L_14 = CLIPConfig(
-    text_config=tower(768, 12, 12), vision_config=tower(1024, 24, 16) | {"patch_size": 14}, projection_dim=768
-)
-VIT_H_14 = CLIPConfig(
-    text_config=tower(1024, 24, 16), vision_config=tower(1280, 32, 16) | {"patch_size": 14}, projection_dim=1024
-)
-SO400M_14 = SiglipVisionConfig(**tower(1152, 27, 16) | {"intermediate_size": 4304, "image_size": 384, "patch_size": 14})
-BLIP_L = BlipVisionConfig(**tower(1024, 24, 16), image_size=224, patch_size=16)
-BERT = BlipTextConfig(**tower(768, 12, 12), vocab_size=30524, encoder_hidden_size=1024, max_position_embeddings=512)
-QWEN2_VL_7B = Qwen2VLConfig(
-    text_config={
-        "hidden_size": 3584,
-        "intermediate_size": 18944,
-        "num_hidden_layers": 28,
-        "num_attention_heads": 28,
-        "num_key_value_heads": 4,
-        "max_position_embeddings": 32768,
-        "vocab_size": 151658,  # 151,657 tokens of the tokenizer and the reward token
-        "rope_scaling": {"type": "mrope", "mrope_section": [16, 24, 24]},
-    },
-    vision_config={"depth": 32, "embed_dim": 1280, "num_heads": 16, "mlp_ratio": 4, "hidden_size": 3584},
-)
-QWEN3_VL_4B = Qwen3VLConfig(
-    text_config={
-        "hidden_size": 2560,
-        "intermediate_size": 9728,
-        "num_hidden_layers": 36,
-        "num_attention_heads": 32,
-        "num_key_value_heads": 8,
-        "head_dim": 128,
-        "vocab_size": 151936,
-        "max_position_embeddings": 262144,
-    },
-    vision_config={
-        "depth": 24,
-        "hidden_size": 1024,
-        "intermediate_size": 4096,
-        "num_heads": 16,
-        "out_hidden_size": 2560,
-        "deepstack_visual_indexes": [5, 11, 17],
-    },
-)
-
-LLMDET_L = MMGroundingDinoConfig(
-    backbone_config=SwinConfig(
-        embed_dim=192,
-        depths=[2, 2, 18, 2],
-        num_heads=[6, 12, 24, 48],
-        window_size=12,
-        image_size=384,
-        out_features=["stage1", "stage2", "stage3", "stage4"],
-    ),
-    text_config=BertConfig(),
-    num_feature_levels=5,
-    decoder_bbox_embed_share=False,
-    decoder_cls_embed_share=False,
-)
-
-
-def image_text_retrieval() -> nn.Module:
-    vision = BLIP_L.to_dict() | {"image_size": 384}
-    return BlipForImageTextRetrieval(BlipConfig(text_config=BERT.to_dict(), vision_config=vision))
+VIT_L_14, VIT_H_14 = (shapes.configuration(f"clip-vit-{size}-14") for size in "lh")
+BLIP_L = shapes.configuration("blip-large").vision_config
 
 
 def on_meta(make: Any) -> nn.Module:
@@ -125,48 +45,32 @@ def count(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
 
 
-ARCHITECTURES = {
-    "hpsv1": lambda: CLIPModel(VIT_L_14),
-    "clip-l": lambda: CLIPModel(VIT_L_14),
-    "hpsv21": lambda: CLIPModel(VIT_H_14),
-    "pickscore": lambda: CLIPModel(VIT_H_14),
-    "mps": lambda: mps.Mps(VIT_H_14, 4, 16),
-    "imagereward": lambda: ImageReward(BLIP_L, BERT),
-    "blip-l": image_text_retrieval,
-    "blip-l-face": lambda: nn.ModuleList([image_text_retrieval(), MMGroundingDinoForObjectDetection(LLMDET_L)]),
-    "hpsv3": lambda: hpsv3.Hpsv3(QWEN2_VL_7B),
-    "j-judge": lambda: Qwen3VLForConditionalGeneration(QWEN3_VL_4B),
-    "aesthetic-v25": lambda: nn.ModuleList(
-        [SiglipVisionModel(SO400M_14), *(nn.Linear(*pair) for pair in pairwise((1152, *aesthetic.WIDTHS)))]
-    ),
-}
-WIDE = {"blip-l-face": 343_055_703}  # parameters at four bytes: the detector computes in float32
-TIED = {  # built twice on the meta device: counted once
-    "j-judge": 151936 * 2560,  # the output head of the judge is its embedding
-    "blip-l-face": 6 * (2 * 257 * 256 + 257 * 4 + 1),  # the heads of the detector are those of its decoder's six layers
-}
+@pytest.mark.parametrize("shape", SCORERS)
+def test_the_sizes_that_cards_take_over_are_those_of_what_is_built(shape: str) -> None:
+    """Memory and hours of a dry run rest on them; `python -m evidence.shapes` writes them."""
+    assert sizes()[shape] == scorer_shapes.sizes(shape)
+    assert ("tflop" in sizes()[shape]) != (shape == "blip-large-face"), "its detector cannot be counted so"
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
-def test_rows_state_the_parameters_and_the_memory_of_what_is_built(name: str) -> None:
-    parameters = count(on_meta(ARCHITECTURES[name])) - TIED.get(name, 0)
+@pytest.mark.parametrize("name", [name for name, card in CARDS.items() if card.shape])
+def test_no_card_types_what_its_shape_says(name: str) -> None:
+    """Typed by hand, the operations of three of ten stood off the count."""
     card = CARDS[name]
-    assert card.parameters == parameters
-    size = parameters * 2 + WIDE.get(name, 0) * 2
-    assert card.memory_gib == pytest.approx(size / 2**30, abs=0.01) and card.dtype != "float32"
+    assert {key: getattr(card, key) for key in sizes()[card.shape]} == sizes()[card.shape]
+    assert card.dtype != "float32", "memory is counted at two bytes"
 
 
 def test_the_detector_of_faces_has_the_published_size() -> None:
     """model.safetensors of iSEE-Laboratory/llmdet_large, in float32."""
-    parameters = count(on_meta(lambda: MMGroundingDinoForObjectDetection(LLMDET_L))) - TIED["blip-l-face"]
-    assert parameters == WIDE["blip-l-face"] and parameters * 4 / 2**30 == pytest.approx(1.28, abs=0.005)
+    parameters = shapes.parameters("llmdet-large")
+    assert parameters == scorer_shapes.DETECTOR and parameters * 4 / 2**30 == pytest.approx(1.28, abs=0.005)
 
 
-def test_every_layout_of_a_row_has_an_architecture_here() -> None:
+def test_every_layout_of_a_row_has_a_shape() -> None:
     """By adapter: a row that is only data, such as another CLIP directory, needs nothing here."""
     own = {"image-classifier"}  # of the miniature alone, whose size its own tests know
     adapters = {card.adapter for card in CARDS.values() if not card.remote} - own
-    assert adapters == {CARDS[name].adapter for name in ARCHITECTURES}
+    assert adapters == {card.adapter for card in CARDS.values() if card.shape}
 
 
 @pytest.mark.parametrize(
@@ -179,7 +83,7 @@ def test_every_layout_of_a_row_has_an_architecture_here() -> None:
 )
 def test_checkpoints_have_the_published_sizes(name: str, beside: int, width: int, gigabytes: float) -> None:
     """Parameters times bytes is the size on the hub: no tower is missing, none is built twice."""
-    parameters = count(on_meta(ARCHITECTURES[name])) + beside
+    parameters = sizes()[str(CARDS[name].shape)]["parameters"] + beside
     assert parameters * width / 1e9 == pytest.approx(gigabytes, abs=0.02 if gigabytes < 5 else 0.05)
     published = {"hpsv21": 986e6, "imagereward": 446.7e6, "hpsv3": 8.3e9}[name]
     assert parameters == pytest.approx(published, rel=2e-3)
@@ -203,13 +107,13 @@ def test_every_official_key_of_imagereward_has_its_place() -> None:
     layers = {"blip.visual_encoder.blocks.": 24, "blip.text_encoder.encoder.layer.": 12}
     official = {key for key in layered("imagereward", layers) if not key.startswith(_UNUSED)}
     ours = set(rename(dict.fromkeys(official, torch.empty(0)), _RULES))
-    assert ours == set(on_meta(ARCHITECTURES["imagereward"]).state_dict())
+    assert ours == set(scorer_shapes.build("imagereward").state_dict())
 
 
 def test_every_official_key_of_hpsv3_has_its_place() -> None:
     official = layered("hpsv3", {"visual.blocks.": 32, "model.layers.": 28}) - {"lm_head.weight"}
     ours = {hpsv3._renamed(key) for key in official}
-    assert ours == set(on_meta(ARCHITECTURES["hpsv3"]).state_dict())
+    assert ours == set(scorer_shapes.build("hpsv3").state_dict())
 
 
 def test_every_official_key_of_mps_has_its_place() -> None:
@@ -217,7 +121,7 @@ def test_every_official_key_of_mps_has_its_place() -> None:
     official = dict.fromkeys(layered("mps", layers), torch.empty(0))
     ours = set(mps.stock_state(official)[0])
     buffers = {f"own.{i}.frequencies" for i in range(4)}
-    assert ours | buffers == set(on_meta(ARCHITECTURES["mps"]).state_dict())
+    assert ours | buffers == set(scorer_shapes.build("mps").state_dict())
 
 
 def open_clip_tensors(vision: int, text: int, embedding: int, layers: tuple[int, int]) -> dict[str, torch.Tensor]:

@@ -10,6 +10,8 @@ import pytest
 
 from evidence import shapes
 from evidence.cards import models
+from evidence.cards.sized import sizes
+from evidence.shapes import scorers
 from ledger.problems import InputError
 
 TABLES = shapes.read()
@@ -40,8 +42,10 @@ def test_every_generator_with_weights_of_a_hub_has_a_shape() -> None:
 
 
 def test_the_parts_of_every_generator_are_in_use() -> None:
-    assert {part for parts in shapes.PARTS.values() for part in parts} == TABLES.keys()
-    assert shapes.PARTS.keys() == models.sizes().keys()
+    used = {part for parts in shapes.PARTS.values() for part in parts}
+    heading = shapes.PUBLISHED.read_text("utf-8").partition("- scorers\n")
+    assert {name for name in TABLES if f"[{name}]" in heading[0]} == used
+    assert shapes.PARTS.keys() | scorers.SCORERS.keys() == sizes().keys()
 
 
 def test_flux_has_19_double_and_38_single_blocks() -> None:
@@ -74,7 +78,7 @@ def test_all_devices_are_meta() -> None:
 @pytest.mark.parametrize("name", shapes.PARTS)
 def test_the_sizes_that_cards_take_over_are_those_of_what_is_built(name: str) -> None:
     """Memory and hours of a dry run rest on them; `python -m evidence.shapes` writes them."""
-    assert models.sizes()[name] == shapes.sizes(name)
+    assert sizes()[name] == shapes.sizes(name)
 
 
 def test_a_card_may_say_its_own_memory_and_must_name_a_known_shape(tmp_path: Path) -> None:
@@ -83,7 +87,7 @@ def test_a_card_may_say_its_own_memory_and_must_name_a_known_shape(tmp_path: Pat
     file = tmp_path / "models.toml"
     file.write_text(card + profile)
     (found,) = models.load(file).values()
-    assert (found.memory_gib, found.tflop) == (20, models.sizes()["flux-dev"]["tflop"])
+    assert (found.memory_gib, found.tflop) == (20, sizes()["flux-dev"]["tflop"])
     file.write_text(card.replace("flux-dev", "flux-def") + profile)
     with pytest.raises(InputError, match=r"models.toml:5 a.shape: .*no shape of this name, did you mean 'flux-dev'"):
         models.load(file)

@@ -8,7 +8,6 @@ are those of torch's FlopCounterMode for one evaluation of the diffusion model a
 
 from __future__ import annotations
 
-import json
 import math
 import tomllib
 from collections.abc import Callable
@@ -22,9 +21,7 @@ from torch import Tensor
 from torch.fx.experimental import _config as symbolic
 from torch.utils.flop_counter import FlopCounterMode
 
-from evidence.cards.models import SIZES
-
-PUBLISHED = Path(__file__).with_name("cards") / "shapes.toml"
+PUBLISHED = Path(__file__).parents[1] / "cards" / "shapes.toml"
 BYTES = 2  # of a weight
 ROOM_GIB = 3.0  # for the activations of one picture of a megapixel
 FLOAT32_DECODER_GIB = 2.0  # more, where the decoder runs in float32
@@ -61,8 +58,12 @@ def build(name: str, device: str = "meta") -> Any:
     with torch.device(device):
         if hasattr(diffusers, kind):
             return getattr(diffusers, kind)(**config(name))
-        made = getattr(transformers, kind)
-        return made(made.config_class(**config(name)))
+        return getattr(transformers, kind)(configuration(name))
+
+
+def configuration(name: str) -> Any:
+    """The configuration of a shape of transformers, as its class reads it."""
+    return getattr(transformers, read()[name]["class"]).config_class(**config(name))
 
 
 def parameters(name: str) -> int:
@@ -132,14 +133,8 @@ def sizes(name: str) -> dict[str, float]:
     parts = PARTS[name]
     count = sum(map(parameters, parts))
     room = ROOM_GIB + (FLOAT32_DECODER_GIB if FLOAT32_DECODERS & set(parts) else 0.0)
-    return {"parameters": count, "memory_gib": math.ceil(count * BYTES / 2**30 + room), "tflop": _rounded(tflop(name))}
+    return {"parameters": count, "memory_gib": math.ceil(count * BYTES / 2**30 + room), "tflop": rounded(tflop(name))}
 
 
-def _rounded(number: float) -> float:
+def rounded(number: float) -> float:
     return float(f"{number:.3g}")
-
-
-if __name__ == "__main__":
-    text = json.dumps({name: sizes(name) for name in PARTS}, indent=1) + "\n"
-    SIZES.write_text(text, "utf-8")
-    print(text)
