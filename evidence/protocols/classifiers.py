@@ -3,7 +3,7 @@
 Option `truth` names who says which picture fits: a pairwise judge, or a judge of labels, to whom a pair counts where it
 sees every requested effect in I_a and none of them in I_o. It may be left out where one pairwise judge takes part. The
 other pairwise judges are rows like the scorers: their ties, and equal scores, count as a vote for I_o. Pairs that the
-truth calls a tie are left out.
+truth calls a tie are left out; Cohen's κ of two judges leaves out those that either calls one.
 
 The published table can be read in two ways, and no single test set gives all of its numbers, so there is a table of
 each; option `reading` chooses one:
@@ -40,6 +40,7 @@ COLUMNS = {
     "f1": Column(id="f1", label="F1", better="higher", note="of the class “I_a fits”"),
     "balanced_accuracy": Column(id="balanced", label="Balanced accuracy", better="higher", note="mean recall of both"),
     "auroc": Column(id="auroc", label="AUROC", better="higher", note="pairs ranked by the difference of scores"),
+    "kappa": Column(id="kappa", label="κ", better="higher", note="of two judges, over pairs that neither calls a tie"),
     "auroc_between": Column(
         id="auroc", label="AUROC, flattened", better="higher", note="single pictures, two per pair"
     ),
@@ -139,6 +140,11 @@ def _builder(measuring: Measuring, reading: str) -> TableBuilder:
             guess = _of(measuring, other, "verdict", above=0.0)
             for column, value in _agreement(measuring, other.label, guess, said, reading):
                 builder.put(row, column, value)
+            if reading == NON_TIE:
+                decided = said._replace(only=(*said.only, _of(measuring, other, "verdict", at_least=0.0)))
+                label = f"Cohen's κ of {other.label} and {judge.label}"
+                value = _value(measuring, label, "kappa", guess, said.label, decided, reading)
+                builder.put(row, COLUMNS["kappa"], value.model_copy(update={"unit": "kappa"}))
     return builder
 
 

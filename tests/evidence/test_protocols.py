@@ -233,6 +233,16 @@ def test_one_judge_is_the_truth_and_another_a_row_whose_ties_count_as_the_origin
         wanted(bench.experiment(lines=PAIRS, judges=("j", "k")), "classifiers")
 
 
+def test_the_agreement_of_two_judges_is_corrected_for_chance(bench: Workbench) -> None:
+    """They agree on two of the three pairs that both decide; by chance they would on 4/9."""
+    said = {"j/d0": 1, "j/d1": 0, "j/d2": 1, "j/d3": 0, "k/d0": 1, "k/d1": 0, "k/d2": 0, "k/d3": -1}
+    experiment = bench.experiment(lines=PAIRS, judges=("k", "j"), truth="j", reading="non-tie")
+    found = bench.measure("classifiers", experiment, four_way, said)
+    kappa = cells(found, "t.classifiers-non-tie.k.")["kappa"]
+    assert kappa.value == pytest.approx(1 - (1 / 3) / (5 / 9)) and kappa.n == 3
+    assert "kappa" not in cells(found, "t.classifiers-non-tie.small-clip.")
+
+
 def test_the_truth_about_one_generator_is_not_mixed_with_that_about_another(bench: Workbench) -> None:
     """Rows share prompts and seeds; each guess meets the verdict about its own pair. Intervals go by prompt."""
     lines = [{"id": f"p{n}", "plain": f"o{n}", "wide": f"d{n}"} for n in range(8)]
