@@ -24,13 +24,15 @@ from miniature.figures.core import (
     FIRST_PLURALIST,
     GATE95,
     HACKED,
+    LEASH_PLACEBOS,
     LEASHED,
     LEASHES,
     MAIN,
+    ONE_PLURALIST,
     PLACEBO,
     PLURALIST,
+    PLURALIST_PLACEBO,
     QUANTITIES,
-    SHARE,
     UNLEASHED,
     Arm,
     Figures,
@@ -43,12 +45,17 @@ EVERY = (
     "diversity", "delta",
 )  # fmt: skip
 SOME = ("follow", "objects", "reward", "delta")
+TRADED = ("follow", "reward")
 AGAINST = {  # id of a comparison in the ledger: what is compared with what, and in which quantities
     "aligned_minus_base": (ALIGNED, BASE, EVERY),
     "placebo_minus_base": (PLACEBO, BASE, EVERY),
     "aligned_minus_placebo": (ALIGNED, PLACEBO, EVERY),
     **{f"{name}_minus_base": (arm, BASE, SOME) for name, arm in LEASHES.items()},
+    **{f"{name}_minus_placebo": (arm, LEASH_PLACEBOS[name], SOME) for name, arm in LEASHES.items()},
+    **{f"aligned_minus_{name}": (ALIGNED, arm, TRADED) for name, arm in LEASHES.items()},
+    "leash1-anchor1_minus_leash1-anchor3": (*LEASHES.values(), TRADED),
     "pluralist_minus_base": (PLURALIST, BASE, SOME),
+    "pluralist_minus_placebo": (ONE_PLURALIST, PLURALIST_PLACEBO, SOME),
     "half_minus_base": (LEASHED[0.5], BASE, SOME),
     "double_minus_base": (LEASHED[2.0], BASE, EVERY),
     "first_minus_base": (UNLEASHED[1.0], FIRST_BASE, EVERY),
@@ -139,13 +146,13 @@ def at_equal_reward(figures: Figures, arm: Arm, ladder: Sequence[Arm], quantity:
     said = QUANTITIES[quantity].label.capitalize()
     return Value(
         label=f"{said}, {arm.label.removesuffix(', 1')} minus main reward, at equal reward",
-        value=float(each.mean()),
-        unit=SHARE,
-        digits=3,
+        value=100 * float(each.mean()),
+        unit="points",  # of per cent: a difference without a measure, from which it could be told
+        digits=1,
         source=Source(kind="measured", where=figures.run(arm)),
         n=len(prompts) * len(each),
         clusters=len(each) if len(each) > 1 else len(prompts),
-        interval=interval,
+        interval=(100 * interval[0], 100 * interval[1]) if interval else None,
         caveat=f"{len(prompts)} prompts, {over}; strength of equal reward interpolated",
         rows=DRAWN,
     )

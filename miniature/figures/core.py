@@ -108,7 +108,10 @@ LEASHES = {  # the same training with other weights of leash and anchor, as trai
     "leash1-anchor1": Arm("aligned, leash 1, anchor 1", trainings("leash1-anchor1")),
     "leash1-anchor3": Arm("aligned, leash 1, anchor 3", trainings("leash1-anchor3")),
 }
+LEASH_PLACEBOS = {name: Arm(f"placebo of {arm.label}", trainings(f"placebo-{name}")) for name, arm in LEASHES.items()}
 PLURALIST = Arm("pluralist reward, as trained", trainings("pluralist"))
+ONE_PLURALIST = Arm(PLURALIST.label, trainings("pluralist", 1, "2"))  # the one that was drawn beside its placebo
+PLURALIST_PLACEBO = Arm("placebo of the pluralist reward", trainings("placebo-pluralist", 1, "2"))
 
 # The first measurement: trainings without an anchor, which stopped early; judged with the judge's first thresholds.
 # Which trainings were measured at a strength follows from the time there was on the GPU.
@@ -160,8 +163,9 @@ class Figures:
         chosen = chosen.model_copy(update={"where": {**chosen.where, **(where or {})}})
         measure = Measure(rows=DRAWN, statistic="mean", of=chosen, interval="bootstrap")
         return self.value(
-            f"{quantity.label}, {arm.label}", measure, unit=quantity.unit, run=self.run(arm), note=self.note(arm)
-        )
+            f"{quantity.label}, {arm.label}", measure, unit=quantity.unit, run=self.run(arm),
+            note=f"{self.note(arm)}; interval over prompts",
+        )  # fmt: skip
 
     def contrast(self, arm: Arm, other: Arm, name: str, label: str = "") -> Value:
         """First minus second on the same prompts and noise: over trainings where there are several."""
