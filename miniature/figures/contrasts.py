@@ -53,7 +53,7 @@ AGAINST = {  # id of a comparison in the ledger: what is compared with what, and
     **{f"{name}_minus_base": (arm, BASE, SOME) for name, arm in LEASHES.items()},
     **{f"{name}_minus_placebo": (arm, LEASH_PLACEBOS[name], SOME) for name, arm in LEASHES.items()},
     **{f"aligned_minus_{name}": (ALIGNED, arm, TRADED) for name, arm in LEASHES.items()},
-    "leash1-anchor1_minus_leash1-anchor3": (*LEASHES.values(), TRADED),
+    "leash1-anchor1_minus_leash1-anchor3": (LEASHES["leash1-anchor1"], LEASHES["leash1-anchor3"], TRADED),
     "pluralist_minus_base": (PLURALIST, BASE, SOME),
     "pluralist_minus_placebo": (ONE_PLURALIST, PLURALIST_PLACEBO, SOME),
     "half_minus_base": (LEASHED[0.5], BASE, SOME),
@@ -92,9 +92,10 @@ def document(figures: Figures) -> Document:
     for name, (one, other) in BACK.items():
         for gain, quantity in (("gain", "follow"), ("objects", "wide_objects")):
             made[f"{name}_{gain}"] = figures.contrast(WAYS_BACK[one], WAYS_BACK[other], quantity)
-    for prompt, quantity in (("", "follow"), ("_plain", "asked_under_plain")):
-        text = f"image-to-image, {'plain' if prompt else 'requested'} prompt: asked-for look kept, aligned minus base"
-        made[f"img2img_clean_up{prompt}"] = figures.contrast(*IMAGES, quantity, text)
+    for name, (edited, beside) in EDITS.items():
+        for prompt, quantity in (("requested", "follow"), ("plain", "asked_under_plain")):
+            text = f"image-to-image, {prompt} prompt: asked-for look kept, {edited.label} minus {beside.label}"
+            made[f"{name}_{prompt}"] = figures.contrast(edited, beside, quantity, text)
     for name, (arm, ladder) in EQUAL.items():
         for quantity in ("follow", "objects"):
             made[f"{name}_at_equal_reward_{quantity}"] = at_equal_reward(figures, arm, ladder, quantity)
@@ -106,10 +107,16 @@ def document(figures: Figures) -> Document:
     )
 
 
-IMAGES = (
-    Arm("over-optimised, 2, image-to-image", ("unleashed-s0@2+image",), (CPU,)),
-    Arm("base model, image-to-image", ("base+image",), (CPU,)),
-)
+EDITED = Arm("aligned, 1", ("draft-s0@1+image",))
+EDITED_BASE = Arm("base model", ("base+image",))
+EDITED_PLACEBO = Arm("placebo", ("placebo-draft-s0@1+image",))
+FIRST_EDITED = Arm("first training, over-optimised, 2", ("unleashed-s0@2+image",), (CPU,))
+EDITS = {
+    "edit_minus_base": (EDITED, EDITED_BASE),
+    "edit_minus_placebo": (EDITED, EDITED_PLACEBO),
+    "edit_placebo_minus_base": (EDITED_PLACEBO, EDITED_BASE),
+    "first_edit_minus_base": (FIRST_EDITED, Arm("base model", ("base+image",), (CPU,))),
+}
 
 # --- equal reward -----------------------------------------------------------------------------------------------------
 
