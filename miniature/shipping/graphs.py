@@ -2,8 +2,8 @@
 
 The counterparts of T5EncoderModel, CLIPTextModel, FluxTransformer2DModel, AutoencoderKL's decoder and TinyDecoder, with
 the same names of weights; `tests/miniature` compares each with the stock class. Picture size and length of the text are
-fixed, the batch of texts and of the transformer is not. Aligned variants are added to the linear layers side by side,
-each with a strength of its own that is an input.
+fixed, the batch of texts and of the transformer is not. The low-rank differences of all aligned variants are added to
+the linear layers; inputs say which of their ranks take part, and how strongly, and only these cost time.
 """
 
 from __future__ import annotations
@@ -135,19 +135,24 @@ class _Flux:
         self.ones, self.zeros = self.g.constant(np.ones(self.width)), self.g.constant(np.zeros(self.width))
         angles = _rotation(config["axes_dims_rope"], length, side)
         self.cosine, self.sine = (self.g.constant(wave[:, None]) for wave in (np.cos(angles), np.sin(angles)))
-        self.strength = self.g.input("strength", "float32", (sum(ranks(packed, arms)),))
+        self.places = self.g.input("places", "int64", ("k",))
+        self.strength = self.g.input("strength", "float32", ("k",))
 
     def linear(self, x: str, name: str) -> str:
-        """A linear layer with the low-rank differences of all variants side by side."""
+        """A linear layer with the chosen ranks of the variants' differences."""
         g, plain = self.g, _linear(self.g, x, name)
         if not self.arms or f"{self.arms[0]}/{name}.lora_A.weight" not in g.packed:
             return plain
+        sides = (("A", 0), ("B", 1))
         down, up = (
-            g.op("Concat", *(g.weight(f"{arm}/{name}.lora_{side}.weight") for arm in self.arms), axis=axis)
-            for side, axis in (("A", 0), ("B", 1))
+            g.op("Gather", g.op("Concat", *self.factors(name, side), axis=axis), self.places, axis=axis)
+            for side, axis in sides
         )
         low = g.op("Mul", g.op("MatMul", x, g.op("Transpose", down, perm=(1, 0))), self.strength)
         return g.op("Add", plain, g.op("MatMul", low, g.op("Transpose", up, perm=(1, 0))))
+
+    def factors(self, name: str, side: str) -> list[str]:
+        return [self.g.weight(f"{arm}/{name}.lora_{side}.weight") for arm in self.arms]
 
     def modulations(self, told: str, name: str, parts: int) -> list[str]:
         """Shifts, scales and gates (n, 1, width) from time and pooled text."""
@@ -217,7 +222,8 @@ class _Flux:
 
 
 def transformer(packed: Packed, config: Config, arms: Sequence[str], length: int, side: int) -> bytes:
-    """packed (n, side * side, channels), waves (1, 256), states, pooled, strength (all ranks) -> velocity.
+    """packed (n, side * side, channels), waves (1, 256), states, pooled, places (k) among the variants' ranks side by
+    side, strength (k) of each -> velocity.
 
     `packed` also holds the variants' factors, as `{arm}/{layer}.lora_A.weight`.
     """

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import lzma
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,7 +49,7 @@ def write(root: Path = pack.ROOT, runtimes: Path = RUNTIMES) -> dict[str, Any]:
         provider: {
             "script": _named(fresh, f"{provider}-api", ".js", script.read_bytes()),
             "glue": _named(fresh, f"{provider}-glue", ".js", glue.read_bytes()),
-            "binary": _parts(fresh, provider, binary.read_bytes()),
+            "binary": PACKED[provider](fresh, provider, binary.read_bytes()),
         }
         for provider, (script, glue, binary) in runtime_files.items()
     }
@@ -213,3 +214,15 @@ def _parts(folder: Path, stem: str, content: bytes) -> list[str]:
     """The same, gzipped and in pieces of at most `PART`."""
     packed = gzip.compress(content, 9, mtime=0)
     return [_named(folder, stem, ".bin", packed[at : at + PART]) for at in range(0, len(packed), PART)]
+
+
+def _small(folder: Path, stem: str, content: bytes) -> list[str]:
+    """The same in one piece as LZMA with its size in the header, which scripts of the page unpack: smaller, and slower
+    to start."""
+    how = [{"id": lzma.FILTER_LZMA1, "preset": 6, "dict_size": 1 << 24, "pb": 0}]
+    packed = lzma.compress(content, lzma.FORMAT_ALONE, filters=how)
+    return [_named(folder, stem, ".lzma", packed[:5] + len(content).to_bytes(8, "little") + packed[13:])]
+
+
+# Gzipped, the runtime of WebGPU and the weights would exceed 30 MB.
+PACKED = {"wasm": _parts, "webgpu": _small}

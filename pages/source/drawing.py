@@ -41,7 +41,7 @@ class Drawing(Written):
 
     @property
     def megabytes(self) -> str:
-        return f"{min(self.bytes.values()) / 1e6:.0f} MB"
+        return f"{max(self.bytes.values()) / 1e6:.0f} MB"
 
 
 def load(root: Path) -> tuple[Drawing | None, list[str]]:

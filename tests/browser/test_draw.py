@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import lzma
 import re
 import shlex
 import subprocess
@@ -34,13 +35,13 @@ Read = Callable[[str], tuple[Page, list[str]]]
 
 @pytest.fixture(scope="module")
 def scripts(read: Read) -> Page:
-    """The page, with its modules at hand as `noise`, `words` and `model`."""
+    """The page, with its modules at hand as `noise`, `words`, `sampler` and `lzma`, and its numbers as `model`."""
     page, _ = read(PLACE)
     page.evaluate(
         """async () => {
             const { addresses, model } = JSON.parse(document.querySelector("#draw-model").textContent);
             window.model = model;
-            for (const name of ["noise", "words", "sampler"]) {
+            for (const name of ["noise", "words", "sampler", "lzma"]) {
                 const script = addresses.scripts.find((one) => one.includes(`/${name}-`));
                 window[name] = await import(new URL(script, location));
             }
@@ -63,6 +64,18 @@ def test_the_noise_is_packed_as_the_pipeline_packs_it(scripts: Page) -> None:
     noise = torch.randn((1, 12, 32, 32), generator=torch.Generator().manual_seed(7))
     theirs = FluxPipeline._pack_latents(noise, 1, 12, 32, 32)
     assert np.allclose(scripts.evaluate("[...sampler.start(7, 12, 16)]"), theirs.flatten().numpy(), rtol=0, atol=2e-6)
+
+
+@settings(max_examples=40)
+@given(
+    pieces=st.lists(st.one_of(st.binary(max_size=40), st.sampled_from([b"wasm" * 90, b"\0" * 300])), max_size=30),
+    how=st.fixed_dictionaries({"lc": st.integers(0, 3), "lp": st.integers(0, 1), "pb": st.integers(0, 2)}),
+)
+def test_a_file_is_unpacked_as_python_packed_it(scripts: Page, pieces: list[bytes], how: dict[str, int]) -> None:
+    content = b"".join(pieces + pieces[::2])
+    packed = lzma.compress(content, lzma.FORMAT_ALONE, filters=[{"id": lzma.FILTER_LZMA1, "preset": 6} | how])
+    sized = packed[:5] + len(content).to_bytes(8, "little") + packed[13:]
+    assert bytes(scripts.evaluate("(packed) => [...lzma.unpack(new Uint8Array(packed))]", list(sized))) == content
 
 
 KNOWN = st.sampled_from(["penguin", "on", "Beach", "vhs", "out-of-focus", "a", ",", "<unk>", "<pad>", "x_y", "…", "ΑΣ"])
@@ -184,6 +197,37 @@ def test_the_file_tells_how_it_was_made(drawn: Drawn) -> None:
     recipe = json.loads(picture.text["Comment"])  # type: ignore[attr-defined]
     assert (recipe["alignment"], recipe["seed"]) == (0.5, 2)
     assert shlex.split(recipe["command"]) == drawn.command
+
+
+def test_a_graphics_card_that_fails_its_trial_leaves_the_work_to_the_processor(visit: Any, drawn: Drawn) -> None:
+    """This browser has no card: the runtime of WebGPU then computes on the processor, and draws the same picture."""
+    page = visit(PLACE)
+    made = page.evaluate(
+        """async (prompt) => {
+            const { model, addresses } = JSON.parse(document.querySelector("#draw-model").textContent);
+            const script = (name) => addresses.scripts.find((one) => one.includes(`/${name}-`));
+            const load = (name) => import(new URL(script(name), location));
+            const [{ Crew }, { keep }, { encode }] = await Promise.all(["crew", "store", "words"].map(load));
+            const file = (name) => new URL(addresses.folder + name, document.baseURI).href;
+            const named = Object.entries(addresses.models).map(([name, parts]) => [name, parts.map(file)]);
+            const models = Object.fromEntries(named), own = addresses.runtimes.webgpu;
+            const urls = { script: file(own.script), glue: file(own.glue), binary: own.binary.map(file) };
+            const runtime = { provider: "webgpu", ...urls };
+            await keep([...Object.values(models).flat(), ...runtime.binary], () => {});
+            const crew = new Crew(new URL(addresses.worker, document.baseURI).href, model);
+            await crew.load(runtime, models, addresses.trial);
+            const texts = await crew.read(["", prompt].map((text) => encode(text, model.vocabulary)));
+            let pixels;
+            const strength = new Float32Array(model.families.reduce((sum, { rank }) => sum + rank, 0));
+            const show = (at, step, shown) => { pixels = shown; };
+            await crew.draw([{ seed: 2, strength, texts }], show, new AbortController().signal);
+            return { provider: crew.provider, pixels: [...pixels] };
+        }""",
+        drawn.page.input_value("#draw-prompt"),
+    )
+    assert made["provider"] == "wasm"
+    shown = np.array(made["pixels"], np.uint8).reshape(256, 256, 4)[..., :3]
+    assert _ratio(shown, _shown(drawn.page.evaluate, 0)) >= 75
 
 
 def test_firefox_draws_the_same_picture(drawn: Drawn, address: str, tmp_path: Path) -> None:

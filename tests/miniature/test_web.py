@@ -35,7 +35,7 @@ def test_every_file_is_named_by_its_content_and_small_enough_for_any_host(tmp_pa
         content = (folder / name).read_bytes()
         assert name.rpartition(".")[0].endswith(web.digest(content)[:10])
         assert len(content) < 15e6
-    assert manifest["bytes"]["wasm"] < 30e6
+    assert max(manifest["bytes"].values()) < 30e6  # what a reader's browser loads, whichever of both computes
 
     parts = manifest["addresses"]["models"]["transformer"]
     graph = gzip.decompress(b"".join((folder / part).read_bytes() for part in parts))

@@ -41,12 +41,20 @@ export class Crew {
     this.model = model;
   }
 
+  // A graphics card has one worker. The processor has as many as there is room for, also when the card failed its trial.
   async load(runtime, models, trial) {
-    const count = runtime.provider === "wasm" ? room() : 1;
-    this.engines = Array.from({ length: count }, () => new Engine(this.script));
     const names = Object.keys(models), drawing = names.filter((name) => !["t5", "clip"].includes(name));
-    const ready = this.engines.map((engine, at) => engine.ask("load", { runtime, models, trial, names: at ? drawing : names }));
-    [this.provider] = await Promise.all(ready);
+    this.engines = [];
+    const start = (provider, names) => {
+      const engine = new Engine(this.script);
+      this.engines.push(engine);
+      return engine.ask("load", { runtime: { ...runtime, provider }, models, trial, names });
+    };
+    const others = () => Promise.all(Array.from({ length: room() - 1 }, () => start("wasm", drawing)));
+    const first = start(runtime.provider, names);
+    if (runtime.provider === "wasm") await others();
+    this.provider = await first;
+    if (this.provider !== runtime.provider) await others();
   }
 
   read(rows) {

@@ -18,7 +18,8 @@ async function only(name, inputs) { // the one output of a model
 // Does the graphics card compute what the processor computes? Transformer and decoder are tried with the same numbers.
 async function agrees(models, trial) {
   for (const [name, shapes] of Object.entries(trial)) {
-    const inputs = Object.fromEntries(Object.entries(shapes).map(([input, dims]) => [input, waving(dims)]));
+    const { strength, ...inputs } = Object.fromEntries(Object.entries(shapes).map(([input, dims]) => [input, waving(dims)]));
+    if (strength) Object.assign(inputs, chosen(strength.data));
     const answers = [];
     for (const on of ["wasm", provider]) {
       const model = await session(models[name], on);
@@ -32,6 +33,15 @@ async function agrees(models, trial) {
 
 function waving(dims) {
   return tensor(Float32Array.from({ length: dims.reduce((a, b) => a * b) }, (_, i) => Math.sin(i)), dims);
+}
+
+// The places of the low-rank differences that take part: at strength 0 a single one, which adds nothing.
+function chosen(strength) {
+  const some = [...strength.keys()].filter((at) => strength[at]), places = some.length ? some : [0];
+  return {
+    places: tensor(BigInt64Array.from(places, BigInt), [places.length], "int64"),
+    strength: tensor(Float32Array.from(places, (at) => strength[at]), [places.length]),
+  };
 }
 
 const calls = {
@@ -62,7 +72,7 @@ const calls = {
       waves: tensor(waves, [1, waves.length]),
       states: tensor(states, [n, texts[0].length, states.length / n / texts[0].length]),
       pooled: tensor(pooled, [n, pooled.length / n]),
-      strength: tensor(strength, [strength.length]),
+      ...chosen(strength),
     });
     return texts.map((_, at) => row(velocity, at));
   },

@@ -126,7 +126,7 @@ async function offline(more) { // the page itself, with all that it asks for, fo
   if (!("serviceWorker" in navigator)) return;
   const loaded = performance.getEntriesByType("resource").map(({ name }) => name).filter((url) => url.startsWith(location.origin));
   const cache = await caches.open("draw-page");
-  await cache.addAll([...new Set([location.href.split("#")[0], ...loaded, ...more])].filter((url) => !url.endsWith(".bin")));
+  await cache.addAll([...new Set([location.href.split("#")[0], ...loaded, ...more])].filter((url) => !/\.(bin|lzma)$/.test(url)));
   await navigator.serviceWorker.register(absolute(addresses.offline)).catch(() => null);
 }
 

@@ -1,5 +1,7 @@
 // Files of the model, kept by the browser after the first load. Names carry a hash, so that what is there is right.
 
+import { unpack } from "./lzma.js";
+
 const NAME = "draw";
 
 // Fetch what is missing, several megabytes in all; `told(bytes)` counts what has come, kept or fetched.
@@ -32,11 +34,12 @@ export async function tidy(folder, addresses) {
   }
 }
 
-// One file from its kept parts, unpacked. A host may have unpacked it already: then it does not begin as gzip does.
+// One file from its kept parts, unpacked. A host may have unpacked gzip already: then it does not begin as gzip does.
 export async function whole(addresses) {
   const cache = await caches.open(NAME);
   const parts = await Promise.all(addresses.map(async (address) => (await cache.match(address)).blob()));
   const joined = new Blob(parts);
+  if (addresses[0].endsWith(".lzma")) return unpack(new Uint8Array(await joined.arrayBuffer()));
   const [one, two] = new Uint8Array(await joined.slice(0, 2).arrayBuffer());
   const plain = one === 0x1f && two === 0x8b ? joined.stream().pipeThrough(new DecompressionStream("gzip")) : joined.stream();
   return new Uint8Array(await new Response(plain).arrayBuffer());
