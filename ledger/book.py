@@ -113,18 +113,19 @@ def alike(first: Value, second: Value) -> bool:
 def show(value: Value) -> str:
     """The printed form: `digits` decimals, a true minus sign, thousands parted by commas, the bound before it.
 
-    A number too small for its decimals is printed as a power of ten, a pending one as the word "pending".
+    A number too small for its decimals is printed with two digits that count, below 0.0001 as a power of ten; a pending one
+    as the word "pending". No line ends between a bound and its number.
     """
     if value.value is None:
         return "pending"
     number, digits = value.value, value.digits
     if number and abs(number) < 0.5 * 10.0**-digits:
-        text = _scientific(number)
+        text = f"{number:.2g}" if abs(number) >= 1e-4 else _scientific(number)
     else:
         text = f"{number:.{digits}f}" if value.unit in _UNGROUPED else f"{number:,.{digits}f}"
         if not float(text.replace(",", "")):
             text = text.lstrip("-")
-    return f"{value.qualifier} {text}".strip().replace("-", MINUS)
+    return f"{value.qualifier}\u00a0{text}".strip().replace("-", MINUS)
 
 
 SHARES = {"share", "probability"}  # units that `percent` prints

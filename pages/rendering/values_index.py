@@ -34,8 +34,14 @@ def groups(known: Ledger) -> list[Group]:
         members.setdefault(group_of(name), []).append(name)
     found, titled = [], titles(known.exhibits)
     for group, names in members.items():
-        exhibit = titled.get(group.removeprefix("exhibits.")) if group.startswith("exhibits.") else None
+        exhibit = _of_exhibits(group.removeprefix("exhibits."), known, titled) if group.startswith("exhibits.") else None
         table = known.tables.get(group)
         title = exhibit or (table.title if table else group.replace("_", " ").capitalize())
         found.append(Group(group, title, tuple(names), exhibit is not None))
     return sorted(found, key=lambda group: group.of_exhibit)
+
+
+def _of_exhibits(name: str, known: Ledger, titled: dict[str, str]) -> str | None:
+    """The title of an exhibit, or of those whose ids go on with a dot after `name`: group_of ends there."""
+    together = (one.title for key, one in known.exhibits.items() if key.startswith(f"{name}."))
+    return titled.get(name) or next((f"{title} ({name})" for title in together), None)

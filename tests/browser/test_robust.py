@@ -27,7 +27,7 @@ PAGES += [
 def test_nothing_scrolls_sideways_from_320_to_2560_pixels_or_at_double_zoom(read: Any, path: str) -> None:
     page, _ = read(path)
     found = {}
-    for width, height in ((320, 640), (640, 400), (2560, 1440), (1280, 800)):
+    for width, height in ((320, 640), (500, 840), (640, 400), (2560, 1440), (1280, 800)):
         page.set_viewport_size({"width": width, "height": height})
         found[width] = page.evaluate("document.documentElement.scrollWidth")
     assert found == {width: width for width in found}
@@ -234,6 +234,17 @@ def test_both_copies_carry_the_same_numbers_claims_exhibits_and_sections(read: A
     assert all(clean[kind] for kind in ("sections", "values", "claims", "exhibits", "tables", "charts"))
 
 
+@BOTH
+def test_charts_that_hang_side_by_side_hang_at_one_height(visit: Any, variant: str) -> None:
+    """The second of three once hung below the first, which left half of the page empty."""
+    page = visit(f"{variant}/index.html", viewport={"width": 1280, "height": 800})
+    stairs = """() => [...document.querySelectorAll('.prose > .chart')].filter(chart => {
+      const before = chart.previousElementSibling, top = part => part.getBoundingClientRect().top;
+      return getComputedStyle(chart).float === 'right' && Math.abs(top(chart) - top(before)) > 2;
+    }).map(chart => chart.id)"""
+    assert page.evaluate(stairs) == []
+
+
 def test_paper_gets_both_pictures_of_each_pair_untreated(visit: Any) -> None:
     page = visit("distorted/index.html")
     page.emulate_media(media="print")
@@ -251,6 +262,18 @@ def test_paper_gets_both_pictures_of_each_pair_untreated(visit: Any) -> None:
     assert page.locator(".bar").is_hidden()
     shown = page.locator(".claim-because >> visible=true").first
     expect(shown, "what is folded on the screen is open on paper").to_be_visible()
+
+
+@BOTH
+def test_on_paper_no_picture_of_a_pair_lies_over_the_other(visit: Any, variant: str) -> None:
+    page = visit(f"{variant}/index.html")
+    expect(page.locator(".comparing").first).to_be_attached()
+    page.emulate_media(media="print")
+    over = """() => [...document.querySelectorAll('.comparing')].filter(pair => {
+      const [one, other] = [...pair.querySelectorAll('.frame img')].map(image => image.getBoundingClientRect());
+      return !one.width || !other.width || (one.right > other.left + 1 && one.bottom > other.top + 1);
+    }).map(pair => pair.dataset.compare)"""
+    assert page.evaluate(over) == []
 
 
 ON_PAPER = [path for path in PAGES if path != "404.html"] + ["distorted/exhibits/index.html"]

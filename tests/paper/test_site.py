@@ -71,6 +71,15 @@ def test_the_heading_of_a_picture_on_the_wall_says_which_model_drew_it_and_how_s
     assert heading.endswith(": reward back-propagation, alignment 1")
 
 
+def test_pages_of_the_numbers_of_a_picture_are_headed_by_its_title(real):
+    headings = {
+        path.name: html.unescape(re.search("<h1>(.*?)</h1>", path.read_text(encoding="utf-8"))[1])
+        for path in (real[0] / "data/values").glob("exhibits.*.html")
+    }
+    assert headings
+    assert [name for name, heading in headings.items() if heading.startswith("Exhibits.")] == []
+
+
 @pytest.mark.parametrize("state", ["real", "complete"])
 @pytest.mark.parametrize("variant", ["clean", "distorted"])
 def test_the_page_stays_small_enough_for_a_phone(request, state, variant):
