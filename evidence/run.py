@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -69,14 +69,14 @@ def _check_named(order: Order, unavailable: Mapping[str, str]) -> None:
 
 def progress(plan: Plan, store: Store) -> dict[tuple[str, str], Counter[str]]:
     """For each (stage, card): how many samples are done, failed and missing."""
-    told: dict[tuple[str, str], Counter[str]] = {}
+    told: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
 
     def count(stage: str, card: str, key: str | None) -> None:
-        told.setdefault((stage, card), Counter())[(store.status(key) if key else None) or "missing"] += 1
+        told[stage, card][(store.status(key) if key else None) or "missing"] += 1
 
     for job in plan.pictures.values():
         record = store.get(job.key)
-        told.setdefault(("generate", job.spec.model), Counter())[record.status if record else "missing"] += 1
+        told["generate", job.spec.model][record.status if record else "missing"] += 1
     whereabouts = sources(plan)
     for reference, pairs in plan.scorings.items():
         pixels = pixels_of(whereabouts[reference], reference, store)

@@ -37,9 +37,13 @@ _ABOUT = {
 }  # fmt: skip
 
 
+# made once: json.dumps makes an encoder for every call that departs from its defaults
+_SPELL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
+
 def canonical(identity: Mapping[str, object]) -> str:
     """One spelling per mapping: sorted keys, no spaces, no NaN."""
-    return json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _SPELL(identity)
 
 
 def key_of(stage: Stage, identity: Mapping[str, object]) -> str:
