@@ -21,7 +21,7 @@ from ledger import rows as row_files
 from ledger.book import MINUS, alike, show
 from ledger.files import replace_bytes, replace_text
 from ledger.measures import measured, observations
-from ledger.problems import InputError, Problem, did_you_mean, relative, spell, toml_line
+from ledger.problems import InputError, Problem, did_you_mean, plainly, relative, spell, toml_line
 from ledger.raw_scores import Layout, read_scores
 from ledger.reading import read_document
 from ledger.rows import Rows
@@ -202,7 +202,7 @@ class _Derivation:
         path: tuple[str | int, ...] = ("values", index)
         if isinstance(error, ValidationError):
             detail = error.errors(include_url=False)[0]
-            path, said = (*path, "measure", *detail["loc"]), detail["msg"].removeprefix("Value error, ")
+            path, said = (*path, "measure", *detail["loc"]), plainly(detail, detail["loc"], Measure)
         else:
             said = f"no such word {error}" if isinstance(error, KeyError) else str(error)
         return Problem(FILE, toml_line(self.text, path), spell(path), said)

@@ -83,7 +83,7 @@ def explain(
         emptied = detail["type"] == "too_short" and any(other[: len(path)] == path != other for other in paths)
         if not emptied:  # else its items were refused one by one
             place = (*below, *path)
-            found.setdefault(path, Problem(file, line_of(place), spell(place), _plain(detail, path, model)))
+            found.setdefault(path, Problem(file, line_of(place), spell(place), plainly(detail, path, model)))
     return shortened(list(found.values()))
 
 
@@ -104,6 +104,10 @@ _MUST_BE = {
     "int_type": "a whole number",
     "string_type": "a text",
     "bool_type": "true or false",
+    "float_parsing": "a number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "bool_parsing": "true or false",
     "model_type": "named fields",
     "dict_type": "named fields",
     "list_type": "a list",
@@ -112,7 +116,7 @@ _MUST_BE = {
 }
 
 
-def _plain(detail: ErrorDetails, path: JsonPath, model: type[BaseModel]) -> str:
+def plainly(detail: ErrorDetails, path: JsonPath, model: type[BaseModel]) -> str:
     """What is wrong, in words that need no knowledge of pydantic."""
     kind, given, name = detail["type"], detail["input"], str(path[-1]) if path else ""
     if "[key]" in detail["loc"]:
@@ -136,7 +140,7 @@ def _plain(detail: ErrorDetails, path: JsonPath, model: type[BaseModel]) -> str:
             known = fields_at(model, path[:-1])
             near = did_you_mean(name, known) or (f": there are {', '.join(known)}" if known else "")
             return f"unknown key {name!r}{near}"
-    return detail["msg"].removeprefix("Value error, ")
+    return detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
 
 
 def fields_at(model: Any, path: JsonPath) -> list[str]:

@@ -23,7 +23,7 @@ from evidence.cards import base
 from evidence.cards.sized import SizedCard
 from evidence.registry import GENERATORS, PictureKind, Setting
 from evidence.weights import UNPINNED, address, pinned
-from ledger.problems import InputError, Problem, did_you_mean, relative, toml_line
+from ledger.problems import InputError, Problem, did_you_mean, plainly, relative, toml_line
 
 CARDS = Path(__file__).resolve().with_name("models.toml")
 CONTROLLED, AS_PUBLISHED = "controlled", "as-published"
@@ -172,7 +172,7 @@ def _kind_defects(card: ModelCard, profile: str, kind: PictureKind) -> Iterator[
                 yield (), f"adapter '{card.adapter}' needs '{key}'"
             else:
                 unread = f"adapter '{card.adapter}' does not read it{did_you_mean(key, reads.model_fields)}"
-                message = unread if detail["type"] == "extra_forbidden" else detail["msg"]
+                message = unread if detail["type"] == "extra_forbidden" else plainly(detail, detail["loc"], reads)
                 yield ((kind, key) if key in own else (key,)), message
     else:
         distilled = card.distilled and profile == CONTROLLED

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from ledger.problems import Problem
@@ -13,34 +12,15 @@ if TYPE_CHECKING:
     from ledger.schema import Picture
     from pages.images.jobs import EncodeJob
     from pages.images.library import ImageLibrary
-    from pages.rendering.urls import Addresses
     from pages.source.load import Site
 
 
 LOOKS = ("picture", "plate", "card", "file")
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A picture as a template shows it. `state` is "here", or one that a placeholder stands in for: "unverified"
-    (remote, never fetched), "pinned" (fetched once, not on this machine), "absent"."""
-
-    state: str
-    alt: str = ""
-    label: str = ""
-    sources: tuple[tuple[str, str], ...] = ()
-    src: str = ""
-    width: int = 0
-    height: int = 0
-    full: str = ""
-    untreated: str = ""
-    treatment: str = ""
-    severity: float = 0.0
-    seed: int = 0
-
-
 class ResolvedImage(NamedTuple):
-    """What there is to show. `plain` is the untreated picture of a treated one."""
+    """What there is to show. `state` is "here", or one that a placeholder stands in for: "unverified" (remote, never
+    fetched), "pinned" (fetched once, not on this machine), "absent". `plain` is the picture before its treatment."""
 
     state: str
     alt: str = ""
@@ -134,23 +114,3 @@ class ImageResolver:
                 if found.state == "here":
                     return found
         return self._plate("card")
-
-
-def shown(found: ResolvedImage, at: Addresses, treatment: str = "", severity: float = 0.0, seed: int = 0) -> Shown:
-    """What was found as the page at `at` addresses it."""
-    if found.made is None:
-        return Shown(found.state, found.alt, found.label)
-    _, width, height = found.made.widest
-    picture = Shown(
-        found.state,
-        found.alt,
-        found.label,
-        tuple((kind, srcset.replace("{root}", at.up)) for kind, srcset in found.made.sources),
-        at.url(found.made.fallback[0]),
-        width,
-        height,
-        at.url(found.made.filed),
-    )
-    if found.plain is None:
-        return picture
-    return replace(picture, treatment=treatment, severity=severity, seed=seed, untreated=at.url(found.plain.filed))

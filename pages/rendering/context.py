@@ -65,9 +65,10 @@ from ledger.book import SHARES, percent_sign
 from ledger.problems import did_you_mean
 from ledger.schema import Weight
 from pages.cache.recording import OutputSource, Read, Record, RecordingLedger, digest
-from pages.images.resolve import ResolvedImage, Shown, shown
+from pages.images.resolve import ResolvedImage
 from pages.rendering import errors, markdown, metadata, series, tables
 from pages.rendering.sections import View, view_of
+from pages.rendering.shown import Shown, shown
 from pages.rendering.text_functions import TextFunctions
 from pages.rendering.typography import typeset
 from pages.rendering.urls import Addresses

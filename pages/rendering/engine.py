@@ -140,7 +140,10 @@ class Renderer:
             template = env.select_template(templates)
             return template.render(names)
         except Exception as error:  # whatever a text makes Python do is named at its line
-            record.problems.append(errors.from_exception(error, templates[-1], self.site.root))
+            problem = errors.from_exception(error, templates[-1], self.site.root, names)
+            # where loading found a defect, what the theme stumbles over may follow from it
+            if not self.site.problems or problem.file.startswith("content/"):
+                record.problems.append(problem)
         return ""
 
     def image(self, record: Record, read: tuple[str, ...]) -> ResolvedImage:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import jinja2
 
-from ledger.problems import Problem, relative
+from ledger.problems import Problem, did_you_mean, relative
 
 PAGES = Path(__file__).parents[1]
+UNDEFINED = re.compile(r"'(\w+)' is undefined")
 
 
 def place_of(template: str | None) -> str:
@@ -30,14 +33,17 @@ def at_current_line(message: str) -> Problem:
     return Problem("templates", 0, "", message)
 
 
-def from_exception(error: Exception, template: str, root: Path) -> Problem:
-    """Whatever went wrong while `template` was rendered."""
+def from_exception(error: Exception, template: str, root: Path, names: Iterable[str]) -> Problem:
+    """Whatever went wrong while `template`, which sees `names`, was rendered."""
     if isinstance(error, jinja2.TemplateSyntaxError):
         return Problem(place_of(error.name), error.lineno, "", error.message or "syntax error")
     if isinstance(error, jinja2.TemplateNotFound):
         return Problem(place_of(template), 0, "", f"no such template '{error.name}'")
     file, line, deeper = _where(error.__traceback__, root)
-    return Problem(file or place_of(template), line, "", f"{type(error).__name__}: {error}{deeper}")
+    said = f"{type(error).__name__}: {error}{deeper}"
+    if isinstance(error, jinja2.UndefinedError) and (unknown := UNDEFINED.fullmatch(str(error))):
+        said = f"there is no '{unknown[1]}'{did_you_mean(unknown[1], names)}"
+    return Problem(file or place_of(template), line, "", said)
 
 
 def _where(trace: TracebackType | None, root: Path) -> tuple[str, int, str]:

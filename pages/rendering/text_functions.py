@@ -15,7 +15,7 @@ from pages.rendering import notation, verbatim
 from pages.rendering.typography import typeset
 
 if TYPE_CHECKING:
-    from pages.images.resolve import Shown
+    from pages.rendering.shown import Shown
     from pages.rendering.urls import Addresses
     from pages.source.load import Site, Voice
     from pages.source.references import Reference

@@ -150,7 +150,7 @@ def test_a_run_that_never_was_is_one_line(tmp_path: Path) -> None:
         (["--models", "flux-dev", "--scorers", "hpsv4"], "did you mean 'hpsv"),
         (["--models", "flux-dev", "--protocol", "real-photos"], "needs a prompt set of its own"),
         (["--models", "flux-dev@step=4"], "did you mean 'steps'"),
-        (["--models", "flux-dev@steps=four"], "steps: Input should be a valid integer"),
+        (["--models", "flux-dev@steps=four"], "steps: must be a whole number, not"),
         (["--models", "flux-dev@lora_scale=2"], "lora_scale: the card has no LoRA"),
         (["--models", "sd35m-geneval@lora_scale=half"], "lora_scale: not a number"),
         (["--models", "flux-dev-vsf@negative=maybe"], "negative: neither true nor false"),

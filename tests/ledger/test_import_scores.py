@@ -280,7 +280,7 @@ def test_without_a_plan_the_error_says_where_to_write_one(project: Project) -> N
     ("old", "new", "expected"),
     [
         ('prefix = "hpsv3"', 'prefx = "hpsv3"', "scorers.hpsv3.prefx: unknown key 'prefx', did you mean 'prefix'?"),
-        ('statistic = "count"', 'statistic = "cuont"', "values[9].measure.statistic: Input should be 'count'"),
+        ('statistic = "count"', 'statistic = "cuont"', "values[9].measure.statistic: must be 'count'"),
         ("Δ{scorer_label} of {model_label}", "Δ{scorer_label} of {modle}", "values[1]: no such word 'modle'"),
         ('table = "generators"', 'table = "generatosr"', "table: no table 'generatosr' in results/, did you mean"),
     ],

@@ -260,7 +260,7 @@ def test_unknown_rows_do_not_stop_a_chart():
         ),
         ("emotion_choice.*.*", "emotion_choice", "has another form than"),
         ('group = "row"', 'up = "share"', "up is for curves, not for dots"),
-        ('type = "dots"', 'type = "pie"', "Input should be 'dots', 'bars', 'dumbbells', 'curves' or 'histograms'"),
+        ('type = "dots"', 'type = "pie"', "must be 'dots', 'bars', 'dumbbells', 'curves' or 'histograms'"),
         ("axis =", "axes =", "unknown key 'axes', did you mean 'axis'?"),
     ],
 )

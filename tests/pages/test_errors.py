@@ -47,7 +47,7 @@ def test_an_unknown_value_is_named_at_its_line_of_markdown(small):
         ('exhibits("gallery")', 'exhibits("galery")', "no exhibit is in the set 'galery', did you mean 'gallery'?"),
         ('chart("emotion")', 'chart("emotions")', "no chart 'emotions', did you mean 'emotion'?"),
         ('link("paper")', 'link("papper")', "no link 'papper' in content/page.toml, did you mean 'paper'?"),
-        ('table("models")', 'tabel("models")', "UndefinedError: 'tabel' is undefined"),
+        ('table("models")', 'tabel("models")', "there is no 'tabel', did you mean 'table'?"),
         ('table("models") }}', 'table("models") }', "unexpected '}'"),
         ('table("models")', "claim(3)", "no claim '3'"),
         ('table("models")', "knob()", "no exhibit is in the set 'knob': put some into it, or leave out the call"),
@@ -60,6 +60,14 @@ def test_a_wrong_name_in_a_text_is_named_at_its_line(small, old, new, said):
     (problem,) = _problems(small)
     assert problem.startswith(f"{path}:{_line(small, path, new)}: ")
     assert said in problem
+
+
+def test_what_the_theme_stumbles_over_after_a_defect_of_page_toml_is_not_told(small):
+    """An author whose affiliation is misspelt got two KeyErrors of our own code besides."""
+    first = '[[authors]]\nname = "Ada First"\n'
+    small.replace("content/page.toml", first, f'[affiliations]\nuni = "A university"\n\n{first}at = ["unx"]\n')
+    (problem,) = _problems(small)
+    assert "authors[0].at: no affiliation 'unx', did you mean 'uni'?" in problem
 
 
 def test_a_catalogue_of_nothing_is_named_at_its_line(small):
