@@ -36,14 +36,3 @@ def test_no_two_parts_import_each_other() -> None:
     order = list(TopologicalSorter(needs).static_order())
     assert order.index("samples") < order.index("jobs") < order.index("protocols") < order.index("order")
     assert order.index("devices") < order.index("ready") and order.index("progress") < order.index("engines")
-
-
-def test_the_engine_knows_no_model_of_ours() -> None:
-    """The miniature asks the engine to measure it; a card names it (`prepare`), no module does. Pages know neither."""
-    root, known = HERE.parent, {"evidence": {"miniature", "pages"}, "pages": {"evidence", "miniature"}}
-    for package, others in known.items():
-        for file in (root / package).rglob("*.py"):
-            for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-                names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-                names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-                assert not others & {name.partition(".")[0] for name in names}, file

@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "effects": set(),
     "pages": {"ledger", "effects"},
     "evidence": {"ledger", "effects"},
-    "miniature": {"ledger", "effects"},
+    "miniature": {"ledger", "effects", "evidence"},  # which draws and scores what is measured, and knows no miniature
 }
 ORDER = ("cache", "source", "charts", "images", "rendering", "output", "build")  # of pages; each knows those before it
 
