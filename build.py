@@ -13,14 +13,15 @@ import io
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ledger.problems import InputError, Problem
+from ledger.progress import Progress
 
 if TYPE_CHECKING:
     from pages.build import Report
@@ -139,8 +140,9 @@ def build(out: Path | None, root: Path, jobs: int, force: bool, checked: bool) -
 
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # to look for one reads every installed package
     out = out or root / "site"
-    with _uncollected(), Progress("pictures") as progress:
-        report = make(root, out, jobs=jobs, checked=checked, force=force, console=Console(click.echo, progress.show))
+    with _uncollected(), _progress() as progress:
+        console = Console(click.echo, lambda done, total: progress.show("pictures", done, total))
+        report = make(root, out, jobs=jobs, checked=checked, force=force, console=console)
     _tell(report, out)
 
 
@@ -275,8 +277,8 @@ def import_scores(table: Path, root: Path) -> None:
     """
     from ledger.import_scores import import_scores as recompute
 
-    with Progress("columns") as progress:
-        report = recompute(table, root, lambda done, total, what: progress.show(done, total))
+    with _progress() as progress:
+        report = recompute(table, root, lambda done, total, what: progress.show("columns", done, total))
     for line in report.lines():
         click.echo(line)
 
@@ -352,29 +354,8 @@ def _complain(problems: Sequence[Problem]) -> None:
     click.echo(f"{len(problems)} problem{'s' if len(problems) != 1 else ''}", err=True)
 
 
-class Progress:
-    """A bar on a terminal, a plain line every tenth elsewhere; nothing when there is no work."""
-
-    def __init__(self, what: str) -> None:
-        self.what, self.tenth = what, 0
-        self.bar = ExitStack()
-        self.advance: Callable[[int], None] | None = None
-
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        self.bar.close()
-
-    def show(self, done: int, total: int) -> None:
-        if sys.stderr.isatty():
-            if self.advance is None:
-                bar = self.bar.enter_context(click.progressbar(length=total, label=self.what, file=sys.stderr))
-                self.advance = lambda to: bar.update(to - bar.pos)
-            self.advance(done)
-        elif done * 10 // total > self.tenth:
-            self.tenth = done * 10 // total
-            click.echo(f"{self.what}: {done} of {total}", err=True)
+def _progress() -> Progress:
+    return Progress(lambda line: click.echo(line, err=True), sys.stderr if sys.stderr.isatty() else None)
 
 
 if __name__ == "__main__":

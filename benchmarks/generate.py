@@ -42,7 +42,7 @@ from evidence.cards import models
 from evidence.engines import Options, local, pipeline
 from evidence.interfaces import Request
 from evidence.jobs.plan import ConfiguredModel, Participants, PictureSpec, Plan, Requirements, Scoring, build
-from evidence.progress import Plain
+from evidence.progress import RunProgress
 from evidence.samples import provenance
 from evidence.samples.store import Store
 from evidence.scorers import ScorerCard
@@ -71,7 +71,7 @@ class WaitedFlux(RandomFlux):
         return [Image.fromarray(pixels.clip(0, 255).astype(np.uint8)) for pixels in large]
 
 
-class Clock(Plain):
+class Clock(RunProgress):
     """Remembers when scores came."""
 
     def __init__(self) -> None:
@@ -81,7 +81,7 @@ class Clock(Plain):
     def advance(self, stage: str, by: int = 1) -> None:
         super().advance(stage, by)
         if stage == "score" and by:
-            self.scored.append((self.done["score"], time.perf_counter()))
+            self.scored.append((self.done["scores"], time.perf_counter()))
 
     def when(self, scores: int) -> float:
         return next(at for count, at in self.scored if count >= scores)

@@ -248,11 +248,11 @@ def _execute(
     from evidence import run
     from evidence.devices import device_here
     from evidence.order import store_of
-    from evidence.progress import reporter
+    from evidence.progress import RunProgress
 
     local = engine == "local"
     chosen = replace(options, device=device_here(options.device)) if local else options
-    with reporter(click.echo, sys.stdout.isatty()) as told, _disk_errors(runs):
+    with RunProgress(click.echo, sys.stdout if sys.stdout.isatty() else None) as told, _disk_errors(runs):
         plan, tally = run.execute(
             order, name, chosen, told, engine_name=engine, cards=cards, runs=runs, own_cards=own_cards
         )

@@ -113,8 +113,8 @@ def alike(first: Value, second: Value) -> bool:
 def show(value: Value) -> str:
     """The printed form: `digits` decimals, a true minus sign, thousands parted by commas, the bound before it.
 
-    A number too small for its decimals is printed with two digits that count, below 0.0001 as a power of ten; a pending one
-    as the word "pending". No line ends between a bound and its number.
+    A number too small for its decimals is printed with two digits that count, below 0.0001 as a power of ten; a
+    pending one as the word "pending". No line ends between a bound and its number.
     """
     if value.value is None:
         return "pending"

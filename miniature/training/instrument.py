@@ -27,7 +27,7 @@ from evidence.engines import Options, local
 from evidence.interfaces import Generator, Scorer
 from evidence.jobs.plan import ConfiguredModel, Participants, PictureSpec, Requirements, Scoring, build, configured
 from evidence.jobs.stored_results import StoredResults
-from evidence.progress import Plain
+from evidence.progress import RunProgress
 from evidence.run import totals
 from evidence.samples.store import Store
 from evidence.scorers import ScorerCard
@@ -71,7 +71,7 @@ class Instrument:
         models = {} if model is None else {model.name: model}
         participants, store = Participants(models, self.scorers, {}, CONTROLLED), Store(samples)
         plan = build(participants, Requirements(scorings=tuple(wanted)))
-        said = Plain(lambda line: print(line, flush=True))
+        said = RunProgress(lambda line: print(line, flush=True))
         said.total(totals(plan))
         options = Options(device=self.device)
         tally = local.run(plan, store, options, said, load=self._load, load_scorer=self._load_scorer)

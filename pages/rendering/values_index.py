@@ -34,7 +34,8 @@ def groups(known: Ledger) -> list[Group]:
         members.setdefault(group_of(name), []).append(name)
     found, titled = [], titles(known.exhibits)
     for group, names in members.items():
-        exhibit = _of_exhibits(group.removeprefix("exhibits."), known, titled) if group.startswith("exhibits.") else None
+        of_exhibits = group.startswith("exhibits.")
+        exhibit = _of_exhibits(group.removeprefix("exhibits."), known, titled) if of_exhibits else None
         table = known.tables.get(group)
         title = exhibit or (table.title if table else group.replace("_", " ").capitalize())
         found.append(Group(group, title, tuple(names), exhibit is not None))

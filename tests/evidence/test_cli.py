@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -246,19 +248,18 @@ def test_a_damaged_order_names_its_file(own: str, tmp_path: Path, damage: str) -
             CliRunner().invoke(evidence, [command, "--cards", own, "--runs", str(tmp_path)], catch_exceptions=False)
 
 
-def test_bars_on_a_terminal_keep_lines_apart() -> None:
-    from rich.console import Console
-    from rich.progress import Progress
+def test_lines_on_a_terminal_stay_above_the_one_that_changes() -> None:
+    from evidence.progress import RunProgress
 
-    from evidence.progress import Bars
-
-    console = Console(force_terminal=True, width=80, record=True)
-    with Progress(console=console) as progress:
-        bars = Bars(progress)
-        bars.total({"generate": 2, "score": 0})
-        bars.say("card: skipped: no [weights]")
-        bars.advance("generate", 2)
-    assert "card: skipped: no [weights]" in console.export_text() and list(bars.tasks) == ["generate"]
+    lines, terminal = list[str](), io.StringIO()
+    with RunProgress(lines.append, terminal) as progress:
+        progress.total({"generate": 2, "score": 0})
+        progress.say("card: skipped: no [weights]")
+        time.sleep(0.15)
+        progress.advance("generate", 2)
+    assert lines == ["to do: 0/2 pictures", "card: skipped: no [weights]"]
+    drawn = terminal.getvalue().split("\r\x1b[K")
+    assert "2/2 pictures" in drawn and not drawn[-1], "the line goes with the run"
 
 
 def test_the_benchmark_runs_at_tiny_size_and_says_so(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from evidence.cards import Cards
 from evidence.engines import Options
 from evidence.engines.ray import Pool, check, pools
 from evidence.order import Order, store_of
-from evidence.progress import Plain
+from evidence.progress import RunProgress
 from evidence.samples.store import Store
 from ledger.problems import InputError
 from tests.evidence import small
@@ -72,7 +72,7 @@ def test_both_engines_make_the_same_bytes(cluster: None, small_cards: Cards, tmp
     def go(engine: str) -> Store:
         folder = tmp_path / engine
         plan, tally = run.execute(
-            order, "t", Options(), Plain(said.append), engine_name=engine, cards=cards, runs=folder
+            order, "t", Options(), RunProgress(said.append), engine_name=engine, cards=cards, runs=folder
         )
         assert set(tally.unavailable) == {"lost"} and len(plan.pictures) == 8
         return store_of("t", folder)
@@ -103,11 +103,13 @@ def test_a_killed_actor_costs_no_picture(cluster: None, small_cards: Cards, tmp_
 
     killer = threading.Thread(target=kill, daemon=True)
     killer.start()
-    plan, tally = run.execute(order, "t", Options(), Plain(print), engine_name="ray", cards=small_cards, runs=tmp_path)
+    plan, tally = run.execute(
+        order, "t", Options(), RunProgress(print), engine_name="ray", cards=small_cards, runs=tmp_path
+    )
     killer.join(10)
     assert killed and killed[0] < len(plan.pictures) == 24, "it was killed amid its work"
     assert not tally.unavailable and {r.status for r in store.records()} == {"done"}
-    run.execute(order, "t", Options(), Plain(print), cards=small_cards, runs=tmp_path / "local")
+    run.execute(order, "t", Options(), RunProgress(print), cards=small_cards, runs=tmp_path / "local")
     assert contents(store) == contents(store_of("t", tmp_path / "local"))
 
 
@@ -118,7 +120,7 @@ def test_each_stage_draws_or_scores_on_a_gpu_of_its_own(small_cards: Cards, tmp_
     order = Order(models=("small",), prompt_set=str(small.prompt_file(tmp_path / "p.jsonl", 2)))
     options = Options(device="", worker_cpus=0.4, workers={"generate": 1, "score": 1})
     with started(2, gpus=2):
-        run.execute(order, "t", options, Plain(print), engine_name="ray", cards=small_cards, runs=tmp_path)
+        run.execute(order, "t", options, RunProgress(print), engine_name="ray", cards=small_cards, runs=tmp_path)
     records = list(store_of("t", tmp_path).records())
     given = {stage: {r.made["gpus"] for r in records if r.stage == stage} for stage in ("generate", "score")}
     assert all(len(gpus) == 1 for gpus in given.values()) and set.union(*given.values()) == {"0", "1"}
@@ -129,7 +131,7 @@ def test_an_address_where_nobody_listens_is_one_line_within_seconds(small_cards:
     order = Order(models=("small",), prompt_set=str(small.prompt_file(tmp_path / "p.jsonl", 1)))
     options, started = Options(address="127.0.0.1:9"), time.monotonic()
     with pytest.raises(InputError, match=r"--address 127\.0\.0\.1:9: nobody listens there"):
-        run.execute(order, "t", options, Plain(print), engine_name="ray", cards=small_cards, runs=tmp_path)
+        run.execute(order, "t", options, RunProgress(print), engine_name="ray", cards=small_cards, runs=tmp_path)
     assert time.monotonic() - started < 30
 
 

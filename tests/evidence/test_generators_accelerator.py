@@ -15,7 +15,7 @@ from evidence.cards import Cards
 from evidence.engines import Options
 from evidence.interfaces import Request
 from evidence.order import Order, store_of
-from evidence.progress import Plain
+from evidence.progress import RunProgress
 from tests.evidence import small
 from tests.evidence.tiny import repositories
 from tests.evidence.tiny.cards import card
@@ -65,7 +65,7 @@ def test_encoding_ahead_frees_the_accelerator_of_the_text_encoders(
 def test_the_engine_makes_what_generator_and_scorer_make_alone(small_cards: Cards, tmp_path: Path, repeat: int) -> None:
     """A decoder that read latents before they were there, or a sampler that wrote over them, would show here."""
     order = Order(models=("small",), prompt_set=str(small.prompt_file(tmp_path / "p.jsonl", 12)))
-    plan, tally = run.execute(order, "t", Options(device="cuda"), Plain(print), cards=small_cards, runs=tmp_path)
+    plan, tally = run.execute(order, "t", Options(device="cuda"), RunProgress(print), cards=small_cards, runs=tmp_path)
     assert not tally.unavailable and len(plan.pictures) == 24
     store, generator = store_of("t", tmp_path), generators.load(small_cards.models["small"], device="cuda")
     pictures = {}

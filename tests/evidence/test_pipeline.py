@@ -19,7 +19,7 @@ from evidence.interfaces import Request
 from evidence.jobs.plan import Plan
 from evidence.order import Order
 from evidence.order.resolve import participants_of, planned
-from evidence.progress import Plain
+from evidence.progress import RunProgress
 from evidence.samples.store import Record, Store
 from tests.evidence import small
 
@@ -73,7 +73,7 @@ def plan(small_cards: Cards, tmp_path: Path) -> Plan:
 
 def go(plan: Plan, store: Store, kind: type[Watched], before: Callable[[int], None]) -> Watched:
     watched = kind(generators.load(plan.participants.models["small"].card), before)
-    local.run(plan, store, Options(), Plain(print), load=lambda *_, **__: watched)
+    local.run(plan, store, Options(), RunProgress(print), load=lambda *_, **__: watched)
     return watched
 
 
@@ -191,7 +191,9 @@ def test_two_workers_share_the_pictures(plan: Plan, tmp_path: Path) -> None:
     def work(watched: Watched) -> None:
         start.wait()
         options = Options()
-        local.run(plan, store, options, Plain(print), load=lambda *_, **__: watched, load_scorer=lambda *_: scorer)
+        local.run(
+            plan, store, options, RunProgress(print), load=lambda *_, **__: watched, load_scorer=lambda *_: scorer
+        )
 
     workers = [threading.Thread(target=work, args=(one,)) for one in made]
     for worker in workers:

@@ -25,7 +25,7 @@ from evidence.interfaces import Request
 from evidence.jobs.plan import Plan
 from evidence.jobs.retry import RetryPolicy
 from evidence.order import Order, orders, store_of
-from evidence.progress import Plain
+from evidence.progress import RunProgress
 from evidence.protocols import PROTOCOLS
 from evidence.samples.store import Store, png_bytes
 from ledger import rows as raw
@@ -56,7 +56,7 @@ class Workbench:
     def go(self, *models: str, engine: str = "local", **asked: object) -> tuple[Plan, Tally]:
         order = Order(models=models, **({"prompt_set": str(self.prompts)} | asked))  # type: ignore[arg-type]
         options = Options(parallel=1, retries=RetryPolicy(attempts=3, sleep=lambda _: None))
-        report = Plain(self.said.append)
+        report = RunProgress(self.said.append)
         return run.execute(order, "t", options, report, engine_name=engine, cards=self.cards, runs=self.folder)
 
     def collect(self, **told: object) -> Document:
@@ -167,12 +167,12 @@ from evidence import run
 from evidence.cards import cards_of
 from evidence.engines import Options
 from evidence.order import Order
-from evidence.progress import Plain
+from evidence.progress import RunProgress
 folder = Path(sys.argv[1])
 cards = cards_of(Path(sys.argv[2]))
 order = Order(models=("small", "small-aligned"), prompt_set=str(folder / "many.jsonl"), scorers=("small-clip",))
 print("ready", flush=True)
-run.execute(order, "t", Options(), Plain(print), cards=cards, runs=folder)
+run.execute(order, "t", Options(), RunProgress(print), cards=cards, runs=folder)
 """
 
 
