@@ -54,11 +54,16 @@ class Progress:
             show(self.summary())
 
     def show(self, name: str, done: int, total: int) -> None:
-        """`done` of `total`; a terminal's line goes with the last of them."""
-        self.totals = {name: total}
-        self.advance(name, done - self.done[name])
-        if done == total:
-            self._draw("")
+        """`done` of `total`. The last of them is always told, and takes away the line of a terminal."""
+        with self.lock:
+            self.totals = {name: total}
+            if done < total:
+                self.advance(name, done - self.done[name])
+            elif self.terminal:
+                self._draw("")
+            else:
+                self.done[name] = done
+                self.write(self.summary())
 
     def summary(self) -> str:
         parts = [f"{self.done[name]}/{total} {name}" for name, total in self.totals.items() if total]

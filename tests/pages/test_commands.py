@@ -131,7 +131,7 @@ def test_a_failed_check_ends_in_status_one(run, small):
 def test_progress_is_plain_lines_off_a_terminal(run, fresh):
     result = run("build", "--root", fresh.root, "--out", fresh.out, "--jobs", "1")
     assert result.exit_code == 0
-    assert "pictures: 7 of 7" in result.stderr and "\x1b" not in result.stderr
+    assert "7/7 pictures" in result.stderr and "\x1b" not in result.stderr
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
