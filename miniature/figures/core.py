@@ -104,6 +104,7 @@ LEASHED = {
     1.0: ALIGNED,
     2.0: Arm("over-optimised, 2", trainings("draft", 2, "0")),
 }
+DOUBLE_PLACEBO = Arm("placebo of the over-optimised model, 2", trainings("placebo-draft", 2, "0"))
 LEASHES = {  # the same training with other weights of leash and anchor, as trained
     "leash1-anchor1": Arm("aligned, leash 1, anchor 1", trainings("leash1-anchor1")),
     "leash1-anchor3": Arm("aligned, leash 1, anchor 3", trainings("leash1-anchor3")),
