@@ -26,7 +26,7 @@ from miniature.world import captions, painting, scenes
 
 WIDTHS, DEPTH = (64, 48, 32), 3  # channels and residual blocks at 1, 2 and 4 times the latent's side
 STRENGTHS = (0.0, 0.5, 1.0, 1.5)  # of the aligned variants whose latents it learns from
-LEARNT = {"cuda": (2400, 250), "cpu": (300, 40)}  # scenes of the training split; prompts drawn, each with four latents
+LEARNT = {"cuda": (2400, 250), "cpu": (700, 130)}  # scenes of the training split; prompts drawn, each with four latents
 HELD_OUT = (24, 8)  # of the validation split
 BATCH = {"cuda": 8, "cpu": 2}
 ARM = "draft-s0"
