@@ -155,14 +155,9 @@ def _read(parts: dict[str, Any], caption: str) -> flow.Text:
 
 
 def _expected(parts: dict[str, Any], sizes: shapes.Sizes, text: flow.Text, empty: flow.Text, seed: int) -> list[Tensor]:
-    packed = flow.noise([seed], sizes.latent_channels, sizes.latent).to(parts["vae"].device)
-    levels, latents = flow.sigmas(flow.STEPS), []
-    for number in range(flow.STEPS):
-        speed = flow.guided(parts["transformer"], packed, levels[number], text, empty, flow.GUIDANCE)
-        packed = packed + (levels[number + 1] - levels[number]) * speed
-        if number % 2:
-            latents.append(packed - levels[number + 1] * speed)
-    return latents
+    noise = flow.noise([seed], sizes.latent_channels, sizes.latent).to(parts["vae"].device)
+    steps = flow.denoise(parts["transformer"], noise, text, empty)
+    return [expected for number, (_, expected) in enumerate(steps) if number % 2]
 
 
 def measure(model: nn.Module, held_out: dict[str, Tensor], place: torch.device) -> dict[str, Any]:
