@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from html.parser import HTMLParser
 
 import pytest
 
@@ -235,3 +237,31 @@ def test_pages_are_read_with_void_and_self_closed_elements():
     assert [number for _, number, _ in facts.numbers] == ["1", "2", "5"]
     assert list(facts.values) == [("x", "3", "3")]
     assert facts.sections == ["a"]
+
+
+def test_facts_are_those_that_another_parser_finds(small):
+    """Our scanner knows HTML as our templates write it; Python's parser knows HTML."""
+
+    class Reader(HTMLParser):
+        def __init__(self) -> None:
+            super().__init__()
+            self.ids, self.headings, self.outgoing, self.exhibits = [], [], {}, {}
+
+        def handle_starttag(self, tag, attrs):
+            given = dict(attrs)
+            self.ids += [given["id"]] if given.get("id") else []
+            self.headings += [int(tag[1])] if re.fullmatch("h[1-6]", tag) else []
+            if tag in ("a", "area") and (given.get("href") or "").startswith(("http://", "https://")):
+                self.outgoing[given["href"]] = None
+            if tag == "figure" and "data-exhibit" in given:
+                self.exhibits[given["data-exhibit"]] = None
+
+    pages = sorted(small.out.rglob("*.html"))
+    assert len(pages) > 10
+    for page in pages:
+        text, reader = page.read_text(encoding="utf-8"), Reader()
+        reader.feed(text)
+        facts = read_page(text)
+        levels = [level for level, _ in facts.headings]
+        assert (facts.ids, levels) == (reader.ids, reader.headings), page
+        assert (facts.outgoing, facts.exhibits) == (reader.outgoing, reader.exhibits), page
