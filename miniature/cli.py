@@ -151,9 +151,9 @@ def measure() -> None:
     Example:
       python build.py miniature measure
     """
-    from miniature.figures import core
+    from miniature.figures import documents
 
-    click.echo(core.write(ROOT / "results"))
+    click.echo(documents.write(ROOT / "results"))
 
 
 @miniature.command()

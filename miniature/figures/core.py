@@ -12,13 +12,12 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from ledger import measures
 from ledger import rows as raw
-from ledger.schema import Column, Document, Identifying, Measure, Row, Run, Selection, Source, Table, Value
+from ledger.schema import Column, Document, Identifying, Measure, Row, Selection, Source, Table, Value
 from miniature.calibration import MAIN_REWARDS
-from miniature.shipping import pack
 
 GPU, CPU, ENGINE, PLACEBOS = "miniature-gpu", "miniature-cpu", "miniature-by-engine", "miniature-crossed"
 CROSSED, CROSSED_CPU = "miniature-crossed-gpu", "miniature-crossed-cpu"
@@ -223,25 +222,3 @@ def merged(parts: Iterable[Document]) -> Document:
             values=whole.values | part.values, tables=whole.tables | part.tables, runs=whole.runs | part.runs
         )
     return whole
-
-
-def document(results: Path) -> Document:
-    """All values, tables and runs that the rows below `results` support."""
-    from miniature.figures import contrasts, parts, rewards, tables
-
-    figures = Figures(results)
-    code = f"weights {pack.digest(results / 'miniature')[:16]}"
-    runs = Document(runs={name: Run(**run, code=code) for name, run in figures.told["runs"].items()})
-    made = (part(figures) for part in (tables.document, contrasts.document, rewards.document, parts.document))
-    return merged([runs, *made])
-
-
-def write(results: Path) -> str:
-    """Write results/miniature.json, keeping the exhibits that are in it; a line on what was written."""
-    target = results / "miniature.json"
-    before: dict[str, Any] = json.loads(target.read_text()) if target.exists() else {}
-    whole = document(results).model_copy(
-        update={"exhibits": Document.model_validate({"exhibits": before.get("exhibits", {})}).exhibits}
-    )
-    target.write_text(whole.model_dump_json(indent=1, exclude_defaults=True) + "\n")
-    return f"{target}: {len(whole.values)} values, {len(whole.tables)} tables, {len(whole.exhibits)} exhibits"

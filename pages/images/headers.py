@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from pages.images.canvas import DISPLAY, ITALIC, SANS, TEXT, TYPED, WORN
 from pages.images.jobs import GeneratedImage
 from pages.images.scenes import SCENES, WIDTH, draw, draw_stamp
-from pages.source.load import Section, Site
 from pages.source.settings import Scene, Treated
+from pages.source.site import Section, Site
 from pages.source.theme import FONTS
 
 if TYPE_CHECKING:

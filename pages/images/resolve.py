@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ledger.schema import Picture
     from pages.images.jobs import EncodeJob
     from pages.images.library import ImageLibrary
-    from pages.source.load import Site
+    from pages.source.site import Site
 
 
 LOOKS = ("picture", "plate", "card", "file")

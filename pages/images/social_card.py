@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pages.images.jobs import GeneratedImage
-from pages.source.load import Site
+from pages.source.site import Site
 from pages.source.theme import FONTS
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from ledger.problems import Problem
 if TYPE_CHECKING:
     from pages.images.jobs import EncodeJob
     from pages.images.library import ImageLibrary
-    from pages.source.load import Site
+    from pages.source.site import Site
 
 
 def validate(site: Site, library: ImageLibrary) -> Iterator[Problem]:

@@ -72,8 +72,8 @@ from pages.rendering.shown import Shown, shown
 from pages.rendering.text_functions import TextFunctions
 from pages.rendering.typography import typeset
 from pages.rendering.urls import Addresses
-from pages.source.load import Section, Site
 from pages.source.settings import Variant
+from pages.source.site import Section, Site
 
 if TYPE_CHECKING:
     from ledger.schema import Column, Exhibit, Row, Value

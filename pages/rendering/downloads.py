@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ledger.problems import Problem, did_you_mean
 from pages.cache.recording import Record, RecordingLedger
-from pages.source.load import Site
 from pages.source.settings import Page
+from pages.source.site import Site
 
 if TYPE_CHECKING:
     from ledger import Ledger

@@ -26,8 +26,8 @@ from pages.rendering.sections import View, view_of
 from pages.rendering.typography import typeset
 from pages.rendering.values_index import Group, groups
 from pages.source.drawing import Drawing
-from pages.source.load import Site
 from pages.source.settings import VARIANTS, Variant
+from pages.source.site import Site
 from pages.source.theme import theme
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from pages.images.jobs import PLACE
 if TYPE_CHECKING:
     from ledger.schema import Exhibit, Picture
     from pages.images.resolve import ResolvedImage
-    from pages.source.load import Site
+    from pages.source.site import Site
 
 ADDRESS = "data/exhibits.json"
 

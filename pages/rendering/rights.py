@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pages.source.lockfile import remote_pictures
 
 if TYPE_CHECKING:
-    from pages.source.load import Site
+    from pages.source.site import Site
 
 
 @dataclass(frozen=True)

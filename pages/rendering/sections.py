@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from pages.rendering.typography import typeset
-from pages.source.load import Section
 from pages.source.settings import SectionHeader, Variant
+from pages.source.site import Section
 
 
 @dataclass(frozen=True)

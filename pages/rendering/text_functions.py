@@ -17,8 +17,8 @@ from pages.rendering.typography import typeset
 if TYPE_CHECKING:
     from pages.rendering.shown import Shown
     from pages.rendering.urls import Addresses
-    from pages.source.load import Site, Voice
     from pages.source.references import Reference
+    from pages.source.site import Site, Voice
 
 WEB = ("https://", "http://", "//")
 

@@ -10,7 +10,7 @@ from ledger.problems import Problem, did_you_mean, spell, toml_line
 from ledger.text import read_text
 
 if TYPE_CHECKING:
-    from pages.source.load import Site
+    from pages.source.site import Site
 
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff")

@@ -53,3 +53,14 @@ def test_the_parts_of_pages_import_one_way() -> None:
     for place, part in enumerate(ORDER):
         above = known[part] & {*ORDER[place:]}
         assert not above, f"pages.{part} imports pages.{', pages.'.join(sorted(above))}"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Also inside functions and for a type checker alone: what each needs of the other belongs below both."""
+    files = {file for package in PACKAGES for file in (PROJECT / package).rglob("*.py")}
+    modules = {".".join(file.relative_to(PROJECT).with_suffix("").parts): file for file in files}
+    known = {
+        name: {used for one in imports(file) for used in (one, one.rpartition(".")[0]) if used in modules} - {name}
+        for name, file in modules.items()
+    }
+    list(TopologicalSorter(known).static_order())  # CycleError names the circle

@@ -17,7 +17,7 @@ from ledger import measures, taxonomy
 from ledger.schema import Document
 from miniature import calibration
 from miniature.cli import draw
-from miniature.figures import core
+from miniature.figures import core, documents
 from miniature.shipping import pack
 from miniature.shipping.draw import MiniaturePipeline, PictureRequest
 from miniature.world import scenes
@@ -29,7 +29,7 @@ KINDS = {"plain": "o", "wide": "d"}  # letters of the four ways
 
 @pytest.fixture(scope="module")
 def made() -> Document:
-    return core.document(RESULTS)
+    return documents.document(RESULTS)
 
 
 @pytest.fixture(scope="module")
