@@ -34,6 +34,9 @@ PUBLICATIONS = [place for place in (ROOT, ROOT / "examples/treatments") if (plac
 PATIENCE = 90_000  # ms for any one step: a busy machine is no defect of a page
 expect.set_options(timeout=PATIENCE)
 PARTS = ("knob", "wall", "catalogue")
+# Scripts lay out far sections one a frame after the page has loaded; what is measured before may lie elsewhere after.
+LAID_OUT = """() => !('js' in document.documentElement.dataset)
+  || !document.querySelector('html:not([data-whole]) main > [data-section]:not([data-whole])')"""
 AXES = """
 [axes.alignment]
 label = "Alignment"
@@ -247,6 +250,7 @@ def read(browser: Browser, address: str, names: dict[str, str]) -> Iterator[Call
             opened[path] = context.new_page(), []
             watch(opened[path][0], address, opened[path][1])
             opened[path][0].goto(f"{address}/{path}", wait_until="load")
+            opened[path][0].wait_for_function(LAID_OUT)
         return opened[path]
 
     yield open_page
@@ -255,7 +259,7 @@ def read(browser: Browser, address: str, names: dict[str, str]) -> Iterator[Call
 
 @pytest.fixture
 def visit(browser: Browser, address: str, names: dict[str, str], wrong: list[str]) -> Iterator[Any]:
-    """`visit(path, **context options)` opens a page of the site in a fresh profile and waits until it is loaded."""
+    """`visit(path, **context options)` opens a page of the site in a fresh profile and waits until it is laid out."""
     opened: list[BrowserContext] = []
 
     def open_page(path: str, **options: Any) -> Page:
@@ -266,6 +270,7 @@ def visit(browser: Browser, address: str, names: dict[str, str], wrong: list[str
         page = context.new_page()
         watch(page, address, wrong)
         page.goto(f"{address}/{path.format(**names)}", wait_until="load")
+        page.wait_for_function(LAID_OUT)
         return page
 
     yield open_page
