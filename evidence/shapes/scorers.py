@@ -25,13 +25,13 @@ QUESTIONS, QUESTION_TOKENS = 11, 350  # of J, each with the picture
 
 @dataclass(frozen=True)
 class ScorerShape:
-    """`twice` are parameters that the meta device holds twice and a computer once; `wide` those at four bytes; without
-    `score` the operations are unknown."""
+    """`twice` is the part of a module that the meta device holds twice and a computer once, `wide` the part at four
+    bytes; without `score` the operations are unknown."""
 
     build: Callable[[], nn.Module]
     score: Callable[[Any], object] | None = None
-    twice: int = 0
-    wide: int = 0
+    twice: Callable[[Any], nn.Module] | None = None
+    wide: Callable[[Any], nn.Module] | None = None
 
 
 def _zeros(*shape: int) -> Tensor:
@@ -108,8 +108,6 @@ def _faces() -> nn.Module:
     return nn.ModuleList([shapes.build("blip-large-384"), shapes.build("llmdet-large")])
 
 
-DETECTOR = 343_055_703  # parameters, computed with in float32
-
 SCORERS = {
     "clip-vit-l-14": ScorerShape(lambda: shapes.build("clip-vit-l-14"), _clip),
     "clip-vit-h-14": ScorerShape(lambda: shapes.build("clip-vit-h-14"), _clip),
@@ -118,13 +116,13 @@ SCORERS = {
     "blip-large-384": ScorerShape(
         lambda: shapes.build("blip-large-384"), lambda model: _blip(model.vision_model, model.text_encoder)
     ),
-    "blip-large-face": ScorerShape(_faces, wide=DETECTOR),
+    "blip-large-face": ScorerShape(_faces, wide=lambda parts: parts[1]),
     "siglip-aesthetic": ScorerShape(_aesthetic_module, _aesthetic),
     "hpsv3": ScorerShape(
         lambda: hpsv3.Hpsv3(shapes.configuration("qwen2-vl-7b")), lambda model: _qwen(model.backbone, HPSV3_TOKENS)
     ),
     "qwen3-vl-4b": ScorerShape(  # its output head is its embedding
-        lambda: shapes.build("qwen3-vl-4b"), _questions, twice=151936 * 2560
+        lambda: shapes.build("qwen3-vl-4b"), _questions, twice=lambda model: model.lm_head
     ),
 }
 
@@ -135,12 +133,17 @@ def build(name: str) -> nn.Module:
         return SCORERS[name].build()
 
 
+def _count(module: nn.Module) -> int:
+    return sum(weight.numel() for weight in module.parameters())
+
+
 def sizes(name: str) -> dict[str, float]:
     """What a card of this shape takes over: parameters, GiB of its weights and, where they can be counted, the
     tera-operations of one score."""
     shape, module = SCORERS[name], build(name)
-    count = sum(part.numel() for part in module.parameters()) - shape.twice
-    found = {"parameters": count, "memory_gib": round((2 * count + 2 * shape.wide) / 2**30, 2)}
+    count = _count(module) - (_count(shape.twice(module)) if shape.twice else 0)
+    wide = _count(shape.wide(module)) if shape.wide else 0
+    found = {"parameters": count, "memory_gib": round(2 * (count + wide) / 2**30, 2)}
     if shape.score is not None:
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             shape.score(module)
