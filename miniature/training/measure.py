@@ -27,7 +27,6 @@ from ledger import rows as raw
 from ledger.rows import Row
 from miniature.nets import shapes
 from miniature.shipping import pack
-from miniature.training.common import device
 from miniature.training.instrument import JUDGE, Instrument
 from miniature.world import painting, scenes, splits
 from miniature.world.splits import PromptPair
@@ -109,7 +108,7 @@ def _measure(instrument: Instrument, setting: Setting, sets: dict[str, list[Prom
     done = {(row.prompt_set, row.prompt) for row in have}
     for name, prompts in sets.items():
         missing = [number for number in range(len(prompts)) if (name, f"{number:03d}") not in done]
-        for _, group in groupby(missing, lambda number: number // PIECE[device().type]):
+        for _, group in groupby(missing, lambda number: number // PIECE[instrument.device]):
             piece = Piece(instrument, setting, name, {number: prompts[number] for number in group}, samples)
             have += piece.rows()
             raw.write(path, have)
@@ -164,7 +163,7 @@ class Piece:
 
     def row(self, number: int) -> Row:
         """What rows of one prompt share, as the judge's."""
-        run, noise = RUN[device().type], str(self.setting.noise)
+        run, noise = RUN[self.instrument.device], str(self.setting.noise)
         return Row(run, self.setting.row, f"{number:03d}", JUDGE, "", prompt_set=self.prompt_set, seed=noise)
 
     def four_ways(self, number: int, pair: PromptPair) -> Iterator[Observation]:

@@ -15,6 +15,8 @@ from itertools import pairwise
 
 from markupsafe import Markup, escape
 
+END = ' text-anchor="end"'  # of a text whose place is its last letter; without, its first
+
 
 @dataclass(frozen=True)
 class Chart:
@@ -81,16 +83,15 @@ class ChartLayout:
         """The name of a row whose marks stand at height `y`."""
         if self.above:
             return f'<text class="{kind}" x="0" y="{_px(y - 11)}">{escape(text)}</text>'
-        return f'<text class="{kind}" x="{self.left - 14}" y="{_px(y + 4)}" text-anchor="end">{escape(text)}</text>'
+        return f'<text class="{kind}" x="{self.left - 14}" y="{_px(y + 4)}"{END}>{escape(text)}</text>'
 
     def unit(self, text: str, height: int) -> str:
         x = self.width - (0 if self.above else self.right)
-        return f'<text class="unit" x="{x}" y="{height - 2}" text-anchor="end">{escape(text)}</text>'
+        return f'<text class="unit" x="{x}" y="{height - 2}"{END}>{escape(text)}</text>'
 
 
 Scale = Callable[[float], float]
 Drawn = tuple[int, list[str]]  # height and elements
-END = ' text-anchor="end"'  # of a text whose place is its last letter; without, its first
 WIDE = ChartLayout("wide", width=760, left=210, right=60, row=26, above=False, ticks=8)
 NARROW = ChartLayout("narrow", width=340, left=8, right=14, row=35, above=True, ticks=5)
 
@@ -261,7 +262,7 @@ def _curves(
     body = [_axis(_ticks(low, high, sheet.ticks), scale, bottom + 10)]
     body += [
         f'<line class="grid" x1="{left}" x2="{sheet.width - right}" y1="{_px(rise(at))}" y2="{_px(rise(at))}"/>'
-        f'<text class="tick" x="{left - 8}" y="{_px(rise(at) + 4)}" text-anchor="end">{_plain(at)}</text>'
+        f'<text class="tick" x="{left - 8}" y="{_px(rise(at) + 4)}"{END}>{_plain(at)}</text>'
         for at in _ticks(floor, ceiling, 5)
     ]
     drawn = {name: [(scale(point.x), rise(point.y)) for point in line] for name, line in series.items()}
@@ -277,9 +278,7 @@ def _curves(
         x, y = _beside(drawn[name][-1], 6.6 * len(name), taken, sheet.width)
         taken += [(x + step, y - 5) for step in range(0, round(6.6 * len(name)), 8)]
         body.append(f'<text class="label" x="{_px(x)}" y="{_px(y)}">{escape(name)}</text></g>')
-    body.append(
-        f'<text class="unit" x="{sheet.width - right}" y="{height - 8}" text-anchor="end">{escape(units[0])}</text>'
-    )
+    body.append(f'<text class="unit" x="{sheet.width - right}" y="{height - 8}"{END}>{escape(units[0])}</text>')
     body.append(f'<text class="unit" x="{0 if sheet.above else left}" y="12">{escape(units[1])}</text>')
     return height, body
 
