@@ -28,6 +28,7 @@ PRIMARIES: dict[int, Primaries] = {
 SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)  # an ICC parametric curve
 CURVES = {4: (2.2,), 5: (2.8,), 8: (1.0,), 13: SRGB_CURVE}
 HIGH_DYNAMIC_RANGE = (16, 18)  # PQ and HLG
+PLAUSIBLE = (0.1, 10.0)  # gAMA beyond it is damage
 _D50 = np.array([0.9642, 1.0, 0.8249])
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 
@@ -36,22 +37,27 @@ class HighDynamicRange(Exception):
     """The file's white is no white of sRGB."""
 
 
-def named_profile(form: str, head: bytes, info: Mapping[Any, Any]) -> bytes | None:
+def named_profile(form: str, head: bytes, info: Mapping[Any, Any], embedded: bytes | None = None) -> bytes | None:
     """The profile of the space that a PNG or AVIF names in the `head` of its file or in Pillow's `info`; None for sRGB
-    and where it says nothing."""
-    if found := _code_points(form, head):
-        primaries, curve = found
-        if curve in HIGH_DYNAMIC_RANGE:
-            raise HighDynamicRange
-        if primaries not in PRIMARIES or (primaries == 1 and curve not in CURVES):
-            return None
-        return _profile(PRIMARIES[primaries], CURVES.get(curve, SRGB_CURVE))
-    if form != "png" or "srgb" in info or not info.get("gamma"):
+    and where it says nothing. An `embedded` profile counts for more than numbers, but for those of cICP."""
+    if embedded and form != "png":
+        return embedded
+    found = _code_points(form, head)
+    if found and found[1] in HIGH_DYNAMIC_RANGE:
+        raise HighDynamicRange
+    if found and found[0] in PRIMARIES and (found[0] != 1 or found[1] in CURVES):
+        return _profile(PRIMARIES[found[0]], CURVES.get(found[1], SRGB_CURVE))
+    if found or embedded or form != "png" or "srgb" in info:
+        return embedded
+    gamma = float(info.get("gamma") or 0)
+    if not PLAUSIBLE[0] <= gamma <= PLAUSIBLE[1]:
         return None
-    named = info.get("chromaticity", (0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06))
+    named = info.get("chromaticity", (*SRGB[0], *SRGB[1], *SRGB[2], *SRGB[3]))
     white, red, green, blue = zip(named[::2], named[1::2], strict=True)
-    gamma = float(info["gamma"])
-    return _profile((white, red, green, blue), SRGB_CURVE if abs(gamma * 2.2 - 1) < 0.02 else (1 / gamma,))
+    try:
+        return _profile((white, red, green, blue), SRGB_CURVE if abs(gamma * 2.2 - 1) < 0.02 else (1 / gamma,))
+    except (ArithmeticError, np.linalg.LinAlgError, struct.error):  # points that span no space
+        return None
 
 
 def _code_points(form: str, head: bytes) -> tuple[int, int] | None:

@@ -11,6 +11,7 @@ grey beyond its range.
 from __future__ import annotations
 
 import io
+import re
 import struct
 import threading
 import warnings
@@ -23,15 +24,18 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as pil
-from PIL import ImageCms, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageError
+from PIL import ImageCms, ImageFile, ImageOps, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
 from effects.color_profiles import HighDynamicRange, named_profile
 from effects.treatment import Image
 
 MAX_PIXELS = 40_000_000
 _ORIENTATION, _GPS = 0x0112, 0x8825  # of EXIF
+_NO_PLACE = {0, 7, 29}  # of EXIF GPS: version, time and date, which phones write that may not tell the place
+_PLACE = re.compile(rb"GPSL(?:at|ong)itude|location\.ISO6709|\xa9xyz..\x15\xc7[+-]\d", re.DOTALL)  # XMP, films
 _STILL = ("MPO", "PSD")  # whose first frame is the whole picture, the others a phone's depth map, or layers
-_REDUCED, _PHOTOMETRIC = 254, 262  # TIFF: bit 0 of the first marks a thumbnail; 0 in the second means white is zero
+# TIFF: bit 0 of the first marks a thumbnail; 0 in the last means white is zero
+_REDUCED, _BITS, _PHOTOMETRIC = 254, 258, 262
 _SPACES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # of an ICC profile -> mode of the pixels it describes
 _PLAIN = ("1", "L", "LA", "P", "RGB", "RGBA")  # modes of eight bits at most, which every program shows alike
 _DAMAGE = (
@@ -48,7 +52,7 @@ _DAMAGE = (
 )
 _STEPS = np.arange(0, 256, 51, dtype=np.uint8)
 _PROBE = pil.fromarray(np.stack(np.meshgrid(_STEPS, _STEPS, _STEPS, indexing="ij"), -1).reshape(1, -1, 3))
-_PIXEL_LIMIT = threading.RLock()  # Pillow's limit is a global of its module
+_LIMITS = threading.RLock()  # those of Pillow are globals of its modules
 
 
 class Header(NamedTuple):
@@ -92,10 +96,19 @@ def decode(source: Path | bytes, name: str = "", max_pixels: int = MAX_PIXELS) -
 
 
 def tells_place(source: Path) -> bool:
-    """Whether a picture's metadata say where it was taken; False for what is no picture."""
+    """Whether the metadata of a picture or a film say where it was taken; False for what is neither."""
+    content = source.read_bytes()
+    if _PLACE.search(content):
+        return True
     try:
-        with pil.open(source) as image:
-            return bool(image.getexif().get_ifd(_GPS))
+        with pil.open(io.BytesIO(content)) as image:
+            exif, texts = image.getexif(), [value for value in image.info.values() if isinstance(value, str)]
+    except _DAMAGE:  # of HEIC, say, which Pillow does not read
+        exif, texts = pil.Exif(), []
+    try:
+        if not exif and b"Exif\0\0" in content:
+            exif.load(content[content.index(b"Exif\0\0") :])
+        return bool(exif.get_ifd(_GPS).keys() - _NO_PLACE) or any(_PLACE.search(text.encode()) for text in texts)
     except _DAMAGE:
         return False
 
@@ -112,8 +125,9 @@ def flatten(image: Image, ground: int = 255) -> Image:
 def _opened(source: Path | bytes, name: str, max_pixels: int) -> Iterator[pil.Image]:
     """The file as Pillow opens it, checked for its number of pixels and frames; whatever goes wrong as a ValueError."""
     name = name or (source.name if isinstance(source, Path) else "picture")
-    with _PIXEL_LIMIT, warnings.catch_warnings(category=UserWarning, action="ignore"):  # of metadata it cannot read
-        before, pil.MAX_IMAGE_PIXELS = pil.MAX_IMAGE_PIXELS, None
+    with _LIMITS, warnings.catch_warnings(category=UserWarning, action="ignore"):  # of metadata it cannot read
+        before = pil.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK
+        pil.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK = None, PngImagePlugin.MAX_TEXT_MEMORY
         try:
             with pil.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
                 _check(image, max_pixels)
@@ -129,7 +143,11 @@ def _opened(source: Path | bytes, name: str, max_pixels: int) -> Iterator[pil.Im
         except _DAMAGE as error:
             raise ValueError(f"'{name}' is damaged: {error}") from None
         finally:
-            pil.MAX_IMAGE_PIXELS = before
+            pil.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK = before
+
+
+def _content(source: Path | bytes) -> bytes:
+    return source if isinstance(source, bytes) else source.read_bytes()
 
 
 class _Refused(Exception):
@@ -137,6 +155,8 @@ class _Refused(Exception):
 
 
 def _check(image: pil.Image, max_pixels: int) -> None:
+    if image.format == "EPS" or isinstance(image, ImageFile.StubImageFile):  # programs, and what others would draw
+        raise _Refused("is not a picture that can be read")
     width, height = image.size
     if width * height > max_pixels:
         size = f"{width}x{height} is {width * height / 1e6:.1f} megapixels"
@@ -162,10 +182,11 @@ def _frames(image: pil.Image) -> int:
 
 def _profile(image: pil.Image, source: Path | bytes) -> bytes | None:
     """The ICC profile embedded in a picture, or of the colour space that it names in numbers."""
-    if image.info.get("icc_profile") or image.format not in ("AVIF", "PNG"):
-        return image.info.get("icc_profile")
-    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
-        return named_profile(image.format.lower(), file.read(4096), image.info)
+    embedded = image.info.get("icc_profile")
+    if image.format not in ("AVIF", "PNG"):
+        return embedded
+    head = _content(source).partition(b"mdat" if image.format == "AVIF" else b"IDAT")[0]
+    return named_profile(image.format.lower(), head, image.info, embedded)
 
 
 def _may_be_turned(image: pil.Image, source: Path | bytes) -> bool:
@@ -173,16 +194,17 @@ def _may_be_turned(image: pil.Image, source: Path | bytes) -> bool:
     get there: a hundred times the cost of a header."""
     if image.format != "PNG":
         return True
-    content = source if isinstance(source, bytes) else source.read_bytes()
+    content = _content(source)
     return any(mark in content for mark in (b"eXIf", b"xmp", b"Raw profile"))
 
 
 def _orientation(image: pil.Image) -> int:
-    """1..8 of EXIF; 1 where the metadata cannot be read."""
+    """1..8 of EXIF; 1 where the metadata cannot be read, or say something else."""
     try:
-        return int(image.getexif().get(_ORIENTATION, 1))
+        turn = int(image.getexif().get(_ORIENTATION, 1))
     except _DAMAGE:
         return 1
+    return turn if 1 <= turn <= 8 else 1
 
 
 def _without_alpha(image: pil.Image) -> tuple[pil.Image, npt.NDArray[np.uint8] | None]:
@@ -208,20 +230,20 @@ def _scale_key(image: pil.Image, source: Path | bytes) -> None:
     elif raw == "RGB;16B":  # eight bits cannot tell the colour from its neighbours, so OpenCV compares all sixteen
         import cv2
 
-        content = source if isinstance(source, bytes) else source.read_bytes()
-        deep = np.asarray(cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED))
+        deep = np.asarray(cv2.imdecode(np.frombuffer(_content(source), np.uint8), cv2.IMREAD_UNCHANGED))
         del image.info["transparency"]
         image.putalpha(pil.fromarray((deep[..., 3] >> 8).astype(np.uint8)))
 
 
 def _eight_bits(image: pil.Image) -> pil.Image:
     """Grey of sixteen or more bits, or of floats, as mode L."""
-    values, white = np.asarray(image), 1.0 if image.mode == "F" else 65535.0
+    tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
+    values, white = np.asarray(image), 1.0 if image.mode == "F" else 4095.0 if tags.get(_BITS) == (12,) else 65535.0
     low, high = float(values.min()), float(values.max())
     if not (low >= 0 and high <= white):
         raise _Refused(f"has grey values from {low:g} to {high:g}; they must lie from 0 (black) to {white:g} (white)")
     scaled = values.astype(np.float32) * np.float32(255 / white)
-    if isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(_PHOTOMETRIC) == 0:
+    if tags.get(_PHOTOMETRIC) == 0:
         scaled = 255 - scaled
     return pil.fromarray(np.rint(scaled).astype(np.uint8))
 

@@ -79,7 +79,7 @@ def _png(content: bytes) -> Iterator[bytes]:
 
 
 def _webp(content: bytes) -> Iterator[bytes]:
-    at, end = 12, 8 + struct.unpack_from("<I", content, 4)[0]
+    at, end, pixels = 12, 8 + struct.unpack_from("<I", content, 4)[0], False
     while at < end:
         kind, length = struct.unpack_from("<4sI", content, at)
         chunk = content[at : at + 8 + length + length % 2]
@@ -87,7 +87,10 @@ def _webp(content: bytes) -> Iterator[bytes]:
             yield chunk[:8] + bytes([chunk[8] & _WEBP_FLAGS]) + chunk[9:]
         elif kind in _WEBP:
             yield chunk
+            pixels = pixels or kind in (b"VP8 ", b"VP8L")
         at += len(chunk)
+    if not pixels:
+        raise ValueError("an animation, of one frame")
 
 
 def _only_pixels(content: bytes) -> bool:

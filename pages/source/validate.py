@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from pages.source.site import Site
 
 
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff")
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff", ".gif", ".heic", ".heif", ".dng")
+FILMS = (".mp4", ".m4v", ".mov", ".webm")
 Named = tuple[tuple[str | int, ...], str, str, Collection[str]]  # place, name, what it names, the known names
 
 
@@ -26,13 +27,13 @@ def validate(site: Site) -> Iterator[Problem]:
 
 
 def _files(site: Site) -> Iterator[Problem]:
-    """No picture of content/files/, which is published as it is, says where it was taken."""
-    pictures = [name for name in site.files if name.lower().endswith(PICTURES)]
-    for name in pictures:
+    """No picture and no film of content/files/, which is published as it is, says where it was taken."""
+    taken = [name for name in site.files if name.lower().endswith(PICTURES + FILMS)]
+    for name in taken:
         from effects.decode import tells_place
 
         if tells_place(site.files[name]):
-            said = "says where it was taken (EXIF GPS): remove that, or put it into content/pictures/"
+            said = "says where it was taken: remove that (exiftool -all=), or put a picture into content/pictures/"
             yield Problem(f"content/files/{name}", 0, "", said)
 
 

@@ -53,6 +53,16 @@ def test_sixteen_bits_of_grey_are_scaled_not_clipped(form, dtype):
     assert np.array_equal(decode(content)[..., 1].ravel(), np.arange(256))
 
 
+def test_twelve_bits_of_grey_reach_white():
+    """Microscopes and scanners write them; taken for sixteen bits, the picture is nearly black."""
+    values = [0, 1024, 2048, 4095]
+    packed = int("".join(f"{value:012b}" for value in values), 2).to_bytes(6)
+    tags = [(256, 4), (257, 1), (258, 12), (259, 1), (262, 1), (273, 122), (277, 1), (278, 1), (279, 6)]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    content = b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + b"\0\0\0\0" + packed
+    assert decode(content)[0, :, 0].tolist() == [0, 64, 128, 255]
+
+
 def test_a_portable_greymap_of_sixteen_bits_is_scaled():
     content = b"P5\n64 4\n65535\n" + RAMP.astype(">u2").tobytes()
     assert np.array_equal(decode(content)[..., 0].ravel(), np.arange(256))
@@ -172,6 +182,11 @@ def _numbers(*values: float) -> bytes:
     return b"".join(struct.pack(">I", round(100_000 * value)) for value in values)
 
 
+def _packed(profile: bytes) -> bytes:
+    """What an iCCP chunk holds."""
+    return b"name\0\0" + zlib.compress(profile)
+
+
 @pytest.mark.parametrize(
     ("chunks", "primaries", "gamma"),
     [
@@ -183,6 +198,14 @@ def _numbers(*values: float) -> bytes:
         ([(b"cICP", bytes([12, 13, 0, 1]))], profiles.P3, None),
         ([(b"cICP", bytes([1, 13, 0, 1]))], profiles.SRGB, None),
         ([(b"cICP", bytes([1, 8, 0, 1]))], profiles.SRGB, 1.0),
+        ([(b"iTXt", bytes(9000)), (b"cICP", bytes([12, 13, 0, 1]))], profiles.P3, None),
+        ([(b"iCCP", _packed(profiles.rgb(profiles.P3))), (b"cICP", bytes([1, 13, 0, 1]))], profiles.SRGB, None),
+        ([(b"iCCP", _packed(profiles.rgb(profiles.P3, (2.2,)) + bytes(2_000_000)))], profiles.P3, 2.2),
+        ([(b"gAMA", _numbers(0))], profiles.SRGB, None),
+        ([(b"gAMA", b"\0\0\0\1")], profiles.SRGB, None),
+        ([(b"gAMA", b"\xff\xff\xff\xff")], profiles.SRGB, None),
+        ([(b"gAMA", _numbers(1.0)), (b"cHRM", bytes(32))], profiles.SRGB, None),
+        ([(b"gAMA", _numbers(1.0)), (b"cHRM", _numbers(*[0.3] * 8))], profiles.SRGB, None),
     ],
     ids=[
         "linear",
@@ -193,6 +216,14 @@ def _numbers(*values: float) -> bytes:
         "cICP of P3",
         "cICP of sRGB",
         "cICP linear",
+        "cICP behind a long text",
+        "cICP before a profile",
+        "profile of two megabytes",
+        "gamma of 0",
+        "gamma of nearly 0",
+        "gamma without end",
+        "primaries of 0",
+        "primaries at one point",
     ],
 )
 def test_colour_spaces_named_in_numbers_are_converted(chunks, primaries, gamma):
@@ -261,10 +292,10 @@ def test_an_srgb_profile_changes_no_pixel():
 # -- orientation -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("turn", range(1, 9))
+@pytest.mark.parametrize("turn", [*range(10), 65535])
 @pytest.mark.parametrize("form", ["PNG", "WEBP", "TIFF", "AVIF"])
 def test_pictures_are_turned_upright(turn, form):
-    """Cameras store what the sensor saw and note how it was held."""
+    """Cameras store what the sensor saw and note how it was held; a turn that EXIF does not know is none."""
     upright = np.zeros((16, 24, 3), np.uint8)
     upright[:8, :8], upright[:8, 16:] = (250, 10, 10), (10, 10, 250)
     way = Image.Transpose
@@ -352,6 +383,9 @@ def test_the_limit_of_pixels_is_the_one_asked_for(tmp_path, recwarn):
 
 def test_what_is_no_picture_is_refused_by_name(tmp_path):
     (tmp_path / "page.html").write_text("<html>")
-    for name, said in (("page.html", "is not a picture"), ("gone.png", "does not exist")):
+    (tmp_path / "drawing.eps").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n%%EOF\n")
+    (tmp_path / "weather.grib").write_bytes(b"GRIB\0\0\0\1")
+    unread = ("page.html", "drawing.eps", "weather.grib")  # a PostScript file is a program, which Pillow would run
+    for name, said in (*((name, "is not a picture") for name in unread), ("gone.png", "does not exist")):
         with pytest.raises(ValueError, match=f"'{name}' {said}"):
             decode(tmp_path / name)

@@ -210,15 +210,51 @@ def test_other_bytes_than_the_pinned_ones_are_refused(small):
     assert "exhibits.garden.pictures[1].sha256" in problem and "not the one pinned here" in problem
 
 
-def test_a_published_file_that_says_where_it_was_taken_is_refused(small):
-    """What lies in content/files/ is published as it is, metadata and all."""
+def _photo(form: str, gps: dict[int, object] | None = None, **options: object) -> bytes:
     exif = Image.Exif()
-    exif.get_ifd(0x8825)[29] = "2026:01:01"
+    exif[0x0110] = "a phone"
+    for tag, value in (gps or {}).items():
+        exif.get_ifd(0x8825)[tag] = value
     stream = io.BytesIO()
-    Image.new("RGB", (40, 30)).save(stream, "JPEG", exif=exif)
-    small.write("content/files/poster.JPG", stream.getvalue())
+    Image.new("RGB", (40, 30)).save(stream, form, exif=exif, **options)
+    return stream.getvalue()
+
+
+def _heic(gps: dict[int, object]) -> bytes:
+    """The beginning of what phones write, which no browser but one shows."""
+    jpeg = _photo("JPEG", gps)
+    return b"\0\0\0\x18ftypheic\0\0\0\0mif1heic\0\0\1\0mdat" + jpeg[jpeg.index(b"Exif\0\0") :]
+
+
+NORTH = {1: "N", 2: (48.0, 8.0, 6.0)}
+XMP = b'<x:xmpmeta exif:GPSLatitude="48,8.1N"/>'
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("poster.JPG", _photo("JPEG", NORTH)),
+        ("poster.png", _photo("PNG", NORTH)),
+        ("poster.avif", _photo("AVIF", NORTH)),
+        ("xmp.jpg", _photo("JPEG", xmp=XMP)),
+        ("xmp.webp", _photo("WEBP", xmp=XMP)),
+        ("phone.heic", _heic(NORTH)),
+        ("film.mp4", b"\0\0\0\x18ftypmp42\0\0\0\0\0\0\0\x1emoov\xa9xyz\0\x12\x15\xc7+48.1351+011.5820/"),
+        ("film.mov", b"\0\0\0\x14ftypqt  \0\0\0\0com.apple.quicktime.location.ISO6709+48.1351+011.5820/"),
+    ],
+    ids=lambda one: one if isinstance(one, str) else "",
+)
+def test_a_published_file_that_says_where_it_was_taken_is_refused(small, name, content):
+    """What lies in content/files/ is published as it is, metadata and all."""
+    small.write(f"content/files/{name}", content)
     (problem,) = _problems(small)
-    assert problem.startswith("content/files/poster.JPG: says where it was taken")
+    assert problem.startswith(f"content/files/{name}: says where it was taken")
+
+
+def test_a_published_file_that_says_when_it_was_taken_is_not_refused(small):
+    """Phones that may not tell the place still write a part for it, with a version and a date."""
+    small.write("content/files/poster.jpg", _photo("JPEG", {0: b"\2\3\0\0", 29: "2026:01:01"}))
+    assert not small.build().problems
 
 
 @pytest.mark.parametrize("file", ["../../../etc/hostname", "/etc/hostname", "content/pictures/../page.toml"])

@@ -98,6 +98,24 @@ def test_a_small_avif_keeps_its_bytes_and_gets_a_fallback(root):
     assert shown.sources[0][0] == "image/avif" and shown.fallback[0].endswith(".jpg")
 
 
+def test_an_animation_of_one_frame_keeps_its_pixels(root):
+    """Converters of GIF write them: in WebP the pixels then lie in a frame, which is no part of a still."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return kind + len(data).to_bytes(4, "little") + data + bytes(len(data) % 2)
+
+    still = io.BytesIO()
+    Image.fromarray(_scene(64, 48)).save(still, "WEBP", lossless=True)
+    size = (63).to_bytes(3, "little") + (47).to_bytes(3, "little")
+    frame = chunk(b"ANMF", bytes(6) + size + bytes(4) + still.getvalue()[12:])
+    chunks = b"WEBP" + chunk(b"VP8X", b"\2\0\0\0" + size) + chunk(b"ANIM", bytes(6)) + frame
+    (root / "content/pictures/a.webp").write_bytes(chunk(b"RIFF", chunks))
+    book = Ordered(root, CODEC)
+    book.request(book.plan("content/pictures/a.webp"))
+    for image in _make(root, book).values():
+        assert np.abs(np.asarray(image.convert("RGB"), int) - _scene(64, 48)).mean() < 8
+
+
 def test_what_was_made_is_not_made_again(root):
     path = _save(root, "a.png", Image.fromarray(_scene(300, 150)))
     book = Ordered(root, CODEC)
