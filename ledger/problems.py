@@ -24,6 +24,13 @@ JsonPath = Sequence[str | int]
 SHOWN = 60  # defects of one file that are spelled out
 ID = r"^[a-z0-9][a-z0-9_.-]*$"
 ID_RULE = "ids hold lower-case letters, digits, '.', '_' and '-', and begin with a letter or digit"
+FORMS = {ID: f"is no id: {ID_RULE}"}  # pattern of a field -> what messages say of a text that does not match it
+
+
+def form(pattern: str, words: str) -> str:
+    """`pattern`, which messages call `words`: "is no date: write 2026/05/01"."""
+    FORMS[pattern] = words
+    return pattern
 
 
 @dataclass(frozen=True, order=True)
@@ -78,25 +85,35 @@ def explain(
     """
     details = error.errors(include_url=False)
     paths = [_written_path(detail["loc"], detail["type"], whole) for detail in details]
-    found = dict[tuple[str | int, ...], Problem]()
+    found = dict[tuple[str | int, ...], list[str]]()
     for detail, path in zip(details, paths, strict=True):
-        emptied = detail["type"] == "too_short" and any(other[: len(path)] == path != other for other in paths)
-        if not emptied:  # else its items were refused one by one
-            place = (*below, *path)
-            found.setdefault(path, Problem(file, line_of(place), spell(place), plainly(detail, path, model)))
-    return shortened(list(found.values()))
+        refused_inside = any(other[: len(path)] == path != other for other in paths)
+        if not (refused_inside and detail["type"] in ("too_short", "literal_error")):  # these follow from that
+            found.setdefault(path, []).append(plainly(detail, path, model))
+    return shortened(
+        [Problem(file, line_of((*below, *path)), spell((*below, *path)), _either(said)) for path, said in found.items()]
+    )
+
+
+def _either(said: Sequence[str]) -> str:
+    """What the branches of a union say of one place: "must be named fields or false, not 3"."""
+    if len(said) == 1 or not all(one.startswith("must be ") for one in said):
+        return said[0]
+    kinds = dict.fromkeys(one.removeprefix("must be ").partition(", not ")[0] for one in said)
+    rest = next((one.partition(", not ")[2] for one in said if ", not " in one), "")
+    return f"must be {' or '.join(kinds)}" + (f", not {rest}" if rest else "")
 
 
 def _written_path(loc: JsonPath, kind: str, whole: Any) -> tuple[str | int, ...]:
-    """The path as far as the file has it, and one step more for a missing key: pydantic adds tags of its own."""
+    """The steps that the file has, and the missing key: pydantic adds tags of its own between them."""
     path = list[str | int]()
     for step in loc:
         try:
             whole = whole[step]
         except (KeyError, IndexError, TypeError):
-            return (*path, step) if kind == "missing" else tuple(path)
+            continue
         path.append(step)
-    return tuple(path)
+    return (*path, loc[-1]) if kind == "missing" else tuple(path)
 
 
 _MUST_BE = {
@@ -120,9 +137,10 @@ def plainly(detail: ErrorDetails, path: JsonPath, model: type[BaseModel]) -> str
     """What is wrong, in words that need no knowledge of pydantic."""
     kind, given, name = detail["type"], detail["input"], str(path[-1]) if path else ""
     if "[key]" in detail["loc"]:
-        return f"{name!r} is no id: {ID_RULE}"
+        return f"{name!r} {FORMS.get(detail.get('ctx', {}).get('pattern', ID), FORMS[ID])}"
     if kind in _MUST_BE:
-        return f"must be {_MUST_BE[kind]}, not {given!r}"[:120]
+        hint = _instead(kind, given, name, fields_at(model, (*path, 0) if kind == "list_type" else path))
+        return f"must be {_MUST_BE[kind]}, not {_as_written(given)}"[:120] + hint
     limits = detail.get("ctx", {})
     match kind:
         case "missing":
@@ -134,13 +152,43 @@ def plainly(detail: ErrorDetails, path: JsonPath, model: type[BaseModel]) -> str
         case "too_long":
             return f"must have at most {limits['max_length']}"
         case "string_pattern_mismatch":
-            rule = f"is no id: {ID_RULE}" if limits["pattern"] == ID else f"has another form than {limits['pattern']}"
-            return f"{given!r} {rule}"
+            return f"{given!r} {FORMS.get(limits['pattern'], 'has another form than ' + limits['pattern'])}"
+        case "literal_error":
+            words = re.findall("'([^']*)'", limits["expected"])
+            expected = limits["expected"].replace("False", "false")
+            return f"must be {expected}, not {_as_written(given)}{did_you_mean(str(given), words)}"
         case "extra_forbidden":
-            known = fields_at(model, path[:-1])
-            near = did_you_mean(name, known) or (f": there are {', '.join(known)}" if known else "")
-            return f"unknown key {name!r}{near}"
+            return f"unknown key {name!r}{_known_keys(name, path, model)}"
     return detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+
+
+def _as_written(given: Any) -> str:
+    """A value as TOML and JSON spell it."""
+    if isinstance(given, bool):
+        return str(given).lower()
+    return given.isoformat() if hasattr(given, "isoformat") else repr(given)
+
+
+def _instead(kind: str, given: Any, name: str, known: Sequence[str]) -> str:
+    """How a field of a wrong type is written."""
+    if kind == "list_type" and known:
+        return f": write [[{name}]] above each of them"
+    if kind in ("list_type", "tuple_type") and isinstance(given, str):
+        return f": write [{given!r}]"[:80]
+    return f": there are {', '.join(known)}" if kind == "model_type" and known else ""
+
+
+def _known_keys(name: str, path: JsonPath, model: type[BaseModel]) -> str:
+    """The nearest key to an unknown one: beside it, in a table below, at the top of the file; else all there are."""
+    above = path[:-1]
+    known = fields_at(model, above)
+    if near := did_you_mean(name, known):
+        return near
+    if below := [f"[{spell((*above, one))}]" for one in known if name in fields_at(model, (*above, one))]:
+        return f": it belongs into {' or '.join(below)}"
+    listed = f": there are {', '.join(known)}" if known else ""
+    top = difflib.get_close_matches(name, fields_at(model, ()), n=1, cutoff=0.85) if above else []
+    return f"{listed}; '{top[0]}' stands at the top of the file" if top else listed
 
 
 def fields_at(model: Any, path: JsonPath) -> list[str]:

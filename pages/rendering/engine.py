@@ -92,6 +92,8 @@ def render(
     plan.downloads |= {**rows, **dict(static.values()), **downloads.files(site)}
     plan.downloads |= drawing_page.scripts(static, site.drawing)
     plan.copies = drawing_page.files(site.root, site.drawing)
+    if site.problems:  # what the theme stumbles over may follow from them
+        plan.problems = [one for one in plan.problems if not one.file.startswith("templates/")]
     plan.downloads |= metadata.for_hosts(site.page, [*plan.pages], addresses)
     return plan
 
@@ -140,10 +142,7 @@ class Renderer:
             template = env.select_template(templates)
             return template.render(names)
         except Exception as error:  # whatever a text makes Python do is named at its line
-            problem = errors.from_exception(error, templates[-1], self.site.root, names)
-            # where loading found a defect, what the theme stumbles over may follow from it
-            if not self.site.problems or problem.file.startswith("content/"):
-                record.problems.append(problem)
+            record.problems.append(errors.from_exception(error, templates[-1], self.site.root, names))
         return ""
 
     def image(self, record: Record, read: tuple[str, ...]) -> ResolvedImage:

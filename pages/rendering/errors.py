@@ -14,12 +14,21 @@ import jinja2
 from ledger.problems import Problem, did_you_mean, relative
 
 PAGES = Path(__file__).parents[1]
+TEXT = "content/"  # where a template is an author's text
+SYNTAX = (  # what Jinja says of a text, and what its author should hear
+    (r"unexpected end of template, expected 'end of print statement'.*", "'{{' without '}}'"),
+    (r"expected token 'end of print statement', got '(.*)'", r"'}}' is missing before '\1'"),
+    (r"(?:unexpected|Expected.*got) 'end of print statement'", "nothing, or not enough, stands between '{{' and '}}'"),
+    (r"Encountered unknown tag '(\w+)'.*", r"there is no '{% \1 %}'"),
+    (r"Unexpected end of template.*", "'{%' without its end"),
+)
+LITERAL = "; between backticks or dollar signs, braces stand for themselves"
 UNDEFINED = re.compile(r"'(\w+)' is undefined")
 
 
 def place_of(template: str | None) -> str:
     """Path below the root of a template, or of a section's text."""
-    return template if template and template.startswith("content/") else f"templates/{template}"
+    return template if template and template.startswith(TEXT) else f"templates/{template}"
 
 
 def at_current_line(message: str) -> Problem:
@@ -36,14 +45,25 @@ def at_current_line(message: str) -> Problem:
 def from_exception(error: Exception, template: str, root: Path, names: Iterable[str]) -> Problem:
     """Whatever went wrong while `template`, which sees `names`, was rendered."""
     if isinstance(error, jinja2.TemplateSyntaxError):
-        return Problem(place_of(error.name), error.lineno, "", error.message or "syntax error")
+        return Problem(place_of(error.name), error.lineno, "", _syntax(error))
     if isinstance(error, jinja2.TemplateNotFound):
         return Problem(place_of(template), 0, "", f"no such template '{error.name}'")
     file, line, deeper = _where(error.__traceback__, root)
     said = f"{type(error).__name__}: {error}{deeper}"
     if isinstance(error, jinja2.UndefinedError) and (unknown := UNDEFINED.fullmatch(str(error))):
-        said = f"there is no '{unknown[1]}'{did_you_mean(unknown[1], names)}"
+        near = did_you_mean(unknown[1], names)
+        said = f"there is no '{unknown[1]}'{near or (LITERAL if file.startswith(TEXT) else '')}"
     return Problem(file or place_of(template), line, "", said)
+
+
+def _syntax(error: jinja2.TemplateSyntaxError) -> str:
+    """What Jinja could not read; in a text, without words of Jinja's grammar."""
+    said = error.message or "syntax error"
+    if (error.name or "").startswith(TEXT):
+        for pattern, words in SYNTAX:
+            if found := re.fullmatch(pattern, said, re.DOTALL):
+                return found.expand(words) + LITERAL
+    return said
 
 
 def _where(trace: TracebackType | None, root: Path) -> tuple[str, int, str]:

@@ -5,11 +5,14 @@ Unknown keys are errors; links are http(s) or mailto.
 
 from __future__ import annotations
 
+import datetime
 import re
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, StringConstraints, field_validator, model_validator
+
+from ledger.problems import form
 
 Variant = Literal["clean", "distorted"]
 VARIANTS: tuple[Variant, Variant] = ("clean", "distorted")
@@ -19,6 +22,24 @@ SceneName = Literal[
     "tray", "snapshots", "verdicts", "far_away", "carbon",
 ]  # fmt: skip
 Layout = Literal["level", "small", "wide", "narrow"]
+Severity = Annotated[float, Field(ge=0, le=1)]
+
+# Forms of texts, and what is said of a text that has another one.
+ORCID = form(
+    r"^((https?://orcid\.org/)?\d{4}-\d{4}-\d{4}-\d{3}[\dX])?$", "is no ORCID: write it as 0000-0002-1825-0097"
+)
+DATE = form(r"^(\d{4}(/\d{2}(/\d{2})?)?)?$", "is no date: write 2026, 2026-05 or 2026-05-01")
+ARXIV = form(
+    r"^(\d{4}\.\d{4,5}(v\d+)?|[a-z-]+(\.[A-Z]{2})?/\d{7}(v\d+)?)?$", "is no arXiv number: write it as 2601.00001"
+)
+LANGUAGE = form(r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", "is no language tag: write en, de, pt-BR or zh-Hans")
+KEY = form(r"^[a-z0-9-]*$", "is no key: lower-case letters, digits and hyphens")
+CITATION_KEY = form(r"^[A-Za-z0-9:_-]+$", "is no key for BibTeX here: letters, digits, ':', '_' and '-'")
+VIDEO = form(r"^(.+\.(mp4|webm))?$", "is no video for browsers: a file of content/files/ that ends in .mp4 or .webm")
+POSTER = form(r"^(.+\.(jpg|jpeg|png|webp|avif))?$", "is no picture: a file of content/files/, such as poster.jpg")
+SECTION = form(r"^[a-z][a-z0-9-]*$", "is no id of a section: lower-case letters, digits and hyphens, a letter first")
+CELLS = form(r"^[a-z0-9_-]+\.[^\s]+\.(\*|[a-z0-9_]+)$", "names no cells: write table.row.column, with * for every one")
+CHART = form(r"^[a-z][a-z0-9_-]*$", "is no name of a chart: lower-case letters, digits, '-' and '_', a letter first")
 
 
 def absolute(address: str) -> str:
@@ -58,7 +79,12 @@ class Author(Linked):
     contact: bool = False
     corresponding: bool = False
     equal: bool = False  # contributed equally with the others who say so
-    orcid: str = Field(default="", pattern=r"^(\d{4}-\d{4}-\d{4}-\d{3}[\dX])?$")
+    orcid: str = Field(default="", pattern=ORCID)
+
+    @field_validator("orcid")
+    @classmethod
+    def _number_alone(cls, orcid: str) -> str:
+        return orcid.rpartition("/")[2]
 
 
 class Link(Linked):
@@ -94,14 +120,14 @@ class Catalogue(Written):
 
     exhibit: str
     picture: str = "original"
-    severities: list[float] = Field(default=[0.2, 0.4, 0.6, 0.8, 1.0], min_length=1)
-    seed: int = 7
+    severities: list[Severity] = Field(default=[0.2, 0.4, 0.6, 0.8, 1.0], min_length=1)
+    seed: int = Field(default=7, ge=0)
 
 
 class Pictures(Written):
     """How pictures are published: see pages.images.jobs.Codec."""
 
-    widths: list[int] = Field(default=[360, 720, 1280], min_length=1)
+    widths: list[Annotated[int, Field(ge=1, le=16_383)]] = Field(default=[360, 720, 1280], min_length=1)
     avif_quality: int = Field(default=60, ge=1, le=100)
     avif_speed: int = Field(default=9, ge=0, le=10)
     fallback_quality: int = Field(default=80, ge=1, le=100)
@@ -112,15 +138,15 @@ class Treated(Written):
     """Treatments, and how hard and with what seed they are applied in the distorted variant."""
 
     badge: list[str] = []
-    severity: float = Field(default=0.0, ge=0, le=1)
-    seed: int = 1
+    severity: Severity = 0.0
+    seed: int = Field(default=1, ge=0)
 
 
 class Masthead(Treated):
     """The title page of the distorted variant; `stamp` is a word printed on it."""
 
     badge: list[str] = ["film_artifacts", "exposure_extremes"]
-    severity: float = Field(default=0.6, ge=0, le=1)
+    severity: Severity = 0.6
     stamp: str = ""
 
 
@@ -140,8 +166,8 @@ class Door(Written):
     """The page at the address of the site, where a reader chooses a variant. Treatments with severities."""
 
     text: str = ""
-    treatments: dict[str, Annotated[float, Field(ge=0, le=1)]] = {"exposure_extremes": 0.6, "analog_degradation": 0.5}
-    seed: int = 1
+    treatments: dict[str, Severity] = {"exposure_extremes": 0.6, "analog_degradation": 0.5}
+    seed: int = Field(default=1, ge=0)
 
 
 class Teaser(Written):
@@ -150,8 +176,8 @@ class Teaser(Written):
 
     exhibit: str = ""
     picture: str = ""
-    video: str = Field(default="", pattern=r"^([\w.-]+\.(mp4|webm))?$")
-    poster: str = Field(default="", pattern=r"^([\w.-]+\.(jpg|jpeg|png|webp|avif))?$")
+    video: str = Field(default="", pattern=VIDEO)
+    poster: str = Field(default="", pattern=POSTER)
     alt: str = ""
     caption: str = ""
 
@@ -213,15 +239,15 @@ class Page(Written):
     honour: str = ""
     thesis: str = ""
     description: str = Field(min_length=1)
-    language: str = Field(default="en", pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
+    language: str = Field(default="en", pattern=LANGUAGE)
     direction: Literal["ltr", "rtl"] = "ltr"
     address: str = ""
-    key: str = Field(default="", pattern=r"^[a-z0-9-]*$")  # under which browsers remember choices
-    citation_key: str = Field(default="paper", pattern=r"^[A-Za-z0-9:_-]+$")
+    key: str = Field(default="", pattern=KEY)  # under which browsers remember choices
+    citation_key: str = Field(default="paper", pattern=CITATION_KEY)
     booktitle: str = ""
     year: int = Field(ge=1900, le=2200)
-    published: str = Field(default="", pattern=r"^(\d{4}(/\d{2}(/\d{2})?)?)?$")
-    arxiv: str = ""
+    published: str = Field(default="", pattern=DATE)
+    arxiv: str = Field(default="", pattern=ARXIV)
     affiliations: dict[str, str] = {}
     authors: list[Author] = Field(min_length=1)
     links: list[Link] = []
@@ -240,6 +266,12 @@ class Page(Written):
     catalogue: Catalogue | None = None
     pictures: Pictures = Pictures()
     check: Checks = Checks()
+
+    @field_validator("published", mode="before")
+    @classmethod
+    def _slashes(cls, date: object) -> object:
+        """2026-05-01 as well as 2026/05/01, which is Google Scholar's form; TOML has dates of its own."""
+        return str(date).replace("-", "/") if isinstance(date, (datetime.date, str)) else date
 
     @field_validator("address")
     @classmethod
@@ -280,7 +312,7 @@ class Scene(Written):
 class SectionHeader(Treated):
     """section.toml."""
 
-    id: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
+    id: str = Field(pattern=SECTION)
     lead: str = ""
     note: str = ""
     opening: bool = False  # part of the first screen
@@ -300,7 +332,7 @@ class SectionHeader(Treated):
         return "" if name == "none" else name
 
 
-Cells = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]+\.[^\s]+\.(\*|[a-z0-9_]+)$")]
+Cells = Annotated[str, StringConstraints(pattern=CELLS)]
 
 
 class Rule(Written):
@@ -359,5 +391,5 @@ CHART_OPTIONS = {
 }
 
 
-class Charts(RootModel[dict[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")], ChartSpec]]):
+class Charts(RootModel[dict[Annotated[str, StringConstraints(pattern=CHART)], ChartSpec]]):
     """content/charts.toml."""

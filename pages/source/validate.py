@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ledger.problems import Problem, did_you_mean, spell, toml_line
+from ledger.problems import Problem, did_you_mean, relative, spell, toml_line
 from ledger.text import read_text
 
 if TYPE_CHECKING:
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff", ".gif", ".heic", ".heif", ".dng")
 FILMS = (".mp4", ".m4v", ".mov", ".webm")
+WRITTEN = (  # all that is read of the files directly below content/
+    "page.toml", "charts.toml", "claims.toml", "scores.toml", "sources.toml", "taxonomy.toml", "references.bib",
+)  # fmt: skip
+TEXTS = ("clean.md", "distorted.md")
+SPREADSHEETS = (".csv", ".tsv", ".xls", ".xlsx", ".ods")
 Named = tuple[tuple[str | int, ...], str, str, Collection[str]]  # place, name, what it names, the known names
 
 
@@ -24,6 +30,28 @@ def validate(site: Site) -> Iterator[Problem]:
     yield from _sections(site)
     yield from _charts(site)
     yield from _files(site)
+    yield from _unread(site.root)
+
+
+def _unread(root: Path) -> Iterator[Problem]:
+    """Files that an author means and nothing reads: `distorded.md`, `chart.toml`, a table beside results/tables/."""
+    for file in sorted((root / "content").glob("*")):
+        if file.suffix in (".toml", ".bib") and file.name not in WRITTEN:
+            yield _unknown(file, root, WRITTEN)
+    for file in sorted((root / "content/sections").glob("*/*.md")):
+        if file.name not in TEXTS and not file.parent.name.startswith((".", "_")):
+            yield _unknown(file, root, TEXTS)
+    for file in sorted((root / "results").glob("*")):
+        if file.suffix in SPREADSHEETS:
+            yield Problem(relative(file, root), 0, "", "nothing reads it here: tables lie in results/tables/")
+    for file in sorted((root / "results/tables").glob("*")):
+        if file.suffix in SPREADSHEETS[1:]:
+            yield Problem(relative(file, root), 0, "", "nothing reads it: save the table as CSV")
+
+
+def _unknown(file: Path, root: Path, known: Sequence[str]) -> Problem:
+    near = did_you_mean(file.name, known) or f": the files here are {', '.join(known)}"
+    return Problem(relative(file, root), 0, "", f"nothing reads a file of this name{near}")
 
 
 def _files(site: Site) -> Iterator[Problem]:
@@ -89,15 +117,19 @@ def _page(site: Site) -> Iterator[Problem]:
         named.append((("teaser", "exhibit"), page.teaser.exhibit, "exhibit", ledger.exhibits))
     if page.catalogue:
         named.append((("catalogue", "exhibit"), page.catalogue.exhibit, "exhibit", ledger.exhibits))
+        if page.catalogue.exhibit in ledger.exhibits:
+            known = [picture.id for picture in ledger.exhibits[page.catalogue.exhibit].pictures]
+            named.append((("catalogue", "picture"), page.catalogue.picture, "picture of this exhibit", known))
     at = _Place(site, "content/page.toml")
     yield from at.unknown(named)
     if page.emphasis and not page.title.endswith(page.emphasis):
         yield at.problem(("emphasis",), f"'{page.emphasis}' is not the end of the title")
     if page.teaser:
-        for folder, key in (("pictures", "picture"), ("files", "video"), ("files", "poster")):
-            file = getattr(page.teaser, key)
+        pictures = {file.name for file in (site.root / "content/pictures").glob("*")}
+        for key, folder in (("picture", "pictures"), ("video", "files"), ("poster", "files")):
+            file, known = getattr(page.teaser, key), pictures if key == "picture" else site.files
             if file and not (site.root / "content" / folder / file).is_file():
-                yield at.problem(("teaser", key), f"no such file 'content/{folder}/{file}'")
+                yield at.problem(("teaser", key), f"no such file 'content/{folder}/{file}'{did_you_mean(file, known)}")
     keys = [link.key for link in page.links if link.key]
     for index, link in enumerate(page.links):
         if link.key and keys.count(link.key) > 1:

@@ -100,7 +100,7 @@ def with_value(**changes: Any) -> dict[str, Any]:
     ("document", "expected"),
     [
         (with_value(value="1.5"), "results/one.json:5 values.page.dog.value: must be a number, not '1.5'"),
-        (with_value(value=True), "results/one.json:5 values.page.dog.value: must be a number, not True"),
+        (with_value(value=True), "results/one.json:5 values.page.dog.value: must be a number, not true"),
         (with_value(value=float("nan")), "results/one.json:5 values.page.dog.value: must be a finite number"),
         (with_value(value=float("inf")), "results/one.json:5 values.page.dog.value: must be a finite number"),
         (with_value(unti="x"), "results/one.json:12 values.page.dog.unti: unknown key 'unti', did you mean 'unit'?"),

@@ -258,7 +258,7 @@ def test_unknown_rows_do_not_stop_a_chart():
             "emotion_choice.*.angr",
             "table 'emotion_choice' has no column 'angr', did you mean 'anger'?",
         ),
-        ("emotion_choice.*.*", "emotion_choice", "has another form than"),
+        ("emotion_choice.*.*", "emotion_choice", "names no cells: write table.row.column"),
         ('group = "row"', 'up = "share"', "up is for curves, not for dots"),
         ('type = "dots"', 'type = "pie"', "must be 'dots', 'bars', 'dumbbells', 'curves' or 'histograms'"),
         ("axis =", "axes =", "unknown key 'axes', did you mean 'axis'?"),

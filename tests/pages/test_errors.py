@@ -93,6 +93,94 @@ def test_an_unknown_key_is_answered_with_the_nearest(small):
     assert "content/sections/02-second/section.toml:5 clean.naav: unknown key 'naav', did you mean 'nav'?" in found
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ('door = "none"', "door: must be named fields or false, not 'none': there are text, treatments, seed"),
+        ('[door]\ntextt = "x"', "door.textt: unknown key 'textt', did you mean 'text'?"),
+        ('[door]\ntreatments = ["film"]', "door.treatments: must be named fields, not ['film']"),
+        ('published = "May"', "published: 'May' is no date: write 2026, 2026-05 or 2026-05-01"),
+        ('direction = "right"', "direction: must be 'ltr' or 'rtl', not 'right'"),
+        ('language = "English"', "language: 'English' is no language tag: write en, de, pt-BR or zh-Hans"),
+        ('nav = "x"\ntext = "y"', "text: unknown key 'text': it belongs into [door]"),
+        ('affiliation = "MIT"', "affiliation: unknown key 'affiliation', did you mean 'affiliations'?"),
+        ("announcements = { name = 1 }", "must be a list, not {'name': 1}: write [[announcements]] above each of them"),
+        ('sponsors = ["MIT"]', "sponsors[0]: must be named fields, not 'MIT': there are url, name, text, licence"),
+        ('highlight = "ours"', "highlight: must be a list, not 'ours': write ['ours']"),
+        ("[masthead]\nseed = -1", "masthead.seed: must be greater than or equal to 0"),
+        ('[teaser]\nvideo = "a.mov"', "is no video for browsers: a file of content/files/ that ends in .mp4 or .webm"),
+        ('[teaser]\nvideo = "a/b.mp4"\nalt = "x"', "teaser.video: no such file 'content/files/a/b.mp4'"),
+    ],
+)
+def test_a_wrong_value_of_page_toml_is_told_in_words_of_the_author(small, wrong, said):
+    small.replace("content/page.toml", "[[authors]]", f"{wrong}\n[[authors]]", 1)
+    found = [problem for problem in _problems(small) if "nav: " not in problem]
+    assert len(found) == 1 and found[0].startswith("content/page.toml:") and said in found[0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('arxiv = "', 'arxiv = "https://arxiv.org/abs/', "is no arXiv number: write it as 2601.00001"),
+        ("widths = [", "widths = [0, ", "pictures.widths[0]: must be greater than or equal to 1"),
+    ],
+)
+def test_a_value_that_would_break_later_steps_is_refused_where_it_is_written(small, old, new, said):
+    small.replace("content/page.toml", old, new)
+    assert [said in problem for problem in _problems(small)] == [True]
+
+
+def test_a_date_and_an_orcid_are_taken_in_the_forms_that_people_copy(small):
+    author = '[[authors]]\norcid = "https://orcid.org/0000-0002-1825-0097"\n'
+    small.replace("content/page.toml", "[[authors]]\n", f"published = 2026-05-01\n{author}", 1)
+    assert not small.build().problems
+    assert 'name="citation_publication_date" content="2026/05/01"' in small.read("clean/index.html")
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("content/chart.toml", "nothing reads a file of this name, did you mean 'charts.toml'?"),
+        ("content/sections/02-second/distorded.md", "nothing reads a file of this name, did you mean 'distorted.md'?"),
+        ("results/psnr.csv", "nothing reads it here: tables lie in results/tables/"),
+        ("results/tables/psnr.tsv", "nothing reads it: save the table as CSV"),
+    ],
+)
+def test_a_file_that_nothing_reads_is_named(small, path, said):
+    """The text of a misspelt distorted.md was left out without a word."""
+    small.write(path, "x")
+    assert _problems(small) == [f"{path}: {said}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a {{ b", "'}}' is missing before '{'; between backticks or dollar signs, braces stand for themselves"),
+        ("a {{ }} b", "nothing, or not enough, stands between '{{' and '}}'"),
+        ("a {% raw b", "there is no '{% raw %}'"),
+        (r"\frac{{a}}{b}", "there is no 'a'; between backticks or dollar signs, braces stand for themselves"),
+    ],
+)
+def test_braces_that_stand_for_nothing_are_told_without_words_of_jinja(small, text, said):
+    path = "content/sections/01-first/clean.md"
+    small.replace(path, '{{ table("models") }}', text)
+    (problem,) = _problems(small)
+    assert problem.startswith(f"{path}:") and said in problem
+
+
+@pytest.mark.parametrize("text", ["as in {#eq:x} and {# so on", "{#one #} and {#}"])
+def test_a_label_of_latex_is_text(small, text):
+    small.replace("content/sections/01-first/clean.md", '{{ table("models") }}', text)
+    small.build(checked=False)
+    assert text.partition(" ")[0] in small.read("clean/index.html")
+
+
+def test_a_teaser_that_is_not_there_is_told_once(small):
+    small.replace("content/page.toml", "[[authors]]", '[teaser]\npicture = "gardn.jpg"\nalt = "x"\n[[authors]]', 1)
+    (problem,) = _problems(small)
+    assert "teaser.picture: no such file 'content/pictures/gardn.jpg'" in problem
+
+
 def test_all_mistakes_of_a_build_are_told_together(small):
     """One at a time is how builds waste an afternoon."""
     small.replace("content/sections/01-first/clean.md", "models.alpha.delta", "models.nobody.delta")

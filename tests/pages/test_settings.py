@@ -231,7 +231,7 @@ def test_two_papers_on_one_origin_remember_their_own_choices(full, bare):
     [
         ('at = ["north"]', 'at = ["nort"]', "authors[1].at: no affiliation 'nort', did you mean 'north'?"),
         ('name = "Ben Second"\nat =', 'name = "Ben Second"\naffiliation =', "authors[1].affiliation: unknown key"),
-        ('orcid = "0000-0002-1825-0097"', 'orcid = "12"', "authors[0].orcid: '12' has another form"),
+        ('orcid = "0000-0002-1825-0097"', 'orcid = "12"', "authors[0].orcid: '12' is no ORCID"),
         ('emphasis = "very small', 'emphasis = "quite small', "is not the end of the title"),
         ('video = "walk.mp4"', 'video = "run.mp4"', "teaser.video: no such file 'content/files/run.mp4'"),
         (TEASER, 'picture = "run.png"', "teaser.picture: no such file 'content/pictures/run.png'"),
@@ -241,7 +241,7 @@ def test_two_papers_on_one_origin_remember_their_own_choices(full, bare):
         ('badge = ["intentional_blur"]', 'badge = ["blur"]', "masthead.badge: no treatment 'blur'"),
         ("exposure_extremes = 0.5", "exposure_extreme = 0.5", "did you mean 'exposure_extremes'?"),
         ('label = "Code"', 'key = "paper"\nlabel = "Code"', "'paper' is the key of another link already"),
-        ('language = "ar"', 'language = "Arabic!"', "language: 'Arabic!' has another form"),
+        ('language = "ar"', 'language = "Arabic!"', "language: 'Arabic!' is no language tag"),
         ("[check]", '[[stamps]]\nset = "galery"\nword = "no"\n\n[check]', "no set of exhibits 'galery', did you mean"),
         ("[check]", 'highlight = ["x"]\n\n[check]', "unknown key 'highlight'"),
         ("year = 2026", 'year = 2026\nhighlight = ["tuned"]', "no row of this kind 'tuned'"),

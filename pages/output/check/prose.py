@@ -15,7 +15,7 @@ from pages.output.check.facts import NUMBER
 from pages.rendering.typography import typeset
 
 TYPED = "is typed in prose: refer to a ledger value, or allow it in page.toml, [check] allow"
-TITLES = (("title",), ("thesis",), ("description",), ("lead",), ("note",))
+TITLES = (("thesis",), ("description",), ("lead",), ("note",))
 TITLES_OF_A_VOICE = ("title", "nav", "lead")
 
 
