@@ -9,13 +9,15 @@ from __future__ import annotations
 import csv
 import io
 import operator
-from collections.abc import Callable, Iterator
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from ledger.problems import JsonPath, Problem, did_you_mean, json_line, spell
+from ledger.problems import JsonPath, Problem, did_you_mean, json_line, spell, toml_line
 from ledger.schema import Claim, Exhibit, Publication, Row, Run, Table, Value
 
 MINUS = "\u2212"
@@ -93,8 +95,17 @@ class Ledger:
         """A defect found later in something the ledger holds; `path` as ("exhibits", id, "pictures", 0, "file")."""
         file = self.files[(str(path[0]), str(path[1]))]
         name = file.relative_to(self.root).as_posix()
-        line = json_line(file.read_text(encoding="utf-8-sig"), path) if file.suffix == ".json" else 0
-        return Problem(name, line, spell(path), message)
+        text = file.read_text(encoding="utf-8-sig")
+        if file.suffix == ".json":
+            return Problem(name, json_line(text, path), spell(path), message)
+        place = _declared(tomllib.loads(text), path)
+        return Problem(name, toml_line(text, place), spell(place), message)
+
+
+def _declared(header: Mapping[str, Any], path: JsonPath) -> JsonPath:
+    """Where the TOML of a table in CSV says what is wrong with one of its values: of the column, or of all of them."""
+    column, rest = str(path[1]).rpartition(".")[2], tuple(path[2:])
+    return ("columns", column, *rest) if rest and rest[0] in header.get("columns", {}).get(column, {}) else rest
 
 
 def alike(first: Value, second: Value) -> bool:

@@ -129,11 +129,12 @@ def _ordered(lines: list[Line], order: str) -> list[Line]:
 
 
 def _curves(name: str, spec: ChartSpec, ledger: Ledger, highlight: Sequence[str]) -> Chart | None:
-    """A line a group of rows, in order of rows; a point stands at `across`, or at the number in its row's label."""
+    """A line a group of rows, from left to right; a point stands at `across`, or at the number in its row's label.
+    ValueError names a row without either."""
     series = dict[str, list[Point]]()
     for cell in _cells(spec.values, ledger):
         across = _beside(spec.across, cell.row, ledger)
-        x = across.value if across else None if spec.across else _first(cell.row.label)
+        x = across.value if across else None if spec.across else _first(cell.row.label, "row", "; or set `across`")
         if x is not None:
             series.setdefault(cell.row.group, []).append(Point(x, cell.number, cell.value.interval))
     upright = (0.0, 100.0) if _scale(spec.values, ledger) == 100 else None
@@ -150,7 +151,7 @@ def _histograms(name: str, spec: ChartSpec, ledger: Ledger, highlight: Sequence[
         for row in {row.id: row for row, _ in places}.values()
     ]
     strips = [strip for strip in strips if any(strip[1])]
-    edges = [_first(label) for label in columns.values()]
+    edges = [_first(label, "column") for label in columns.values()]
     return histograms(name, spec.title, spec.description, strips, edges, spec.axis) if strips else None
 
 
@@ -160,10 +161,12 @@ def _text(value: Value) -> str:
     return ledger.show(value)
 
 
-def _first(text: str) -> float:
-    """The first number of a label: "0.25", "−3 to −2"."""
+def _first(text: str, kind: str, else_: str = "") -> float:
+    """The first number of a label: "0.25", "−3 to −2". ValueError where there is none."""
     match = re.search(r"[-\u2212]?\d+(?:\.\d+)?", text)
-    return float(match[0].replace("\u2212", "-")) if match else 0.0
+    if match is None:
+        raise ValueError(f"the {kind} '{text}' has no number in its label, which is its place{else_}")
+    return float(match[0].replace("\u2212", "-"))
 
 
 DRAWN: dict[str, Callable[[str, ChartSpec, Ledger, Sequence[str]], Chart | None]] = {

@@ -108,6 +108,7 @@ def dots(
 ) -> Chart:
     """Rows of marks on one axis, labelled directly; `heads` names every group above its rows."""
     ends = [end for line in lines for dot in line.dots for end in (*dot.ends, *([0.0] if line.bar else []))]
+    ends += [at for at, _ in rules]
     draw = partial(_dots, lines=lines, unit=unit, domain=domain or _domain(ends), rules=rules, heads=heads)
     data = [f"{line.label}: {', '.join(map(_said, line.dots))}" for line in lines]
     return _chart(name, title, description, data, draw)

@@ -296,7 +296,11 @@ class TemplateContext:
             return Markup("")
 
         def make() -> str:
-            chart = figures.draw(name, spec, self.ledger, self.site.page.highlight)
+            try:
+                chart = figures.draw(name, spec, self.ledger, self.site.page.highlight)
+            except ValueError as error:
+                self.wrong(f"chart '{name}': {error}")
+                return ""
             if chart is None:
                 self.record.notes.append(f"chart '{name}' is not drawn: all of its values are pending")
                 return ""

@@ -10,7 +10,16 @@ import re
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, StringConstraints, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    RootModel,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from ledger.problems import form
 
@@ -338,7 +347,7 @@ Cells = Annotated[str, StringConstraints(pattern=CELLS)]
 class Rule(Written):
     """A line across a chart, such as chance."""
 
-    at: float
+    at: FiniteFloat
     label: str = Field(min_length=1)
 
 
@@ -356,7 +365,7 @@ class ChartSpec(Written):
     across: Cells | None = None  # curves: the position of a point; without it the number in its row's label
     axis: str = ""
     up: str = ""  # curves: name of the upright axis
-    domain: tuple[float, float] | None = None
+    domain: tuple[FiniteFloat, FiniteFloat] | None = None
     rules: list[Rule] = []
     group: Literal["", "group", "kind", "row"] = "group"  # rows that stand together
     heads: bool = False  # name each group above its rows
@@ -368,8 +377,10 @@ class ChartSpec(Written):
     def _fits_its_type(self) -> ChartSpec:
         if self.type == "dumbbells" and (self.change is None) == (self.start is None):
             raise ValueError("dumbbells need either change or start")
+        if self.domain and self.domain[0] >= self.domain[1]:
+            raise ValueError("domain needs its lower end first")
         for name, types in CHART_OPTIONS.items():
-            if getattr(self, name) and self.type not in types:
+            if name in self.model_fields_set and self.type not in types:
                 raise ValueError(f"{name} is for {' and '.join(types)}, not for {self.type}")
         return self
 
@@ -380,14 +391,15 @@ class ChartSpec(Written):
         return {name: pattern for name, pattern in named.items() if pattern}
 
 
+ROWS = ("dots", "bars", "dumbbells")
 CHART_OPTIONS = {
+    **dict.fromkeys(("domain", "rules", "group", "order", "heads", "highlight"), ROWS),
     "beside": ("dots",),
     "change": ("dumbbells",),
     "start": ("dumbbells",),
     "interval": ("dumbbells",),
     "across": ("curves",),
     "up": ("curves",),
-    "heads": ("dots", "bars", "dumbbells"),
 }
 
 

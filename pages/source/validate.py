@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -11,6 +12,8 @@ from ledger.problems import Problem, did_you_mean, relative, spell, toml_line
 from ledger.text import read_text
 
 if TYPE_CHECKING:
+    from ledger import Ledger
+    from pages.source.settings import ChartSpec
     from pages.source.site import Site
 
 
@@ -67,7 +70,10 @@ def _files(site: Site) -> Iterator[Problem]:
 
 def _charts(site: Site) -> Iterator[Problem]:
     """Every pattern of content/charts.toml names a table of the ledger, and a value in it."""
-    tables = site.ledger.tables
+    if not site.charts:
+        return
+    tables, at = site.ledger.tables, _Place(site, "content/charts.toml")
+    texts = [voice.text for section in site.sections for voice in section.voices.values()]
     for name, spec in site.charts.items():
         for field, pattern in spec.cells.items():
             table, _, rest = pattern.partition(".")
@@ -82,7 +88,27 @@ def _charts(site: Site) -> Iterator[Problem]:
                 wrong = f"selects no value: all of these cells of table '{table}' are empty"
             else:
                 continue
-            yield _Place(site, "content/charts.toml").problem((name, field), wrong)
+            yield at.problem((name, field), wrong)
+        yield from _ends(name, spec, site.ledger, at)
+        drawn = [row for id, one in tables.items() for row in one.rows if spec.values.startswith(f"{id}.")]
+        known = {word for row in drawn for word in (row.id, row.kind) if word}
+        yield from at.unknown(
+            ((name, "highlight"), one, "row or kind of rows", known) for one in spec.highlight or () if drawn
+        )
+        if not any(re.search(rf"""\bchart\(\s*["']{name}["']""", text) for text in texts):
+            site.notes.append(f"chart '{name}' of content/charts.toml is shown by no text")
+
+
+def _ends(name: str, spec: ChartSpec, ledger: Ledger, at: _Place) -> Iterator[Problem]:
+    """What lies beyond the ends that an author gave an axis, and would be drawn outside."""
+    if not spec.domain:
+        return
+    low, high = spec.domain
+    cells = {id: value.value for id, value in ledger.values.items() if fnmatchcase(id, spec.values)}
+    cells |= {f"the rule '{rule.label}'": rule.at for rule in spec.rules}
+    for id, number in cells.items():
+        if number is not None and not low <= number <= high:
+            yield at.problem((name, "domain"), f"{id} is {number:g}, beyond {low:g} to {high:g}")
 
 
 def _any(pattern: str, known: list[str]) -> bool:
@@ -125,11 +151,11 @@ def _page(site: Site) -> Iterator[Problem]:
     if page.emphasis and not page.title.endswith(page.emphasis):
         yield at.problem(("emphasis",), f"'{page.emphasis}' is not the end of the title")
     if page.teaser:
-        pictures = {file.name for file in (site.root / "content/pictures").glob("*")}
+        files = {"pictures": [file.name for file in (site.root / "content/pictures").glob("*")], "files": [*site.files]}
         for key, folder in (("picture", "pictures"), ("video", "files"), ("poster", "files")):
-            file, known = getattr(page.teaser, key), pictures if key == "picture" else site.files
+            file, there = getattr(page.teaser, key), files[folder]
             if file and not (site.root / "content" / folder / file).is_file():
-                yield at.problem(("teaser", key), f"no such file 'content/{folder}/{file}'{did_you_mean(file, known)}")
+                yield at.problem(("teaser", key), f"no such file 'content/{folder}/{file}'{did_you_mean(file, there)}")
     keys = [link.key for link in page.links if link.key]
     for index, link in enumerate(page.links):
         if link.key and keys.count(link.key) > 1:

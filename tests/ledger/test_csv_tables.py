@@ -63,7 +63,11 @@ def test_every_cell_is_a_value_with_its_source(tmp_path):
         ("31.25", "inf", "results/tables/synthetic.csv:2 psnr: 'inf' is not a finite number"),
         ("psnr", "pnsr", "results/tables/synthetic.csv:1 psnr: no such column, did you mean 'pnsr'?"),
         ("comment", "remark", "results/tables/synthetic.csv:1 remark: is not declared: add [columns.remark]"),
-        ("Med\u00edan", "Ours (v2)", "results/tables/synthetic.csv:3 method: 'Ours (v2)' is no new name for a row"),
+        (
+            "Med\u00edan",
+            "Ours (v2)",
+            "results/tables/synthetic.csv:3 method: 'Ours (v2)' has the id 'ours-v2' of",
+        ),
         (",", ";", "results/tables/synthetic.csv:1: the columns are parted by semicolons (';'): save the table with"),
         (CSV, "", "results/tables/synthetic.csv:1: is empty"),
         ("Ours (v2)", '"Ours', "results/tables/synthetic.csv:3: not CSV"),
@@ -112,3 +116,56 @@ def test_any_bytes_are_a_table_or_named_problems(tmp_path_factory, content):
         ledger.load(root)
     except InputError as error:
         assert all(problem.file.startswith("results/tables/") for problem in error.problems)
+
+
+@pytest.mark.parametrize(
+    ("toml", "table", "said"),
+    [
+        ("", ",old,1,2,\n", "csv:4 method: the row has no name"),
+        ("", "光漏れ,old,1,2,\n", "csv:4 method: '光漏れ' holds no letter of an id"),
+        ("", "ours v2,old,1,2,\n", "'ours v2' has the id 'ours-v2' of another row: `id` in the TOML names a column"),
+        ("pending", "", "toml:5 source: a number in a table is not pending: leave its cell empty"),
+        ("measured", "", "toml:5 source.where: no such run 'Table 1'"),
+    ],
+)
+def test_rows_and_sources_that_cannot_be_are_named_once(tmp_path, toml, table, said):
+    """The first four were tracebacks of pydantic, the last a line for every cell."""
+    with pytest.raises(InputError) as caught:
+        ledger.load(_paper(tmp_path, TOML.replace("reported", toml, 1) if toml else TOML, CSV + table))
+    (problem,) = caught.value.problems
+    assert said in str(problem)
+
+
+def test_a_column_may_hold_the_ids_of_rows(tmp_path):
+    """Names in Japanese hold no letter of an id."""
+    toml = TOML.replace('ignore = ["comment"]', 'id = "comment"')
+    found = ledger.load(
+        _paper(tmp_path, toml, "method,family,psnr,time,comment\n光漏れ,x,1,2,leak\nぼかし,x,3,4,blur\n")
+    )
+    assert found.value("synthetic.blur.psnr").label == "PSNR of ぼかし"
+
+
+def test_columns_of_nothing_at_the_end_are_those_of_a_spreadsheet(tmp_path):
+    found = ledger.load(_paper(tmp_path, table=CSV.replace("\n", ",,\n")))
+    assert found.value("synthetic.ours-v2.psnr").value == 31.25
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (CSV.partition("\n")[0] + "\n", "csv:1: holds no row"),
+        (",method,family,psnr,time,comment\n0,Ours,new,1,2,x\n", "csv:1: column 1 has no name: name it, or remove it"),
+    ],
+)
+def test_a_table_without_rows_or_with_a_nameless_column_is_refused(tmp_path, table, said):
+    with pytest.raises(InputError) as caught:
+        ledger.load(_paper(tmp_path, table=table))
+    assert [said in str(problem) for problem in caught.value.problems] == [True]
+
+
+def test_the_first_column_is_headed_by_what_it_is_called(tmp_path):
+    """It was headed "Row" in every table from CSV."""
+    assert ledger.load(_paper(tmp_path)).tables["synthetic"].row_label == "Method"
+    named = TOML.replace('row = "method"', 'row = "method"\nrow_label = "How"')
+    (tmp_path / "results/tables/synthetic.toml").write_text(named, encoding="utf-8")
+    assert ledger.load(tmp_path).tables["synthetic"].row_label == "How"

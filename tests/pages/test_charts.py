@@ -262,6 +262,7 @@ def test_unknown_rows_do_not_stop_a_chart():
         ('group = "row"', 'up = "share"', "up is for curves, not for dots"),
         ('type = "dots"', 'type = "pie"', "must be 'dots', 'bars', 'dumbbells', 'curves' or 'histograms'"),
         ("axis =", "axes =", "unknown key 'axes', did you mean 'axis'?"),
+        ('type = "dots"', 'type = "histograms"', "is for dots and bars and dumbbells, not for histograms"),
     ],
 )
 def test_a_chart_that_cannot_be_drawn_is_refused_at_its_line(small, old, new, said):
@@ -319,3 +320,45 @@ def test_a_chart_of_empty_cells_is_refused(small):
     small.replace("content/charts.toml", "emotion_choice.*.*", "emotion_choice.nobody.*", 1)
     with pytest.raises(InputError, match="values: selects no value: all of these cells of table 'emotion_choice'"):
         small.build()
+
+
+def test_a_rule_beyond_the_values_widens_the_axis():
+    """It was drawn outside the frame."""
+    svg = str(_draw("before_after", rules=[{"at": 30.0, "label": "chance"}]).svg)
+    assert 210 <= float(re.search('<line class="rule" x1="([^"]*)"', svg)[1]) <= 700
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("domain = [1, 0]", "domain needs its lower end first"),
+        ("domain = [nan, 1]", "domain[0]: must be a finite number, not nan"),
+        ("domain = [0, 0.1]", "beyond 0 to 0.1"),
+        ('highlight = ["alfa"]', "no row or kind of rows 'alfa', did you mean 'alpha'?"),
+    ],
+)
+def test_what_would_be_drawn_outside_or_not_at_all_is_refused(small, line, said):
+    head = '[emotion]\ntype = "dots"\ntitle = "t"\ndescription = "d"\nvalues = "emotion_choice.*.*"\n'
+    small.write("content/charts.toml", f"{head}{line}\n")
+    with pytest.raises(InputError) as caught:
+        small.build()
+    assert all(said in str(problem) for problem in caught.value.problems)
+
+
+def test_a_curve_over_rows_without_numbers_is_refused(small):
+    """All of its points stood at 0."""
+    small.write(
+        "content/charts.toml",
+        '[emotion]\ntype = "curves"\ntitle = "t"\ndescription = "d"\nvalues = "emotion_choice.*.*"\n',
+    )
+    with pytest.raises(InputError, match="has no number in its label, which is its place; or set `across`"):
+        small.build()
+
+
+def test_a_chart_that_no_text_shows_is_noted(small):
+    small.write(
+        "content/charts.toml",
+        (small.root / "content/charts.toml").read_text(encoding="utf-8")
+        + '[spare]\ntype = "dots"\ntitle = "t"\ndescription = "d"\nvalues = "emotion_choice.*.*"\n',
+    )
+    assert "chart 'spare' of content/charts.toml is shown by no text" in small.build().notes
