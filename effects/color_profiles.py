@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Mapping
-from typing import Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 Chromaticity = tuple[float, float]  # CIE xy
 Primaries = tuple[Chromaticity, Chromaticity, Chromaticity, Chromaticity]  # white, red, green, blue
@@ -29,8 +31,8 @@ SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)  # an ICC param
 CURVES = {4: (2.2,), 5: (2.8,), 8: (1.0,), 13: SRGB_CURVE}
 HIGH_DYNAMIC_RANGE = (16, 18)  # PQ and HLG
 PLAUSIBLE = (0.1, 10.0)  # gAMA beyond it is damage
-_D50 = np.array([0.9642, 1.0, 0.8249])
-_BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+_D50 = (0.9642, 1.0, 0.8249)
+_BRADFORD = ((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.0389, -0.0685, 1.0296))
 
 
 class HighDynamicRange(Exception):
@@ -56,7 +58,7 @@ def named_profile(form: str, head: bytes, info: Mapping[Any, Any], embedded: byt
     white, red, green, blue = zip(named[::2], named[1::2], strict=True)
     try:
         return _profile((white, red, green, blue), SRGB_CURVE if abs(gamma * 2.2 - 1) < 0.02 else (1 / gamma,))
-    except (ArithmeticError, np.linalg.LinAlgError, struct.error):  # points that span no space
+    except (ArithmeticError, ValueError, struct.error):  # points that span no space
         return None
 
 
@@ -71,7 +73,8 @@ def _code_points(form: str, head: bytes) -> tuple[int, int] | None:
 
 def _profile(primaries: Primaries, curve: tuple[float, ...]) -> bytes | None:
     """A matrix and a curve as an ICC profile of version 4; None for sRGB itself."""
-    if curve == SRGB_CURVE and np.allclose(primaries, SRGB, atol=0.002):
+    differences = (abs(one - other) for one, other in zip(chain(*primaries), chain(*SRGB), strict=True))
+    if curve == SRGB_CURVE and max(differences) < 0.00201:
         return None
     tags = {b"wtpt": _xyz(_D50)}
     tags |= {f"{name}XYZ".encode(): _xyz(column) for name, column in zip("rgb", _to_d50(primaries).T, strict=True)}
@@ -86,10 +89,12 @@ def _profile(primaries: Primaries, curve: tuple[float, ...]) -> bytes | None:
 
 def _to_d50(primaries: Primaries) -> npt.NDArray[np.float64]:
     """Linear RGB to CIE XYZ, adapted to the white of ICC profiles."""
+    import numpy as np
+
     white, *columns = (np.array([x / y, 1, (1 - x - y) / y]) for x, y in primaries)
-    whole = np.stack(columns, axis=1)
-    cones = (_BRADFORD @ _D50) / (_BRADFORD @ white)
-    return np.asarray(np.linalg.inv(_BRADFORD) @ np.diag(cones) @ _BRADFORD @ (whole * np.linalg.solve(whole, white)))
+    whole, bradford = np.stack(columns, axis=1), np.array(_BRADFORD)
+    cones = (bradford @ _D50) / (bradford @ white)
+    return np.asarray(np.linalg.inv(bradford) @ np.diag(cones) @ bradford @ (whole * np.linalg.solve(whole, white)))
 
 
 def _fixed(values: Any) -> bytes:

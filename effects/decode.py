@@ -1,16 +1,19 @@
 """Picture files -> pixels: the one decoder of the page, of `treat` and of the evaluations.
 
-Every file becomes uint8 sRGB, upright, HxWx3, or HxWx4 with straight alpha where it has transparency. EXIF orientation
-is applied and colours are converted from an embedded ICC profile (an unreadable one counts as none, as in browsers) or
-from the space that the file names in numbers (color_profiles.py). Greys of sixteen bits are scaled from 0..65535,
-floats from 0..1. Refused with one ValueError that names the file: what is no picture, damaged or truncated, larger than
-the limit, of more than one frame or page (an animation must not become a still unnoticed), of high dynamic range, or
-grey beyond its range.
+Every file becomes eight bits of sRGB, upright, with straight alpha where it has transparency: `read` gives an image of
+Pillow, `decode` an array. NumPy takes as long to import as a small picture to encode, and is loaded only for arrays.
+
+EXIF orientation is applied and colours are converted from an embedded ICC profile (an unreadable one counts as none, as
+in browsers) or from the space that the file names in numbers (color_profiles.py). Greys of sixteen bits are scaled from
+0..65535, floats from 0..1. Refused with one ValueError that names the file: what is no picture, damaged or truncated,
+larger than the limit, of more than one frame or page (an animation must not become a still unnoticed), of high dynamic
+range, or grey beyond its range.
 """
 
 from __future__ import annotations
 
 import io
+import itertools
 import re
 import struct
 import threading
@@ -19,15 +22,15 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 from PIL import Image as pil
-from PIL import ImageCms, ImageFile, ImageOps, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
+from PIL import ImageChops, ImageCms, ImageFile, ImageOps, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
 from effects.color_profiles import HighDynamicRange, named_profile
-from effects.treatment import Image
+
+if TYPE_CHECKING:
+    from effects.treatment import Image
 
 MAX_PIXELS = 40_000_000
 _ORIENTATION, _GPS = 0x0112, 0x8825  # of EXIF
@@ -50,8 +53,7 @@ _DAMAGE = (
     struct.error,
     zlib.error,
 )
-_STEPS = np.arange(0, 256, 51, dtype=np.uint8)
-_PROBE = pil.fromarray(np.stack(np.meshgrid(_STEPS, _STEPS, _STEPS, indexing="ij"), -1).reshape(1, -1, 3))
+_PROBE = pil.frombytes("RGB", (6**3, 1), bytes(itertools.chain(*itertools.product(range(0, 256, 51), repeat=3))))
 _LIMITS = threading.RLock()  # those of Pillow are globals of its modules
 
 
@@ -84,15 +86,25 @@ def header(source: Path | bytes, name: str = "", max_pixels: int = MAX_PIXELS) -
 
 
 def decode(source: Path | bytes, name: str = "", max_pixels: int = MAX_PIXELS) -> Image:
-    """The pixels of a picture: a file, or the bytes of one, which errors call `name`."""
+    """The pixels of a picture, as `read`: uint8 HxWx3, or HxWx4 with straight alpha."""
+    import numpy as np
+
+    return np.asarray(read(source, name, max_pixels))
+
+
+def read(source: Path | bytes, name: str = "", max_pixels: int = MAX_PIXELS) -> pil.Image:
+    """A picture in mode RGB or RGBA, without metadata: a file, or the bytes of one, which errors call `name`."""
     with _opened(source, name, max_pixels) as image:
         profile = _profile(image, source)
         _scale_key(image, source)
         if _orientation(image) != 1:
             ImageOps.exif_transpose(image, in_place=True)
         colours, alpha = _without_alpha(image)
-        pixels = np.asarray(_in_srgb(colours, profile))
-        return pixels if alpha is None else np.dstack([pixels, alpha])
+        picture = _in_srgb(colours, profile)
+        if alpha is not None:
+            picture.putalpha(alpha)
+        picture.info.clear()  # or Pillow would write it into whatever is made of the picture
+        return picture
 
 
 def tells_place(source: Path) -> bool:
@@ -117,6 +129,8 @@ def flatten(image: Image, ground: int = 255) -> Image:
     """HxWx3 of a picture with alpha laid over grey of the code value `ground`; a picture without alpha as it is."""
     if image.ndim == 2 or image.shape[2] == 3:
         return image
+    import numpy as np
+
     colours, ground_below = pil.fromarray(image), pil.new("RGBA", image.shape[1::-1], (ground, ground, ground, 255))
     return np.asarray(pil.alpha_composite(ground_below, colours).convert("RGB"))
 
@@ -207,17 +221,22 @@ def _orientation(image: pil.Image) -> int:
     return turn if 1 <= turn <= 8 else 1
 
 
-def _without_alpha(image: pil.Image) -> tuple[pil.Image, npt.NDArray[np.uint8] | None]:
+def _without_alpha(image: pil.Image) -> tuple[pil.Image, pil.Image | None]:
     """The colours in eight bits a sample, and the straight alpha where there is transparency."""
     if image.mode[0] in "IF":
-        key = image.info.get("transparency")
-        opaque = None if key is None else np.where(np.asarray(image) == key, 0, 255).astype(np.uint8)
-        return _eight_bits(image), opaque
+        return _eight_bits(image), _opaque(image, image.info.get("transparency"))
     if not image.has_transparency_data:
         return image, None
     straight = image.convert("RGBA")
     colours = straight.getchannel("R") if image.mode in ("1", "L", "LA", "La") else straight.convert("RGB")
-    return colours, np.asarray(straight.getchannel("A"))
+    return colours, straight.getchannel("A")
+
+
+def _opaque(image: pil.Image, key: float | None) -> pil.Image | None:
+    """The alpha of a picture whose samples equal to `key` are transparent."""
+    import numpy as np
+
+    return None if key is None else pil.fromarray(np.where(np.asarray(image) == key, 0, 255).astype(np.uint8))
 
 
 def _scale_key(image: pil.Image, source: Path | bytes) -> None:
@@ -229,6 +248,7 @@ def _scale_key(image: pil.Image, source: Path | bytes) -> None:
         image.info["transparency"] *= 85 if raw == "L;2" else 17
     elif raw == "RGB;16B":  # eight bits cannot tell the colour from its neighbours, so OpenCV compares all sixteen
         import cv2
+        import numpy as np
 
         deep = np.asarray(cv2.imdecode(np.frombuffer(_content(source), np.uint8), cv2.IMREAD_UNCHANGED))
         del image.info["transparency"]
@@ -237,6 +257,8 @@ def _scale_key(image: pil.Image, source: Path | bytes) -> None:
 
 def _eight_bits(image: pil.Image) -> pil.Image:
     """Grey of sixteen or more bits, or of floats, as mode L."""
+    import numpy as np
+
     tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
     values, white = np.asarray(image), 1.0 if image.mode == "F" else 4095.0 if tags.get(_BITS) == (12,) else 65535.0
     low, high = float(values.min()), float(values.max())
@@ -269,5 +291,6 @@ def _conversion(icc: bytes, mode: str) -> Callable[[pil.Image], pil.Image] | Non
     def convert(image: pil.Image) -> pil.Image:
         return ImageCms.applyTransform(image.convert(space), transform)  # type: ignore[return-value]
 
-    same = np.abs(np.asarray(convert(_PROBE), np.int16) - np.asarray(_PROBE, np.int16)).max() <= 1
+    differences = ImageChops.difference(convert(_PROBE), _PROBE).tobytes()
+    same = max(differences) <= 1
     return None if same and space != "CMYK" else convert

@@ -1,6 +1,7 @@
-"""Encodes renditions: runs in worker processes, and imports cv2 and Pillow only there.
+"""Encodes renditions: runs in worker processes, and imports Pillow only there.
 
-AVIF at quality 60 and speed 9 with area resizing is the cheapest good codec that was measured: benchmarks/site.py.
+AVIF at quality 60 and speed 9 is the cheapest good codec that was measured (benchmarks/site.py). Pillow's Hamming
+window makes of a photograph nearly the pixels of an average over areas, 0.5 of 255 apart, and as many bytes.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from ledger.files import replace_bytes, replacing
 from pages.images.metadata import without_metadata
 
 if TYPE_CHECKING:
-    from pages.images.jobs import Array, Codec, EncodeJob, Output
+    from PIL.Image import Image
+
+    from pages.images.jobs import Codec, EncodeJob, Output
 
 FEW = 3  # works for which a pool of processes would cost more than it saves
 
@@ -47,73 +50,59 @@ def encode(work: EncodeJob, root: Path, cache: Path) -> str:
                 raise ValueError(f"'{Path(work.path).name}' changed while it was read")
             replace_bytes(cache / work.copied.name, content, durable=False)
         outputs = [output for output in work.outputs if output != work.copied]
-        pixels = _pixels(work, root)
+        picture = _picture(work, root)
         if outputs:
-            _save_all(pixels, outputs, work.codec, cache)
+            _save_all(picture, outputs, work.codec, cache)
     except (OSError, ValueError, SyntaxError, MemoryError, RuntimeError) as error:
         return str(error) or type(error).__name__
     return ""
 
 
-def _pixels(work: EncodeJob, root: Path) -> Array:
-    if work.plate is not None:
-        return work.plate.draw(root, work.plate.inputs)
-    from effects.decode import decode
+def _picture(work: EncodeJob, root: Path) -> Image:
+    """In mode RGB or RGBA."""
+    from PIL.Image import fromarray
 
-    image = decode(root / work.path, max_pixels=work.codec.max_pixels)
+    from effects.decode import decode, read
+
+    if work.plate is not None:
+        return fromarray(work.plate.draw(root, work.plate.inputs))
     if work.kind == "treated":
         import effects
 
-        return effects.apply(image, work.treatment, work.severity, work.seed)
-    return image
+        pixels = decode(root / work.path, max_pixels=work.codec.max_pixels)
+        return fromarray(effects.apply(pixels, work.treatment, work.severity, work.seed))
+    return read(root / work.path, max_pixels=work.codec.max_pixels)
 
 
-def _save_all(image: Array, outputs: Sequence[Output], codec: Codec, cache: Path) -> None:
-    import cv2
-    from PIL import Image
-
-    cv2.setNumThreads(1)
+def _save_all(picture: Image, outputs: Sequence[Output], codec: Codec, cache: Path) -> None:
     settings: dict[str, dict[str, Any]] = {
         "avif": {"quality": codec.avif_quality, "speed": codec.avif_speed, "max_threads": 1},
         "jpeg": {"quality": codec.fallback_quality},
         "webp": {"quality": codec.fallback_quality, "method": 2},
         "png": {"optimize": True},
     }
-    if image.shape[2] == 4 and bool((image[..., 3] == 255).all()):
-        image = image[..., :3]
-    scaled: dict[int, Any] = {}
+    if picture.mode == "RGBA" and picture.getchannel("A").getextrema() == (255, 255):
+        picture = picture.convert("RGB")
+    scaled: dict[int, Image] = {}
     for name, width, height, form in outputs:
         if width not in scaled:
-            scaled[width] = Image.fromarray(_resized(image, width, height))
+            scaled[width] = _resized(picture, (width, height))
         # told the form by the name's ending, Pillow loads no other plugin
         with replacing(cache / name, Path(name).suffix) as draft:
             scaled[width].save(draft, **settings[form])
 
 
-def _resized(image: Array, width: int, height: int) -> Array:
-    """At another size by area; colours weighted by their alpha, or the hidden ones would show at every edge."""
-    import cv2
-    import numpy as np
+def _resized(picture: Image, size: tuple[int, int]) -> Image:
+    """At another size; colours weighted by their alpha, or the hidden ones would show at every edge. What is
+    transparent takes the colour of its surroundings, which a lossy codec smears into the edge."""
+    from PIL.Image import Resampling, composite
+    from PIL.ImageFilter import BoxBlur
 
-    if image.shape[2] == 3:
-        same = (height, width) == image.shape[:2]
-        return image if same else np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-    weighted = image.astype(np.uint16)
-    weighted[..., :3] *= weighted[..., 3:]
-    weighted[..., 3] *= 255
-    small = cv2.resize(weighted, (width, height), interpolation=cv2.INTER_AREA)
-    return _straight(small.astype(np.float32))
-
-
-def _straight(weighted: Any) -> Array:
-    """Straight uint8 of premultiplied colours and alpha, both 0..255**2. What is transparent takes the colour of its
-    surroundings, which a lossy codec smears into the edge."""
-    import cv2
-    import numpy as np
-
-    around = cv2.blur(weighted, (9, 9))
-    visible = weighted[..., 3:] > 0
-    known = np.where(visible, weighted, around)
-    colours = 255 * known[..., :3] / np.maximum(known[..., 3:], 1)
-    straight = np.concatenate([colours, weighted[..., 3:] / 255], axis=-1)
-    return np.asarray(np.rint(np.minimum(straight, 255)), np.uint8)
+    if picture.mode == "RGB":
+        return picture if picture.size == size else picture.resize(size, Resampling.HAMMING)
+    weighted = picture.convert("RGBa").resize(size, Resampling.HAMMING)
+    straight, around = weighted.convert("RGBA"), weighted.filter(BoxBlur(4)).convert("RGBA")
+    alpha = straight.getchannel("A")
+    filled = composite(straight, around, alpha.point(lambda value: 255 * (value > 0)))
+    filled.putalpha(alpha)
+    return filled
