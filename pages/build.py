@@ -99,8 +99,7 @@ def _build(
         library.save(plan.image_jobs.values())
         _refuse(failures(site, library, failed))
 
-    folder = output.staging_folder(out, root / ".cache/next")
-    try:
+    with output.staging(out, root / ".cache/next") as folder:
         files = library.files(plan.image_jobs.values())
         files |= {address: (file, sha256_of(file)) for address, file in plan.copies.items()}
         staged = output.stage(out, folder, plan.files, files, tree)
@@ -109,10 +108,8 @@ def _build(
             library.save(plan.image_jobs.values())
             return Report(notes=tuple(plan.notes), problems=tuple(problems))
         done = output.publish(staged, out)
-    finally:
-        output.discard(folder)
 
-    tree.keep(staged.digests)
+    tree.keep({address: digest for address, (digest, _) in staged.files.items()}, staged.touched)
     if fingerprint.is_current():
         library.save(plan.image_jobs.values(), tree.known)
         cache.save()

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,18 +35,19 @@ def stamp_of(stat: os.stat_result) -> str:
 def stamps(folder: Path | str) -> dict[str, str]:
     """Address below `folder` -> stamp, of every file or link; what goes while this looks is left out."""
     found: dict[str, str] = {}
-    for address, entry in _entries(folder):
+    for address, entry in entries(folder):
         with contextlib.suppress(FileNotFoundError):  # the draft of a picture that an encoder just finished
             found[address] = stamp_of(entry.stat(follow_symlinks=False))
     return found
 
 
-def names(folder: Path | str) -> Iterator[str]:
-    """Address below `folder` of every file or link."""
-    return (address for address, _ in _entries(folder))
+def inode(path: Path | str) -> str:
+    """As a stamp ends. Files with one inode are links to the same bytes."""
+    return str(os.lstat(path).st_ino)
 
 
-def _entries(folder: Path | str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+def entries(folder: Path | str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Address below `folder` of every file or link, and what the folder says of it."""
     below = [(str(folder), "")]
     while below:
         place, prefix = below.pop()
@@ -118,6 +119,10 @@ class FileDigests:
         """Bytes of the file `name`, which must be there."""
         return int((self.seen.get(name) or self.look_again(name)).partition(":")[0])
 
+    def inode(self, name: str) -> str:
+        """Of the file `name`, which must be there."""
+        return (self.seen.get(name) or self.look_again(name)).rpartition(":")[2]
+
     def __call__(self, name: str) -> str:
         """Of the file `name`; empty where there is none."""
         now = self.seen.get(name) or self.look_again(name)
@@ -127,10 +132,16 @@ class FileDigests:
             kept = self.known[name] = [now, sha256_of(f"{self.folder}/{name}")]
         return kept[1]
 
-    def keep(self, digests: Mapping[str, str]) -> None:
-        """These files were just written or linked, with these digests."""
-        found = self.look()
-        self.known = {name: [found.get(name, ""), digest] for name, digest in digests.items()}
+    def keep(self, digests: Mapping[str, str], touched: Container[str]) -> None:
+        """The folder was replaced by one with these files. Of those that it held before, with the same digest, only
+        the ones with an inode that was `touched` have another stamp now."""
+        before = self.known
+        self.known = {}
+        for name, digest in digests.items():
+            stamp, known = before.get(name, ("", ""))
+            if known != digest or stamp != self.seen.get(name) or stamp.rpartition(":")[2] in touched:
+                stamp = self.look_again(name)
+            self.known[name] = [stamp, digest]
 
     def unchanged(self) -> bool:
         """Whether the folder holds the known files as they were kept and no others."""

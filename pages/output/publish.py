@@ -1,9 +1,10 @@
 """Stages a finished site in a folder of its own, and puts it in place: it appears whole, or the old one stays.
 
-The staged folder stands beside the site and the two are exchanged in one system call (renameat2 on Linux, renamex_np on
-macOS). Elsewhere two renames do it, and the next build repairs what a kill between them left. Files whose bytes did not
-change are hard links to the old ones, so their times stay. Where a folder cannot be exchanged, because it is a mount
-point or its parent is closed, the files are copied into it: what pages show first, then the pages.
+The staged folder and the site are exchanged in one system call (renameat2 on Linux, renamex_np on macOS). Elsewhere two
+renames do it, and the next build repairs what a kill between them left. Files whose bytes did not change are hard links
+to the old ones, so their times stay. What an exchange leaves, the site before, is what the next build stages in: of
+thousands of links it makes those that changed. Where a folder cannot be exchanged, because it is a mount point or its
+parent is closed, the files are copied into it: what pages show first, then the pages.
 
 A folder is written only when it is empty, or carries the stamp of an earlier build. A link is followed. What hosts keep
 in a published folder stays: CNAME, and the `.git` file of a worktree.
@@ -16,18 +17,20 @@ import errno
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ledger.files import replace_bytes
 from pages.cache.recording import Unchanged
-from pages.cache.store import FileDigests, names, sha256
+from pages.cache.store import FileDigests, entries, inode, sha256
 
 AT_FDCWD, RENAME_EXCHANGE, RENAME_SWAP = -100, 2, 2
 STAMP = ".made-by-build-py"  # in every site that a build made
 STAMP_TEXT = b"This folder is output: every build replaces all of it but CNAME and .git.\n"
 KEPT = ("CNAME", ".git")  # what hosts put into a published folder
+CANNOT_BE_EXCHANGED = (errno.EXDEV, errno.EBUSY, errno.EACCES, errno.EPERM)  # another disk, a mount point, closed
 
 
 class Refused(Exception):
@@ -70,32 +73,42 @@ def destination(out: Path, root: Path, inputs: Iterable[Path]) -> Path:
 
 @dataclass
 class Staged:
-    """A site in a folder of its own. `files`: address -> sha256 and bytes; `written`: those that the old site lacks."""
+    """A site in a folder of its own. `files`: address -> sha256 and bytes; `written`: those that the old site lacks;
+    `touched`: inodes whose stamps changed, as a link was made to them or removed, or that a copy took the place of."""
 
     folder: Path
-    files: dict[str, tuple[str, int]]
-    written: tuple[str, ...]
-
-    @property
-    def digests(self) -> dict[str, str]:
-        return {address: digest for address, (digest, _) in self.files.items()}
+    files: dict[str, tuple[str, int]] = field(default_factory=dict)
+    written: list[str] = field(default_factory=list)
+    touched: set[str] = field(default_factory=set)
 
 
-def discard(folder: Path) -> None:
-    """Take away a staged folder, or what an exchange left in its place."""
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def staging_folder(out: Path, spare: Path) -> Path:
-    """An empty folder beside `out`, where it can be exchanged; else `spare`."""
-    for folder in (out.with_name(f".{out.name}.next"), spare):
+@contextmanager
+def staging(out: Path, spare: Path) -> Iterator[Path]:
+    """A folder to stage a site for `out` in: `spare`, which keeps what is left in it for the next build, if the two are
+    on one disk, else one beside `out`."""
+    beside = out.with_name(f".{out.name}.next")
+    folder = _make(*(spare, beside) if _on_one_disk(out, spare) else (beside, spare))
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)  # a full disk gets its room back
+        raise
+    if folder == beside:
         shutil.rmtree(folder, ignore_errors=True)
-        try:
-            folder.mkdir(parents=True)
-        except OSError:
-            continue
-        return folder
-    raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(out.parent))
+
+
+def _on_one_disk(out: Path, spare: Path) -> bool:
+    above = next(folder for folder in out.parents if folder.exists())
+    return above.stat().st_dev == spare.parent.stat().st_dev
+
+
+def _make(*folders: Path) -> Path:
+    """The first of the folders that can be made, or is there."""
+    for folder in folders:
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            return folder
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(folders[0].parent))
 
 
 def stage(
@@ -105,41 +118,68 @@ def stage(
     files: Mapping[str, tuple[str, str]],
     old: FileDigests,
 ) -> Staged:
-    """Make `folder` hold exactly `texts` (address -> bytes) and `files` (address -> file of a cache, its digest)."""
+    """Make `folder` hold exactly `texts` (address -> bytes) and `files` (address -> file of a cache, its digest). `old`
+    knows the site at `out`. What `folder` holds already that is the same file as in the old site stays."""
     texts = {**texts, STAMP: STAMP_TEXT}
     digests = {name: sha256(text) if isinstance(text, bytes) else text.sha256 for name, text in texts.items()}
     digests |= {name: digest for name, (_, digest) in files.items()}
-    staged, written = dict[str, tuple[str, int]](), list[str]()
+    kept = {address: old.inode(address) for address, digest in digests.items() if old(address) == digest}
+    staged = Staged(folder)
+    there = _clear(staged, kept)
     for address, digest in digests.items():
-        place, text, kept = f"{folder}/{address}", texts.get(address), old(address) == digest
-        if isinstance(text, bytes) and not kept:
-            _write(place, text)
-        else:
-            source = f"{out}/{address}" if kept else files[address][0]
-            if not _link(source, place):
-                _write(place, Path(source).read_bytes())
-        staged[address] = digest, old.size(address) if kept else Path(place).stat().st_size
-        if not kept:
-            written.append(address)
+        if address not in kept:
+            text = texts.get(address)
+            _put(staged, address, text if isinstance(text, bytes) else files[address][0])
+            staged.written.append(address)
+        elif address not in there:
+            _put(staged, address, f"{out}/{address}")
+            staged.touched.add(kept[address])
+        staged.files[address] = digest, old.size(address) if address in kept else _size(f"{folder}/{address}")
     for name in KEPT:
         if (out / name).is_file():
             shutil.copy2(out / name, folder / name)
-            staged[name] = old(name), old.size(name)
-    return Staged(folder, staged, tuple(sorted(written)))
+            staged.touched.add(old.inode(name))
+            staged.files[name] = old(name), old.size(name)
+    return staged
+
+
+def _clear(staged: Staged, kept: Mapping[str, str]) -> set[str]:
+    """Remove from the folder all but the files with an address and an inode of `kept`; the addresses of those."""
+    there = set[str]()
+    for address, entry in [*entries(staged.folder)]:
+        if kept.get(address) == str(entry.inode()):
+            there.add(address)
+        else:
+            staged.touched.add(str(entry.inode()))
+            Path(entry.path).unlink()
+            _remove_empty_folders(staged.folder, address)
+    return there
+
+
+def _put(staged: Staged, address: str, content: bytes | str) -> None:
+    """Bytes, or a link to the file of that name, a copy where the disk knows no links."""
+    place = f"{staged.folder}/{address}"
+    if isinstance(content, bytes):
+        _write(place, content)
+    elif _link(content, place):
+        staged.touched.add(inode(place))
+    else:
+        _write(place, Path(content).read_bytes())
 
 
 def publish(staged: Staged, out: Path) -> Published:
     """Put a staged site in the place of the one at `out`."""
     recover(out)
-    removed = tuple(sorted({*names(out)} - staged.files.keys()))
-    if staged.folder.parent == out.parent and not os.path.ismount(out):
+    removed = tuple(sorted({address for address, _ in entries(out)} - staged.files.keys()))
+    try:
         exchange(staged.folder, out)
-    else:
+    except OSError as error:
+        if error.errno not in CANNOT_BE_EXCHANGED:
+            raise
         _copy(staged, out, removed)
-    discard(staged.folder)
-    return Published(
-        tuple(name for name in staged.written if name != STAMP), len(staged.files) - len(staged.written), removed
-    )
+        shutil.rmtree(staged.folder, ignore_errors=True)
+    written = tuple(sorted(name for name in staged.written if name != STAMP))
+    return Published(written, len(staged.files) - len(staged.written), removed)
 
 
 def _copy(staged: Staged, out: Path, removed: Iterable[str]) -> None:
@@ -148,11 +188,16 @@ def _copy(staged: Staged, out: Path, removed: Iterable[str]) -> None:
         replace_bytes(out / address, (staged.folder / address).read_bytes(), durable=False)
     for address in removed:
         (out / address).unlink(missing_ok=True)
-        for parent in list(Path(address).parents)[:-1]:
-            try:
-                (out / parent).rmdir()
-            except OSError:
-                break
+        _remove_empty_folders(out, address)
+
+
+def _remove_empty_folders(folder: Path, address: str) -> None:
+    """Those that a file at `address` below `folder` may have been the last in."""
+    for parent in list(Path(address).parents)[:-1]:
+        try:
+            (folder / parent).rmdir()
+        except OSError:
+            break
 
 
 def recover(out: Path) -> None:
@@ -170,7 +215,11 @@ def exchange(new: Path, out: Path) -> None:
     elif not _exchange_at_once(new, out):
         old = out.with_name(f".{out.name}.old")
         out.rename(old)
-        new.rename(out)
+        try:
+            new.rename(out)
+        except OSError:
+            old.rename(out)
+            raise
         old.rename(new)
 
 
@@ -184,11 +233,13 @@ def _exchange_at_once(one: Path, other: Path) -> bool:
 
 
 def _write(place: str, content: bytes) -> None:
-    try:
-        Path(place).write_bytes(content)
-    except FileNotFoundError:
-        Path(place).parent.mkdir(parents=True)
-        Path(place).write_bytes(content)
+    Path(place).parent.mkdir(parents=True, exist_ok=True)
+    with Path(place).open("xb") as file:  # a file that is there may be one of the published site as well
+        file.write(content)
+
+
+def _size(place: str) -> int:
+    return Path(place).stat().st_size
 
 
 def _link(source: Path | str, target: Path | str) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ import pytest
 from ledger.problems import InputError
 from pages.cache.store import FileDigests
 from pages.output import publish as module
-from pages.output.publish import STAMP, Published, exchange, publish, recover, stage, staging_folder
+from pages.output.publish import STAMP, Published, exchange, publish, recover, stage, staging
 
 PROJECT = Path(__file__).parents[2]
 
@@ -25,10 +27,14 @@ def _tree(place: Path, **files: str) -> Path:
 
 
 def _publish(out: Path, texts: dict[str, str], old: FileDigests | None = None, **files: tuple[str, str]) -> Published:
-    folder = staging_folder(out, out.parent / "spare")
+    """As a build does; the files are known to `old` afterwards."""
+    old = old or FileDigests(out)
     content = {address: text.encode() for address, text in texts.items()}
-    staged = stage(out, folder, content, files, old or FileDigests(out))
-    return publish(staged, out)
+    with staging(out, out.parent / "spare") as folder:
+        staged = stage(out, folder, content, files, old)
+        done = publish(staged, out)
+    old.keep({address: digest for address, (digest, _) in staged.files.items()}, staged.touched)
+    return done
 
 
 def _site(out: Path) -> dict[str, str]:
@@ -74,10 +80,33 @@ def test_a_kill_between_two_renames_is_repaired(tmp_path):
 
 def test_leftovers_of_a_killed_build_are_cleared(tmp_path):
     out = _tree(tmp_path / "site", a="old")
-    _tree(tmp_path / ".site.next", half="x")
+    _tree(tmp_path / "spare", half="x")
     done = _publish(out, {"a": "new"})
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["site"]
+    assert _site(out) == {"a": "new"}
     assert done.written == ("a",)
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_what_an_exchange_leaves_is_staged_in_again(tmp_path, monkeypatch, links):
+    """Thousands of links are not made anew for one page, and what somebody did to the spare is undone."""
+    if not links:
+        monkeypatch.setattr(module, "_link", lambda one, other: False)
+    out, spare, old = tmp_path / "site", tmp_path / "spare", FileDigests(tmp_path / "site")
+    texts = {"a": "1", "b/c": "1", "d": "1"}
+    for turn in range(4):
+        _publish(out, {**texts, "d": str(turn)}, old)
+        assert old.unchanged(), "the stamps of all files are known without looking at all of them"
+    kept = (out / "b/c").stat()
+    (spare / "stray").write_text("x")
+    (spare / "a").unlink()
+    (spare / "a").symlink_to(out / "d")
+    (spare / "e").mkdir()
+    (spare / "e/f").write_text("x")
+    _publish(out, {**texts, "d": "5"}, old)
+    assert _site(out) == {**texts, "d": "5"} and not (out / "e").exists()
+    assert old.unchanged()
+    assert not (out / "a").is_symlink()
+    assert ((out / "b/c").stat() == kept) is links, "not even its number of links changed"
 
 
 def test_files_come_from_the_cache_as_links_or_as_copies(tmp_path, monkeypatch):
@@ -105,10 +134,8 @@ def test_a_site_is_exactly_what_was_staged_last(tmp_path, way):
 @pytest.mark.parametrize("harm", ["same size and time", "another size"])
 def test_an_edited_file_of_the_site_is_written_again(tmp_path, harm):
     """Whoever writes to the site and sets the time back must not have his bytes taken for ours."""
-    out = tmp_path / "site"
-    _publish(out, {"a": "1", "b": "1"})
-    old = FileDigests(out)
-    old.keep({name: old(name) for name in ("a", "b", STAMP)})
+    out, old = tmp_path / "site", FileDigests(tmp_path / "site")
+    _publish(out, {"a": "1", "b": "1"}, old)
     assert old.unchanged()
     before = (out / "a").stat()
     (out / "a").write_text("x" if harm == "same size and time" else "longer")
@@ -204,20 +231,25 @@ def test_a_worktree_stays_one(small, tmp_path):
     assert "clean/index.html" in _git(repository, "ls-tree", "-r", "--name-only", "gh-pages")
 
 
-@pytest.mark.parametrize("why", ["a mount point", "a parent that is closed"])
-def test_a_folder_that_cannot_be_exchanged_is_copied_into(small, monkeypatch, why):
+@pytest.fixture(params=["a mount point", "a parent that is closed", "another disk"])
+def not_exchanged(request: pytest.FixtureRequest, small, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Two of the three need root to be made, and are told of as the system tells of them where it is not at hand."""
+    mount = ["mount", "--bind", str(small.out), str(small.out)]
+    if request.param == "a mount point" and subprocess.run(mount, capture_output=True, check=False).returncode == 0:
+        yield
+        subprocess.run(["umount", str(small.out)], check=True)
+        return
+    code = {"a mount point": errno.EBUSY, "a parent that is closed": errno.EACCES, "another disk": errno.EXDEV}
+
+    def refused(new: Path, out: Path) -> None:
+        raise OSError(code[request.param], os.strerror(code[request.param]), str(new), None, str(out))
+
+    monkeypatch.setattr(module, "exchange", refused)
+    yield
+
+
+def test_a_folder_that_cannot_be_exchanged_is_copied_into(small, not_exchanged):
     """A volume of a container is a mount point: it can be filled, not renamed."""
-    if why == "a mount point":
-        monkeypatch.setattr(os.path, "ismount", lambda path: Path(path) == small.out)
-    else:
-        made = Path.mkdir
-
-        def closed(self: Path, *args: object, **names: object) -> None:
-            if self.name == ".site.next":
-                raise PermissionError(13, "Permission denied", str(self))
-            made(self, *args, **names)
-
-        monkeypatch.setattr(Path, "mkdir", closed)
     inode = small.out.stat().st_ino
     small.json("results/numbers.json", lambda doc: doc["values"]["models.alpha.after"].update(value=9.75))
     (small.out / "stray.html").write_text("left over")
