@@ -69,11 +69,17 @@ class Commands(click.Group):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """InputError is what users should see of a failure: its problems, one a line, and exit status 1."""
+        """What users should see of a failure: its problems, one a line, and exit status 1."""
         try:
             return super().invoke(ctx)
         except InputError as error:
             _complain(error.problems)
+            ctx.exit(1)
+        except BrokenPipeError:  # click ends quietly where nobody reads on
+            raise
+        except OSError as error:
+            place = error.filename2 or error.filename or ctx.invoked_subcommand
+            _complain([Problem(str(place), 0, "", error.strerror or str(error))])
             ctx.exit(1)
 
 

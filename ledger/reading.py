@@ -10,7 +10,6 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -26,7 +25,6 @@ from ledger.problems import (
     explain,
     json_line,
     relative,
-    repeated_keys,
     spell,
 )
 from ledger.schema import Document, Exhibit, Picture, Remote, Table
@@ -78,12 +76,7 @@ def read_document(file: Path, root: Path) -> Document:
     """One file of results/, checked by itself."""
     name = relative(file, root)
     text = _text(file, name, root)
-    try:
-        written = parse_json(text, name, object_pairs_hook=_noting_repeats)
-    except _Repeated:
-        raise InputError(
-            Problem(name, line, spell(path), "this key is spelled twice") for path, line in repeated_keys(text)
-        ) from None
+    written = parse_json(text, name)
     try:
         return Document.model_validate_json(text, strict=True)
     except ValidationError as error:
@@ -97,17 +90,6 @@ def _text(file: Path, name: str, root: Path) -> str:
         return read_text(file, root)
     except FileNotFoundError:
         raise InputError([Problem(name, 0, "", "a link that leads nowhere")]) from None
-
-
-class _Repeated(Exception):
-    pass
-
-
-def _noting_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise _Repeated
-    return found
 
 
 # -- one ledger out of many files -------------------------------------------------------------------------------------

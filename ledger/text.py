@@ -13,7 +13,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ledger.problems import InputError, JsonPath, Problem, explain, json_line, relative, toml_line
+from ledger.problems import (
+    InputError,
+    JsonPath,
+    Problem,
+    explain,
+    json_line,
+    relative,
+    repeated_keys,
+    spell,
+    toml_line,
+)
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -21,6 +31,7 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound="BaseModel")
 
 ENCODING = "utf-8-sig"
+_CONFLICT = re.compile(r"^<<<<<<< [^\n]*\n(?:.*\n)?=======\n(?:.*\n)?>>>>>>> ", re.MULTILINE | re.DOTALL)
 
 
 def read_text(file: Path, root: Path) -> str:
@@ -38,7 +49,11 @@ def read_text(file: Path, root: Path) -> str:
         start = error.start + len(codecs.BOM_UTF8) * content.startswith(codecs.BOM_UTF8)
         line = content.count(b"\n", 0, start) + 1
         raise InputError([Problem(name, line, "", f"not UTF-8 text ({error.reason}): save it as UTF-8")]) from None
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if "<<<<<<< " in text and (conflict := _CONFLICT.search(text)):
+        line = text.count("\n", 0, conflict.start()) + 1
+        raise InputError([Problem(name, line, "", "a merge conflict that nobody has resolved")])
+    return text
 
 
 def read_toml(file: Path, root: Path) -> tuple[str, dict[str, Any]]:
@@ -82,13 +97,29 @@ def read_json(file: Path, root: Path) -> tuple[str, Any]:
     return text, parse_json(text, relative(file, root))
 
 
-def parse_json(text: str, name: str, object_pairs_hook: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
+class _Repeated(Exception):
+    """An object spells a key twice, of which a parser keeps the last."""
+
+
+def _noting_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _Repeated
+    return found
+
+
+def parse_json(text: str, name: str) -> Any:
     """What the text of the file called `name` says."""
     try:
-        return json.loads(text, object_pairs_hook=object_pairs_hook)
+        return json.loads(text, object_pairs_hook=_noting_repeats)
+    except _Repeated:
+        repeated = repeated_keys(text)
+        raise InputError(
+            Problem(name, line, spell(path), "this key is spelled twice") for path, line in repeated
+        ) from None
     except json.JSONDecodeError as error:
         line, message = error.lineno, f"not JSON: {error.msg} at column {error.colno}"
-        if text.split("\n")[error.lineno - 1].startswith(("<<<<<<<", "=======", ">>>>>>>")):
+        if text.split("\n")[error.lineno - 1].startswith(("<<<<<<<", "|||||||", "=======", ">>>>>>>")):
             message = "a merge conflict that nobody has resolved"
     except (RecursionError, ValueError) as error:
         line, message = 0, f"not JSON: {error}"

@@ -7,7 +7,6 @@ nothing else is imported then.
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +20,6 @@ from pages.cache.store import FileDigests, forget, load_cache, save_cache, sha25
 from pages.output import publish as output
 
 SITES = ".cache/sites.json"  # what builds left where
-DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO, errno.ENAMETOOLONG)
 
 
 @dataclass
@@ -141,12 +139,12 @@ def _destination(out: Path, root: Path) -> Path:
 
 @contextmanager
 def _disk_errors() -> Iterator[None]:
-    """A disk that is full or closed to us is one line, not a traceback."""
+    """A disk that is full, closed to us or holds something else in that place is one line, not a traceback."""
     try:
         yield
+    except BrokenPipeError:  # of who reads what we say
+        raise
     except OSError as error:
-        if error.errno not in DISK:
-            raise
         message = f"cannot be written: {error.strerror}; the old site stays"
         raise InputError([Problem(str(error.filename2 or error.filename or "disk"), 0, "", message)]) from None
 

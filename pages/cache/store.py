@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable, Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -154,7 +155,10 @@ CACHES = ("sites.json", "rendered.json", "templates.json", "pictures.json", "fac
 def forget(root: Path) -> None:
     """Delete all caches of a project; encoded pictures are then unknown and made anew."""
     for name in CACHES:
-        (root / ".cache" / name).unlink(missing_ok=True)
+        try:
+            (root / ".cache" / name).unlink(missing_ok=True)
+        except (IsADirectoryError, PermissionError):
+            shutil.rmtree(root / ".cache" / name)
 
 
 _KEPT = re.compile(rb'\{"version":(\d+),"sha256":"([0-9a-f]{64})","content":(.*)\}', re.S)
@@ -165,6 +169,9 @@ def load_cache(path: Path, parse: Callable[[bytes], Any] = json.loads) -> dict[s
     `parse` large ones, that of pydantic_core takes half as long, but is slow to import."""
     try:
         kept = _KEPT.fullmatch(path.read_bytes())
+    except IsADirectoryError:  # in its place nothing could be kept
+        shutil.rmtree(path)
+        return {}
     except OSError:
         return {}
     if kept is None or int(kept[1]) != VERSION or sha256(kept[3]) != kept[2].decode():

@@ -48,7 +48,7 @@ class Published:
 
 def destination(out: Path, root: Path, inputs: Iterable[Path]) -> Path:
     """The folder that `out` leads to, if a site may be written there. Refused names what stands against it."""
-    place = out.resolve()
+    place = Path(os.path.realpath(out))
     for mine in (root, *inputs):
         if mine.resolve().is_relative_to(place):
             raise Refused(
@@ -57,18 +57,28 @@ def destination(out: Path, root: Path, inputs: Iterable[Path]) -> Path:
     for mine in inputs:
         if place.is_relative_to(mine.resolve()):
             raise Refused(f"lies in {mine}, of which the site is made: choose a folder of its own")
+    if place.is_symlink():
+        raise Refused("is a link that leads to itself: choose a folder")
     if not place.exists():
         return place
     if not place.is_dir():
         raise Refused("is a file: choose a folder")
     if (place / ".git").is_dir():
         raise Refused("is a repository of its own: publish into a worktree of it, or choose another folder")
-    foreign = sorted(path.name for path in place.iterdir() if path.name not in KEPT)
-    if foreign and STAMP not in foreign:
+    if not _is_ours(place):
+        foreign = sorted(path.name for path in place.iterdir() if path.name not in KEPT)
         raise Refused(
             f"holds {', '.join(foreign[:3])} and is not the work of a build: empty it, or choose another folder"
         )
+    for name in KEPT:
+        if os.path.lexists(place / name) and not (place / name).is_file():
+            raise Refused(f"holds {name}, which is no file and would be lost: remove it, or choose another folder")
     return place
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a build may replace all of a folder: one with our stamp, or with nothing but what hosts put there."""
+    return (folder / STAMP).is_file() or not {path.name for path in folder.iterdir()} - {*KEPT}
 
 
 @dataclass
@@ -87,7 +97,8 @@ def staging(out: Path, spare: Path) -> Iterator[Path]:
     """A folder to stage a site for `out` in: `spare`, which keeps what is left in it for the next build, if the two are
     on one disk, else one beside `out`."""
     beside = out.with_name(f".{out.name}.next")
-    folder = _make(*(spare, beside) if _on_one_disk(out, spare) else (beside, spare))
+    free = [beside] if not beside.is_dir() or _is_ours(beside) else []
+    folder = _make(*(spare, *free) if _on_one_disk(out, spare) else (*free, spare))
     try:
         yield folder
     except BaseException:
@@ -120,7 +131,7 @@ def stage(
 ) -> Staged:
     """Make `folder` hold exactly `texts` (address -> bytes) and `files` (address -> file of a cache, its digest). `old`
     knows the site at `out`. What `folder` holds already that is the same file as in the old site stays."""
-    texts = {**texts, STAMP: STAMP_TEXT}
+    texts = {STAMP: STAMP_TEXT, **texts}  # first, or nobody would know whose a folder is that a kill left half made
     digests = {name: sha256(text) if isinstance(text, bytes) else text.sha256 for name, text in texts.items()}
     digests |= {name: digest for name, (_, digest) in files.items()}
     kept = {address: old.inode(address) for address, digest in digests.items() if old(address) == digest}
@@ -137,7 +148,7 @@ def stage(
         staged.files[address] = digest, old.size(address) if address in kept else _size(f"{folder}/{address}")
     for name in KEPT:
         if (out / name).is_file():
-            shutil.copy2(out / name, folder / name)
+            shutil.copy2(out / name, folder / name, follow_symlinks=False)
             staged.touched.add(old.inode(name))
             staged.files[name] = old(name), old.size(name)
     return staged
@@ -203,7 +214,9 @@ def _remove_empty_folders(folder: Path, address: str) -> None:
 def recover(out: Path) -> None:
     """Undo what a kill between two renames left (only where directories cannot be exchanged at once)."""
     old = out.with_name(f".{out.name}.old")
-    if old.exists() and not out.exists():
+    if not old.is_dir() or not _is_ours(old):
+        return
+    if not out.exists():
         old.rename(out)
     shutil.rmtree(old, ignore_errors=True)
 

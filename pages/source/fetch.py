@@ -145,10 +145,8 @@ class _Fetch:
     outcome: Outcome = field(default_factory=Outcome)
 
     async def run(self) -> None:
-        import httpx
-
         texts = set[str]()
-        async with httpx.AsyncClient(follow_redirects=True, timeout=None, headers={"User-Agent": AGENT}) as client:
+        async with _client() as client:
             for picture in remote_pictures(self.ledger):
                 if not picture.may_be_shown(self.lock):
                     self.outcome.withheld[picture.group] += 1
@@ -192,6 +190,17 @@ class _Fetch:
         content, _ = await self.downloader.get(client, url, text.file)
         _check(url, hashlib.sha256(content).hexdigest(), text.sha256, "the ledger says")
         replace_bytes(self.root / text_file(text), content)
+
+
+def _client() -> httpx.AsyncClient:
+    """What asks servers, by way of the proxies and certificates that the environment names."""
+    import httpx
+
+    try:
+        return httpx.AsyncClient(follow_redirects=True, timeout=None, headers={"User-Agent": AGENT})
+    except (ImportError, OSError, ValueError, httpx.InvalidURL) as error:
+        said = f"no connection as the environment asks for (*_PROXY, SSL_CERT_FILE): {error}"
+        raise InputError([Problem("fetch", 0, "", said)]) from None
 
 
 def _check(url: str, digest: str, expected: str | None, who: str) -> None:

@@ -88,8 +88,9 @@ def _taxonomy(root: Path) -> Taxonomy:
 def _files(root: Path) -> dict[str, Path]:
     """What is published as it is: everything below content/files/."""
     folder = root / "content/files"
-    found = (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith("."))
-    return {path.relative_to(folder).as_posix(): path for path in found}
+    found = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    hidden = {below for below in found if any(part.startswith(".") for part in below.parts)}  # .git, .DS_Store
+    return {below.as_posix(): path for below, path in found.items() if below not in hidden}
 
 
 def _remote(

@@ -34,7 +34,7 @@ class Pin(Strict):
     url: str = Field(min_length=1)
     sha256: Sha256
     bytes: int = Field(gt=0)
-    file: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{20}\.[a-z]+$")]  # below .cache/remote/
+    file: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{20}\.[a-z0-9]+$")]  # below .cache/remote/
 
     @model_validator(mode="after")
     def _is_named_by_hash(self) -> Pin:

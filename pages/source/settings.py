@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import datetime
 import re
+import unicodedata
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import (
     BaseModel,
@@ -52,13 +53,24 @@ CHART = form(r"^[a-z][a-z0-9_-]*$", "is no name of a chart: lower-case letters, 
 
 
 def absolute(address: str) -> str:
-    """The address of a site, ending in a slash. ValueError when it is none."""
+    """The address of a site in plain letters, ending in a slash. ValueError when it is none."""
     parts = urlsplit(address)
-    if parts.scheme not in ("https", "http") or not parts.hostname:
+    host = parts.hostname or ""
+    if parts.scheme not in ("https", "http") or not all(host.removesuffix(".").split(".")):
         raise ValueError("must start with https:// or http:// and name a host")
-    if parts.query or parts.fragment or re.search(r"[\s<>\"']", address):
-        raise ValueError("must be a plain address, without ?, #, quotes and spaces")
-    return address.rstrip("/") + "/"
+    if "?" in address or "#" in address or re.search(r"[\s<>\"'\\]", address):
+        raise ValueError("must be a plain address, without ?, #, \\, quotes and spaces")
+    if "@" in parts.netloc:
+        raise ValueError("must not hold a user or a password: every page would show them")
+    host = f"[{host}]" if ":" in host else ".".join(map(_plain_label, host.split(".")))
+    port = "" if parts.port is None else f":{parts.port}"
+    return f"{parts.scheme}://{host}{port}{quote(parts.path, safe='/%:@!$&()*+,;=~').rstrip('/')}/"
+
+
+def _plain_label(label: str) -> str:
+    """A part of the name of a host as name servers, sitemaps and cards know it."""
+    label = unicodedata.normalize("NFC", label)
+    return label if label.isascii() else f"xn--{label.encode('punycode').decode()}"
 
 
 class Written(BaseModel):

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.problems import InputError, Problem, did_you_mean, json_line, repeated_keys, spell, toml_line
-from ledger.text import read_json, read_toml
+from ledger.text import read_json, read_text, read_toml
 
 TREES = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=5), st.floats(allow_nan=False)),
@@ -131,6 +131,18 @@ def test_a_text_that_cannot_be_read_is_named_with_its_line(tmp_path: Path, conte
     (tmp_path / "a.toml").write_bytes(content)
     with pytest.raises(InputError, match=re.escape(said)):
         read_toml(tmp_path / "a.toml", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["clean.md", "page.toml", "a.csv", "references.bib"])
+@pytest.mark.parametrize("base", ["", "||||||| 1a2b3c\nolder\n"])
+def test_a_merge_conflict_is_one_in_any_text(tmp_path: Path, name: str, base: str) -> None:
+    """Markdown would publish both sides, the first of them as a heading."""
+    file = tmp_path / name
+    file.write_text(f"a\n\n<<<<<<< HEAD\nours\n{base}=======\ntheirs\n>>>>>>> topic\n")
+    with pytest.raises(InputError, match=rf"^{name}:3: a merge conflict that nobody has resolved$"):
+        read_text(file, tmp_path)
+    file.write_text("A heading\n=======\n\n`<<<<<<< HEAD` and `>>>>>>> topic` stand around a conflict.\n")
+    assert read_text(file, tmp_path).startswith("A heading")
 
 
 def test_a_merge_conflict_is_called_one(tmp_path: Path) -> None:

@@ -48,6 +48,14 @@ def test_everything_around_the_pages_is_published(small):
     assert b"author = {First, Ada and Second, Ben}" in files["data/small2026.bib"]
 
 
+def test_hidden_files_and_folders_are_not_published(small):
+    """A repository in content/files/ would show its history, and what its configuration holds."""
+    for name in ("slides/talk.txt", "slides/.git/config", ".DS_Store", "slides/.env"):
+        small.write(f"content/files/{name}", "x")
+    small.build()
+    assert [name for name in small.files() if name.startswith("files/")] == ["files/slides/talk.txt"]
+
+
 def test_a_changed_score_changes_every_page_that_shows_it(small):
     """The one failure that an evidence page must never have: an old number beside new data."""
     small.json("results/numbers.json", lambda doc: doc["values"]["models.alpha.delta"].update(value=-7.25))
@@ -337,6 +345,16 @@ def test_a_cache_that_is_not_ours_is_made_anew(small, harm):
         place.write_bytes(OLD_CACHES[harm](place.read_bytes()))
     report = small.build()
     assert not report.unchanged and not report.problems and small.digest() == before
+    assert small.build().unchanged
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_folder_in_the_place_of_a_cache_goes(small, force):
+    """Nothing could be kept there, and every build would end in the same error."""
+    for place in [*(small.root / ".cache").glob("*.json")]:
+        place.unlink()
+        (place / "x").mkdir(parents=True)
+    assert not small.build(force=force).problems
     assert small.build().unchanged
 
 

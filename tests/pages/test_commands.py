@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -92,13 +93,43 @@ def test_a_limit_is_a_finite_number(run, small, number):
         assert run("fetch", "--root", small.root, option, number).exit_code == 2
 
 
-@pytest.mark.parametrize("address", ["example.org/page", "javascript:alert(1)", "https://", "https://a b/", "//x/"])
-def test_an_address_without_a_scheme_is_refused(run, small, monkeypatch, address):
+@pytest.mark.parametrize(
+    "address",
+    ["example.org/page", "javascript:alert(1)", "https://", "https://a b/", "//x/", "https://a..b/", "https://.../",
+     "https://a.org/?", "https://a.org:port/", "https://a.org:99999/", "https://a.org\\b/", "https://me:word@a.org/"],
+)  # fmt: skip
+def test_an_address_that_is_none_is_refused(run, small, monkeypatch, address):
     """Canonical links, cards and the sitemap would lead nowhere, and nobody would notice."""
     monkeypatch.setenv("SITE_URL", address)
     for command in ("build", "check"):
         result = run(command, "--root", small.root)
         assert result.exit_code == 1 and "SITE_URL: " in result.stderr and "https://" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        (".cache", ["build"]),
+        (".cache/pictures", ["build", "--force"]),
+        (".cache/remote", ["fetch"]),
+        ("content/page.toml/x", ["init"]),
+        ("results", ["new-exhibit", "one"]),
+        ("results", ["import-scores"]),
+    ],
+)
+def test_a_file_where_a_folder_must_be_is_one_line(run, fresh, place, words):
+    """And so is all else that a disk refuses, in every command: never a traceback."""
+    if words[0] == "fetch":
+        (fresh.root / ".cache").mkdir()
+    file = fresh.root / place
+    if words[0] != "init":
+        shutil.rmtree(file, ignore_errors=True)
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("x")
+    source = [fresh.root / "content/page.toml"] if words[0] == "import-scores" else []
+    result = run(*words, *([file] if words[0] == "init" else ["--root", fresh.root]), *source)
+    assert result.exit_code == 1 and "problem" in result.stderr, result.output
+    assert isinstance(result.exception, SystemExit), result.exception
 
 
 def _report():

@@ -191,6 +191,15 @@ def test_a_server_that_is_away_is_named(small):
     assert problem.message.startswith("http://127.0.0.1:9/shout.jpg: cannot be reached: ")
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("ALL_PROXY", "socks5://127.0.0.1:9"), ("SSL_CERT_FILE", "/not/there"), ("NO_PROXY", "[::")]
+)
+def test_an_environment_that_cannot_be_followed_is_named(small, monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InputError, match="no connection as the environment asks for"):
+        _fetch(small)
+
+
 def test_a_moment_of_trouble_is_tried_again(small, museum):
     museum.shows(b"", 503)
     threading.Timer(0.1, lambda: museum.shows(_picture())).start()
@@ -218,6 +227,8 @@ def _mpo() -> bytes:
         (_picture(), {"content_type": ""}),
         (gzip.compress(_picture()), {"content_encoding": "gzip"}),
         (_mpo(), {}),
+        (_picture("JPEG2000"), {}),
+        (_picture("TIFF"), {}),
     ],
 )
 def test_a_picture_is_told_by_its_bytes(small, museum, body, headers):
@@ -305,6 +316,7 @@ GOOD = {"url": "http://x/y.jpg", "sha256": "a" * 64, "bytes": 3, "file": "a" * 2
         ('{"pictures": {\n"a/b": {\n"sha256": "x"}}}', f"{LOCK}:2 pictures.a/b.url: is missing"),
         ("", f"{LOCK}:1: not JSON"),
         ("[]", f"{LOCK}:1: must be named fields, not []"),
+        ('{"pictures": {},\n"pictures": {}}', f"{LOCK}:2 pictures: this key is spelled twice"),
         ('{"pictures": {}, "extra": 1}', f"{LOCK}:1 extra: unknown key 'extra': there are accepted, pictures"),
         *(
             (json.dumps({"pictures": {"a/b": {key: value for key, value in GOOD.items() if key != gone}}}), gone)

@@ -72,7 +72,7 @@ def test_linux_exchanges_at_once(tmp_path):
 
 def test_a_kill_between_two_renames_is_repaired(tmp_path):
     """Without recovery the site would be gone until somebody looked."""
-    _tree(tmp_path / ".site.old", a="old")
+    _tree(tmp_path / ".site.old", a="old", **{STAMP: ""})
     recover(tmp_path / "site")
     assert (tmp_path / "site/a").read_text() == "old"
     assert not (tmp_path / ".site.old").exists()
@@ -107,6 +107,15 @@ def test_what_an_exchange_leaves_is_staged_in_again(tmp_path, monkeypatch, links
     assert old.unchanged()
     assert not (out / "a").is_symlink()
     assert ((out / "b/c").stat() == kept) is links, "not even its number of links changed"
+
+
+def test_folders_of_others_beside_the_site_stay(small):
+    """Somebody may call his own copy `.site.old`."""
+    mine = [_tree(small.root / name, note="mine") for name in (".site.next", ".site.old")]
+    small.json("results/numbers.json", lambda doc: doc["values"]["models.alpha.after"].update(value=9.75))
+    assert not small.build().problems
+    assert "9.75" in small.read("clean/index.html")
+    assert [(folder / "note").read_text() for folder in mine] == ["mine", "mine"]
 
 
 def test_files_come_from_the_cache_as_links_or_as_copies(tmp_path, monkeypatch):
@@ -169,6 +178,10 @@ def _snapshot(folder: Path) -> dict[str, bytes]:
         ("results/pictures", "of which the site is made"),
         ("link-to-the-project", "of which the site is made"),
         ("file", "is a file"),
+        ("link-to-itself", "leads to itself"),
+        ("a-stamp-of-others", "is not the work of a build"),
+        ("a-folder-of-a-host", "holds CNAME, which is no file"),
+        ("a-link-of-git", "holds .git, which is no file"),
         (PROJECT, "of which the site is made"),
         (PROJECT / "pages", "of which the site is made"),
     ],
@@ -180,6 +193,11 @@ def test_a_folder_that_is_not_ours_is_refused_untouched(small, where, said):
     _git(_tree(root / "repository", **{STAMP: "a build was here once"}), "init", "-q")
     (root / "link-to-the-project").symlink_to(root)
     (root / "file").write_text("x")
+    (root / "link-to-itself").symlink_to("link-to-itself")
+    _tree(root / "a-stamp-of-others" / STAMP, mine="x")
+    _tree(root / "a-folder-of-a-host" / "CNAME", mine="x")
+    _tree(root / "a-link-of-git")
+    (root / "a-link-of-git/.git").symlink_to("/not/there")
     before = _snapshot(root)
     from pages.build import build
 

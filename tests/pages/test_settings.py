@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from ledger.problems import InputError
+from pages.source.settings import absolute
 
 FULL = """
 title = "A small page about very small things"
@@ -292,3 +293,20 @@ def test_a_section_may_show_the_first_exhibits_of_a_set(small):
     small.replace("content/sections/01-first/section.toml", 'id = "first"\n', 'id = "first"\nfirst = { gallery = 1 }\n')
     small.build()
     assert len(gallery) > 1 and shown() == gallery[:1]
+
+
+@pytest.mark.parametrize(
+    ("written", "address"),
+    [
+        ("HTTPS://Example.ORG", "https://example.org/"),
+        ("https://example.org:8443/a/b//", "https://example.org:8443/a/b/"),
+        ("https://müller.example/Käse", "https://xn--mller-kva.example/K%C3%A4se/"),
+        ("https://mu\u0308ller.example", "https://xn--mller-kva.example/"),
+        ("https://straße.example/a&b", "https://xn--strae-oqa.example/a&b/"),
+        ("http://[::1]:80/x", "http://[::1]:80/x/"),
+        ("https://example.org/%7Eme", "https://example.org/%7Eme/"),
+    ],
+)
+def test_an_address_is_spelled_as_name_servers_and_sitemaps_know_it(written, address):
+    assert absolute(written) == address
+    assert absolute(address) == address
