@@ -124,14 +124,17 @@ def alike(first: Value, second: Value) -> bool:
 def show(value: Value) -> str:
     """The printed form: `digits` decimals, a true minus sign, thousands parted by commas, the bound before it.
 
-    A number too small for its decimals is printed with two digits that count, below 0.0001 as a power of ten; a
-    pending one as the word "pending". No line ends between a bound and its number.
+    A number too small for its decimals is printed with two digits that count, below 0.0001 as a power of ten; so is one
+    of sixteen digits, of which a float knows no more; a pending one as the word "pending". No line ends between a bound
+    and its number.
     """
     if value.value is None:
         return "pending"
     number, digits = value.value, value.digits
     if number and abs(number) < 0.5 * 10.0**-digits:
-        text = f"{number:.2g}" if abs(number) >= 1e-4 else _scientific(number)
+        text = f"{number:.2g}" if abs(number) >= 1e-4 else scientific(number)
+    elif abs(number) >= 1e15:
+        text = scientific(number, 3)
     else:
         text = f"{number:.{digits}f}" if value.unit in _UNGROUPED else f"{number:,.{digits}f}"
         if not float(text.replace(",", "")):
@@ -173,10 +176,11 @@ def in_percent(value: Value) -> Value:
     return value.model_copy(update=scaled)
 
 
-def _scientific(number: float) -> str:
-    mantissa, exponent = f"{number:.1e}".split("e")
+def scientific(number: float, digits: int = 2) -> str:
+    """A number as so many digits and a power of ten: "2.5·10⁻⁶", "10⁹"."""
+    mantissa, exponent = f"{number:.{digits - 1}e}".split("e")
     power = "10" + str(int(exponent)).translate(_SUPERSCRIPT)
-    mantissa = mantissa.removesuffix(".0")
+    mantissa = f"{float(mantissa):g}"
     return power if mantissa == "1" else f"{mantissa}·{power}"
 
 

@@ -129,7 +129,7 @@ def _ordered(lines: list[Line], order: str) -> list[Line]:
 
 
 def _curves(name: str, spec: ChartSpec, ledger: Ledger, highlight: Sequence[str]) -> Chart | None:
-    """A line a group of rows, from left to right; a point stands at `across`, or at the number in its row's label.
+    """A line a group of rows, in order of rows; a point stands at `across`, or at the number in its row's label.
     ValueError names a row without either."""
     series = dict[str, list[Point]]()
     for cell in _cells(spec.values, ledger):
@@ -150,6 +150,8 @@ def _histograms(name: str, spec: ChartSpec, ledger: Ledger, highlight: Sequence[
         (row.label, [shares.get((row.id, column), 0.0) for column in columns])
         for row in {row.id: row for row, _ in places}.values()
     ]
+    if negative := next((label for label, strip in strips if min(strip, default=0.0) < 0), None):
+        raise ValueError(f"the row '{negative}' has a cell below zero, and a histogram shows shares")
     strips = [strip for strip in strips if any(strip[1])]
     edges = [_first(label, "column") for label in columns.values()]
     return histograms(name, spec.title, spec.description, strips, edges, spec.axis) if strips else None

@@ -12,8 +12,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from math import floor, log10
 
 from markupsafe import Markup, escape
+
+from ledger.book import scientific
+from pages.charts.lettering import LEADING, fitted, length
 
 END = ' text-anchor="end"'  # of a text whose place is its last letter; without, its first
 
@@ -79,15 +83,22 @@ class ChartLayout:
         span, room = (high - low) or 1.0, self.width - begin - (self.right if right is None else right)
         return lambda value: begin + (value - low) / span * room
 
-    def label(self, text: str, y: float, kind: str = "label") -> str:
-        """The name of a row whose marks stand at height `y`."""
-        if self.above:
-            return f'<text class="{kind}" x="0" y="{_px(y - 11)}">{escape(text)}</text>'
-        return f'<text class="{kind}" x="{self.left - 14}" y="{_px(y + 4)}"{END}>{escape(text)}</text>'
+    def naming(self, text: str, figure: str = "") -> list[str]:
+        """The lines of a row's name; `figure` stands behind a name that is above its marks."""
+        return fitted(text, self.width - length(figure) - 12 if self.above else self.left - 14)
 
-    def unit(self, text: str, height: int) -> str:
+    def label(self, lines: Sequence[str], y: float, kind: str = "label") -> str:
+        """The name of a row whose marks stand at height `y`."""
+        more = LEADING * (len(lines) - 1)
+        if self.above:
+            return _lines(lines, f'class="{kind}"', 0, y - 11 - more)
+        return _lines(lines, f'class="{kind}"', self.left - 14, y + 4 - more / 2, END)
+
+    def unit(self, text: str, height: int) -> tuple[int, str]:
+        """The name of an axis at the lower end of a drawing, and the height that the drawing then has."""
         x = self.width - (0 if self.above else self.right)
-        return f'<text class="unit" x="{x}" y="{height - 2}"{END}>{escape(text)}</text>'
+        lines = fitted(text, x)
+        return height + LEADING * (len(lines) - 1), _lines(lines, 'class="unit"', x, height - 2, END)
 
 
 Scale = Callable[[float], float]
@@ -183,32 +194,61 @@ def _dots(
     rules: Sequence[tuple[float, str]],
     heads: bool,
 ) -> Drawn:
-    # figures stand left of the marks of linked rows: room for the longest beside the longest label
-    shift = 52 if not sheet.above and any(line.link for line in lines) else 0
-    scale = sheet.scale(*domain, left=sheet.left + shift)
-    first = 45.0 if sheet.above else 34.0
-    body, y, group = list[str](), first, None if heads else lines[0].group
+    scale = _room(sheet, lines, domain)
+    named = _above(sheet, rules, scale)
+    top = LEADING * max((level for _, _, level in named), default=0)
+    body, y, group = list[str](), top + (45.0 if sheet.above else 34.0), None if heads else lines[0].group
     for line in lines:
         if line.group != group:
             y, group = y + (0 if group is None else 10), line.group
             if heads and line.group:
-                body.append(sheet.label(line.group, y, "group"))
+                body.append(sheet.label(sheet.naming(line.group)[:1], y, "group"))
                 y += 20 if sheet.above else sheet.row
-        body.append(_row(sheet, line, y, scale))
-        y += sheet.row
+        name = sheet.naming(line.label, _figures(line))
+        more = LEADING * (len(name) - 1)
+        y += more if sheet.above else more / 2
+        body.append(_row(sheet, line, name, y, scale))
+        y += sheet.row + (0 if sheet.above else more / 2)
     y -= sheet.row - 26
-    height = round(y + 30)
-    axis = [_axis(_ticks(*domain, sheet.ticks), scale, y)]
+    axis = [_axis(_ticks(*domain, sheet.ticks), scale, y, 18 + top)]
     axis += [
-        f'<line class="rule" x1="{_px(scale(at))}" x2="{_px(scale(at))}" y1="18" y2="{_px(y - 10)}"/>'
-        f'<text class="rule-label" x="{_px(scale(at))}" y="13" text-anchor="middle">{escape(word)}</text>'
-        for at, word in rules
+        f'<line class="rule" x1="{_px(scale(at))}" x2="{_px(scale(at))}" y1="{18 + top}" y2="{_px(y - 10)}"/>'
+        f'<text class="rule-label" x="{_px(x)}" y="{13 + LEADING * level}" text-anchor="middle">{escape(word)}</text>'
+        for (at, _), (x, word, level) in zip(rules, named, strict=True)
     ]
-    return height, [*axis, sheet.unit(unit, height), *body]
+    height, below = sheet.unit(unit, round(y + 30))
+    return height, [*axis, below, *body]
 
 
-def _row(sheet: ChartLayout, line: Line, y: float, scale: Scale) -> str:
-    parts = [sheet.label(line.label, y)]
+def _room(sheet: ChartLayout, lines: Sequence[Line], domain: tuple[float, float]) -> Scale:
+    """The scale of rows whose figures stand beside their marks, some of them on the left, within the frame."""
+    if sheet.above:
+        return sheet.scale(*domain)
+    before = [length(_figures(line)) for line in lines if line.link or (line.bar and line.dots[0].value < 0)]
+    left = max(52.0, *before) if before else 0.0
+    right = max(length(_figures(line)) + 14 for line in lines)
+    return sheet.scale(*domain, left=sheet.left + left, right=max(sheet.right, right))
+
+
+def _figures(line: Line) -> str:
+    return max((dot.text for dot in line.dots), key=length, default="")
+
+
+def _above(sheet: ChartLayout, rules: Sequence[tuple[float, str]], scale: Scale) -> list[tuple[float, str, int]]:
+    """Of the name of every rule: its middle, within the frame, its letters, and the line that it shares with none
+    that it would cover."""
+    placed = list[tuple[float, str, int]]()
+    for at, word in rules:
+        text = fitted(word, sheet.width, 1)[0]
+        half = length(text) / 2
+        x = min(max(scale(at), half), sheet.width - half)
+        taken = {level for other, words, level in placed if abs(x - other) < half + length(words) / 2 + 8}
+        placed.append((x, text, next(level for level in range(len(rules)) if level not in taken)))
+    return placed
+
+
+def _row(sheet: ChartLayout, line: Line, name: Sequence[str], y: float, scale: Scale) -> str:
+    parts = [sheet.label(name, y)]
     if line.link and len(line.dots) > 1:
         one, two = scale(line.dots[0].value), scale(line.dots[1].value)
         parts.append(
@@ -233,7 +273,7 @@ def _row(sheet: ChartLayout, line: Line, y: float, scale: Scale) -> str:
 def _figure(sheet: ChartLayout, line: Line, dot: Dot, y: float, scale: Scale) -> str:
     """The number of a mark: beyond all marks of its row, or at the end of the row's name."""
     edges = [scale(end) for one in line.dots for end in one.ends]
-    left = line.link and dot.value < line.dots[0].value
+    left = (line.link and dot.value < line.dots[0].value) or (line.bar and dot.value < 0)
     x, anchor = (min(edges) - 10, END) if left else (max(edges) + 10, "")
     if sheet.above:
         x, y, anchor = float(sheet.width), y - 15, END
@@ -249,13 +289,13 @@ def _curves(
     units: tuple[str, str],
     upright: tuple[float, float],
 ) -> Drawn:
+    floor, ceiling = upright
+    steps = [(at, _plain(at)) for at in _ticks(floor, ceiling, 5)]
     left, right = (34, 12) if sheet.above else (70, 170)
+    left = max(left, round(max(length(text) for _, text in steps) + 10))
     low, high = _domain([point.x for line in series.values() for point in line])
     scale = sheet.scale(low, high, left, right)
     top, bottom = 20.0, 250.0 if sheet.above else 300.0
-    height = round(bottom + 50)
-
-    floor, ceiling = upright
 
     def rise(value: float) -> float:
         return bottom - (min(max(value, floor), ceiling) - floor) / (ceiling - floor) * (bottom - top)
@@ -263,8 +303,8 @@ def _curves(
     body = [_axis(_ticks(low, high, sheet.ticks), scale, bottom + 10)]
     body += [
         f'<line class="grid" x1="{left}" x2="{sheet.width - right}" y1="{_px(rise(at))}" y2="{_px(rise(at))}"/>'
-        f'<text class="tick" x="{left - 8}" y="{_px(rise(at) + 4)}"{END}>{_plain(at)}</text>'
-        for at in _ticks(floor, ceiling, 5)
+        f'<text class="tick" x="{left - 8}" y="{_px(rise(at) + 4)}"{END}>{text}</text>'
+        for at, text in steps
     ]
     drawn = {name: [(scale(point.x), rise(point.y)) for point in line] for name, line in series.items()}
     taken = [place for line in drawn.values() for place in _along(line)]
@@ -276,12 +316,15 @@ def _curves(
                 up, down = rise(point.interval[1]), rise(point.interval[0])
                 body.append(f'<path class="interval" d="M{_px(x)} {_px(up)}V{_px(down)}"/>')
             body.append(_marker(number, x, y))
-        x, y = _beside(drawn[name][-1], 6.6 * len(name), taken, sheet.width)
-        taken += [(x + step, y - 5) for step in range(0, round(6.6 * len(name)), 8)]
-        body.append(f'<text class="label" x="{_px(x)}" y="{_px(y)}">{escape(name)}</text></g>')
-    body.append(f'<text class="unit" x="{sheet.width - right}" y="{height - 8}"{END}>{escape(units[0])}</text>')
-    body.append(f'<text class="unit" x="{0 if sheet.above else left}" y="12">{escape(units[1])}</text>')
-    return height, body
+        text = fitted(name, sheet.width - left, 1)[0]
+        x, y = _beside(drawn[name][-1], length(text), taken, sheet.width)
+        taken += [(x + step, y - 5) for step in range(0, round(length(text)), 8)]
+        body.append(f'<text class="label" x="{_px(x)}" y="{_px(y)}">{escape(text)}</text></g>')
+    across = fitted(units[0], sheet.width - right)
+    body.append(_lines(across, 'class="unit"', sheet.width - right, bottom + 42, END))
+    begin = 0 if sheet.above else left
+    body.append(_lines(fitted(units[1], sheet.width - begin, 1), 'class="unit"', begin, 12))
+    return round(bottom + 50) + LEADING * (len(across) - 1), body
 
 
 def _along(line: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -333,32 +376,40 @@ def _histograms(
     scale, tall, most = sheet.scale(low, high), 28.0, max(max(shares) for _, shares in strips)
     body, y = list[str](), 24.0
     for label, shares in strips:
-        bottom = y + tall
+        name = sheet.naming(label)
+        more = LEADING * (len(name) - 1)
+        bottom = y + tall + (more if sheet.above else more / 2)
         steps = "".join(
             f"V{_px(bottom - share / most * (tall - 2))}H{_px(scale(edge + step))}"
             for edge, share in zip(edges, shares, strict=True)
         )
         body.append(
-            f'<g class="row">{sheet.label(label, bottom - (6 if sheet.above else 10))}'
+            f'<g class="row">{sheet.label(name, bottom - (6 if sheet.above else 10))}'
             f'<path class="bars" d="M{_px(scale(low))} {_px(bottom)}{steps}V{_px(bottom)}Z"/>'
             f'<line class="base-line" x1="{sheet.left}" x2="{sheet.width - sheet.right}" '
             f'y1="{_px(bottom)}" y2="{_px(bottom)}"/></g>'
         )
-        y = bottom + 5
+        y = bottom + 5 + (0 if sheet.above else more / 2)
     axis = [_axis(_ticks(low, high, sheet.ticks), scale, y + 10)]
     if low < 0 < high:
         axis.append(f'<line class="rule" x1="{_px(scale(0))}" x2="{_px(scale(0))}" y1="18" y2="{_px(y)}"/>')
-    height = round(y + 40)
-    return height, [*axis, sheet.unit(unit, height), *body]
+    height, below = sheet.unit(unit, round(y + 40))
+    return height, [*axis, below, *body]
 
 
 # -- axes --------------------------------------------------------------------------------------------------------------
 
 
-def _axis(ticks: Iterable[float], scale: Scale, bottom: float) -> str:
+def _lines(lines: Sequence[str], kind: str, x: float, y: float, anchor: str = "") -> str:
+    """A text in lines, of which the first stands at `y`."""
+    rest = "".join(f'<tspan x="{_px(x)}" dy="{LEADING}">{escape(line)}</tspan>' for line in lines[1:])
+    return f'<text {kind} x="{_px(x)}" y="{_px(y)}"{anchor}>{escape(lines[0])}{rest}</text>'
+
+
+def _axis(ticks: Iterable[float], scale: Scale, bottom: float, top: float = 18) -> str:
     """Upright lines at the ticks, as one path, and their numbers below."""
     places = [(scale(at), _plain(at)) for at in ticks]
-    lines = "".join(f"M{_px(x)} 18V{_px(bottom - 10)}" for x, _ in places)
+    lines = "".join(f"M{_px(x)} {_px(top)}V{_px(bottom - 10)}" for x, _ in places)
     numbers = "".join(f'<text class="tick" x="{_px(x)}" y="{_px(bottom + 6)}">{number}</text>' for x, number in places)
     return f'<path class="grid" d="{lines}"/><g text-anchor="middle">{numbers}</g>'
 
@@ -377,11 +428,16 @@ def _domain(values: Iterable[float]) -> tuple[float, float]:
 
 def _ticks(low: float, high: float, most: int) -> list[float]:
     """Round numbers between the ends, at most one more than asked."""
-    sizes = (part * 10.0**power for power in range(-6, 7) for part in (1, 2, 2.5, 5))
-    step = next((size for size in sizes if (high - low) / size <= most), high - low)
+    power = floor(log10((high - low) / most))
+    sizes = [part * 10.0**one for one in (power - 1, power, power + 1) for part in (1, 2, 2.5, 5)]
+    step = next(size for size in sizes if (high - low) / size <= most)
     first = -(-low // step)
-    return [round(step * (first + i), 6) for i in range(int((high - step * first) / step + 1e-9) + 1)]
+    places = (step * (first + i) for i in range(int((high - step * first) / step + 1e-9) + 1))
+    return [float(f"{place:.10g}") + 0.0 for place in places]
 
 
 def _plain(number: float) -> str:
-    return f"{number:.4g}".replace("-", "\u2212")
+    """Four digits that count: "12,350", and "3·10⁹" for what is very large or small."""
+    if number and not 1e-4 <= abs(number) < 1e6:
+        return scientific(number, 3).replace("-", "\u2212")
+    return f"{float(f'{number:.4g}'):,.10g}".replace("-", "\u2212")

@@ -302,7 +302,7 @@ class TemplateContext:
                 self.wrong(f"chart '{name}': {error}")
                 return ""
             if chart is None:
-                self.record.notes.append(f"chart '{name}' is not drawn: all of its values are pending")
+                self.record.notes.append(f"chart '{name}' is not drawn: its values are pending, or all of them zero")
                 return ""
             tables = dict.fromkeys(pattern.partition(".")[0] for pattern in spec.cells.values())
             return self.part("chart", id=name, chart=chart, layout=spec.layout, tables=list(tables))

@@ -60,7 +60,7 @@ def _page(reference: Reference, today: int) -> str:
         "# Where the page will be published: canonical links and cards need it. SITE_URL overrides it.",
         'address = ""',
     ]
-    for name in reference.authors:
+    for name in (name for name in reference.authors if name != references.OTHERS):
         lines += ["", "[[authors]]", f"name = {_quoted(name)}"]
     if reference.url:
         lines += ["", "[[links]]", 'key = "paper"', 'label = "Paper"', f"url = {_quoted(reference.url)}"]

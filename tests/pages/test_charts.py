@@ -12,6 +12,7 @@ from ledger.book import Ledger
 from ledger.problems import InputError
 from ledger.schema import Column, Row, Source, Table, Value
 from pages.charts.figures import draw
+from pages.charts.lettering import LEADING, length
 from pages.source.settings import ChartSpec
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -362,3 +363,90 @@ def test_a_chart_that_no_text_shows_is_noted(small):
         + '[spare]\ntype = "dots"\ntitle = "t"\ndescription = "d"\nvalues = "emotion_choice.*.*"\n',
     )
     assert "chart 'spare' of content/charts.toml is shown by no text" in small.build().notes
+
+
+LONG = {
+    "long names": [("Retrieval-augmented diffusion with guidance and a description that never ends at all", 2.0),
+                   ("Supercalifragilisticexpialidocious-without-any-space-in-it-at-all-whatsoever", 1.0)],
+    "wide letters": [("拡散モデルに基づく画像生成における美的整合の普遍性についての考察と実験", 2.0), ("短い", 1.0)],
+    "huge": [("a", 2e12), ("b", -3e9)],
+    "beyond": [("a", 2e300), ("b", 1.0)],
+    "tiny": [("a", 2e-12), ("b", -1e-9)],
+    "equal": [("a", 2.0), ("b", 2.0)],
+    "zero": [("a", 0.0), ("b", 0.0)],
+    "negative": [("a", -1234567.25), ("b", -2.0)],
+    "one": [("a", 3.0)],
+    "forty": [(f"Method number {n} of forty, of a name of some words", 30.0 - n) for n in range(40)],
+}  # fmt: skip
+KINDS = {
+    "dots": {"rules": [{"at": 1.0, "label": "the human level as we measured it"}, {"at": 1.01, "label": "chance"}]},
+    "bars": {"axis": "decibels of peak signal-to-noise ratio over the whole long test set of everything there is"},
+    "dumbbells": {"start": "t.*.x"},
+    "curves": {
+        "across": "t.*.x",
+        "axis": "a name of an axis that is long enough for two lines",
+        "up": "a long name " * 4,
+    },
+}
+
+
+@pytest.mark.parametrize("sheet", ["svg", "narrow"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("case", LONG)
+def test_no_word_of_a_chart_leaves_the_frame_or_covers_another_name(case, kind, sheet):
+    """Names longer than "Stable Diffusion", numbers longer than "31.25" and names of lines near the edge did."""
+    rows = [Row(id=str(n), label=label) for n, (label, _) in enumerate(LONG[case])]
+    cells = {f"{n}.y": _value(number) for n, (_, number) in enumerate(LONG[case])}
+    cells |= {f"{n}.x": _value(float(n)) for n in range(len(rows))}
+    spec = ChartSpec.model_validate(
+        {"type": kind, "title": "t", "description": "d", "values": "t.*.y", "axis": "x", **KINDS[kind]}
+    )
+    svg = str(getattr(draw("c", spec, _ledger("t", {"y": "Y", "x": "X"}, rows, cells)), sheet))
+    width = float(re.search(r'viewBox="0 0 (\d+)', svg)[1])
+    boxes = list[tuple[float, float, float, str]]()
+    for attributes, inner in re.findall("<text([^>]*)>(.*?)</text>", svg):
+        x, y = (float(re.search(rf' {axis}="([^"]*)"', attributes)[1]) for axis in "xy")
+        for number, text in enumerate(re.split("<tspan[^>]*>", inner.replace("</tspan>", ""))):
+            place = "middle" if 'class="tick"' in attributes and "end" not in attributes else attributes
+            share = 1.0 if '"end"' in place else 0.5 if "middle" in place else 0.0
+            begin = x - share * length(text)
+            assert begin >= -length(text) / 2 * ("tick" in attributes) - 0.1, text
+            assert begin + length(text) <= width + 14 + 0.1, text
+            if not {"tick", "figure"} & {*re.findall("tick|figure", attributes)}:
+                boxes.append((begin, begin + length(text), y + LEADING * number, text))
+    for n, (begin, end, y, text) in enumerate(boxes):
+        for other_begin, other_end, other_y, other in boxes[:n]:
+            apart = end <= other_begin or other_end <= begin or abs(y - other_y) >= 12
+            assert apart, f"{text} covers {other}"
+
+
+def test_large_numbers_of_an_axis_are_spelled_without_an_e():
+    svg = str(
+        _draw(
+            "dots",
+            _ledger(
+                "scorers",
+                {"accuracy": "a"},
+                [Row(id="a", label="A"), Row(id="b", label="B")],
+                {"a.accuracy": _value(4e9), "b.accuracy": _value(25000)},
+            ),
+            domain=None,
+            rules=[],
+        ).svg
+    )
+    assert "e+" not in svg and ">2·10⁹<" in svg
+
+
+def test_a_histogram_of_something_below_zero_is_refused(small):
+    small.json(
+        "results/numbers.json",
+        lambda doc: [
+            doc["values"][name].update(value=-1) for name in doc["values"] if name.startswith("emotion_choice.")
+        ],
+    )
+    small.write(
+        "content/charts.toml",
+        '[emotion]\ntype = "histograms"\ntitle = "t"\ndescription = "d"\nvalues = "emotion_choice.*.*"\n',
+    )
+    with pytest.raises(InputError):
+        small.build()

@@ -46,6 +46,22 @@ def test_a_new_publication_builds_and_check_names_what_is_unfinished(tmp_path):
     assert _run("check", "--root", mine, "--out", out).returncode == 0
 
 
+def test_bibtex_as_programs_export_it_gives_a_page_that_builds(tmp_path):
+    """A title with a digit and TeX failed the first check; "others" became an author, the venue read `conf # " 39"`."""
+    bib = r"""@string{conf = "Neural Things"} @comment{exported}
+    @inproceedings{DBLP:conf/nt/ONeill+26, title = {Why $\ell_1$ \& {O(1)} Is < 100\% of C\#: \emph{really}?},
+      author = {O'Neill, Se{\'a}n and {The ATLAS Collaboration} and others}, booktitle = conf # " 39", year = "2026"}"""
+    (tmp_path / "mine.bib").write_text(bib, encoding="utf-8")
+    mine = tmp_path / "mine"
+    assert _run("init", mine, "--bib", tmp_path / "mine.bib").returncode == 0
+    page = tomllib.loads((mine / "content/page.toml").read_text(encoding="utf-8"))
+    assert page["title"] == "Why ℓ_1 & O(1) Is < 100% of C#: really?"
+    assert page["venue"] == "Neural Things 39"
+    assert [author["name"] for author in page["authors"]] == ["Seán O'Neill", "The ATLAS Collaboration"]
+    built = _run("build", "--root", mine, "--out", tmp_path / "site")
+    assert built.returncode == 0, built.stderr
+
+
 def test_a_folder_that_holds_anything_is_left_alone(tmp_path):
     (tmp_path / "thesis.tex").write_text("mine")
     refused = _run("init", tmp_path)

@@ -66,7 +66,7 @@ def test_a_link_to_an_exhibit_shows_its_own_picture_elsewhere(real, publication,
     for name, exhibit in load(publication).exhibits.items():
         page = (real[0] / f"{variant}/exhibit/{name}.html").read_text(encoding="utf-8")
         said = dict(re.findall(r'<meta property="(og:image[^"]*)" content="([^"]*)">', page))
-        file = real[0] / "assets" / said["og:image"].partition("/assets/")[2]
+        file = real[0] / "assets" / said["og:image"].rpartition("assets/")[2]
         with Image.open(file) as image:
             assert [said["og:image:width"], said["og:image:height"]] == [str(side) for side in image.size]
             assert said["og:image:type"] == f"image/{image.format.lower()}" in ("image/jpeg", "image/webp", "image/png")
@@ -76,7 +76,7 @@ def test_a_link_to_an_exhibit_shows_its_own_picture_elsewhere(real, publication,
         assert "citation_title" not in page, "an exhibit is not the paper"
         json.loads(page.partition('<script type="application/ld+json">')[2].partition("</script>")[0])
     shipped = [one for one in load(publication).exhibits.values() if any(picture.file for picture in one.pictures)]
-    assert own >= len(shipped) > 0, "all but the pictures that cannot be shipped"
+    assert own >= len(shipped), "all but the pictures that cannot be shipped"
 
 
 def test_every_claim_is_on_the_page_of_the_audit_in_both_variants(real):
