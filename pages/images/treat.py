@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ledger.files import replace_bytes
 
-TRANSPARENT = ("AVIF", "GIF", "JPEG2000", "PNG", "TGA", "TIFF", "WEBP")  # forms that hold alpha
+TRANSPARENT = ("AVIF", "JPEG2000", "PNG", "TGA", "TIFF", "WEBP")  # forms that hold alpha of any value
+ICONS = ("ICO", "ICNS")  # forms that hold other sizes than the picture's
 
 
 def treat(source: Path, target: Path, treatment: str, severity: float, seed: int, max_pixels: int) -> None:
@@ -19,7 +20,7 @@ def treat(source: Path, target: Path, treatment: str, severity: float, seed: int
     from effects.decode import decode, flatten
 
     form = Image.registered_extensions().get(target.suffix.lower(), "")
-    if form not in Image.SAVE:
+    if form not in Image.SAVE or form in ICONS:
         raise ValueError(f"{target}: the name must end in that of a picture format, such as .png, .jpg, .webp or .avif")
     treated = effects.apply(decode(source, max_pixels=max_pixels), treatment, severity, seed)
     content = io.BytesIO()

@@ -55,8 +55,8 @@ def _page(reference: Reference, today: int) -> str:
         'thesis = "TODO: the paper in one sentence"',
         'description = "TODO: what the page is, for search engines and cards"',
         f"venue = {_quoted(reference.where)}",
-        f"citation_key = {_quoted(re.sub(r'[^A-Za-z0-9:_-]', '-', reference.key))}",
-        f"year = {int(reference.year) if reference.year.isdecimal() else today}",
+        f"citation_key = {_quoted(re.sub(r'[^A-Za-z0-9:_-]', '-', reference.key) or 'paper')}",
+        f"year = {_year(reference.year, today)}",
         "# Where the page will be published: canonical links and cards need it. SITE_URL overrides it.",
         'address = ""',
     ]
@@ -66,6 +66,15 @@ def _page(reference: Reference, today: int) -> str:
         lines += ["", "[[links]]", 'key = "paper"', 'label = "Paper"', f"url = {_quoted(reference.url)}"]
     lines += ["", "# Numbers that texts may type because no table holds them.", "[check]", 'allow = ["OpenCV"]', ""]
     return "\n".join(lines)
+
+
+def _year(written: str, today: int) -> int:
+    """As BibTeX has it: 1998, `'98` and "May 1998" are one year; `today` where it names none."""
+    if whole := re.search(r"(?<!\d)(19|20|21)\d\d(?!\d)", written):
+        return int(whole[0])
+    if short := re.fullmatch(r"\W*(\d\d)\W*", written):
+        return today - (today - int(short[1])) % 100
+    return today
 
 
 def _quoted(text: str) -> str:

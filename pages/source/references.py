@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ledger.problems import InputError, Problem, relative
 from ledger.text import read_text
 
+if TYPE_CHECKING:
+    from bibtexparser.model import String
+
+WHERE = ("journal", "journaltitle", "booktitle", "publisher", "school", "institution", "howpublished")
+_TEX = re.compile(r"\\((?:La|Bib)TeX)(?![A-Za-z])")  # which the decoder does not know
+_PART = re.compile(r'"[^"]*"|\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}|[^\s"#{}]+')  # of what `#` joins
 OTHERS = "et al."
-PART = re.compile(r'"[^"]*"|\{[^{}]*\}|[^\s"#{}]+')
-JOINED = re.compile(rf"(?=.*[\"{{])(?:{PART.pattern})(?:\s*#\s*(?:{PART.pattern}))+")  # one part at least is enclosed
-WHERE = ("journal", "booktitle", "publisher", "school", "institution", "howpublished")
 
 
 @dataclass(frozen=True)
@@ -39,57 +43,92 @@ def load(root: Path, problems: list[Problem]) -> dict[str, Reference]:
 def read(file: Path, root: Path, problems: list[Problem]) -> dict[str, Reference]:
     """Key -> reference of a BibTeX file, named below `root` in `problems`."""
     from bibtexparser.entrypoint import parse_string
-    from bibtexparser.middlewares import LatexDecodingMiddleware, SeparateCoAuthors, SplitNameParts
+    from bibtexparser.middlewares import NormalizeFieldKeys, SeparateCoAuthors, SplitNameParts
     from bibtexparser.model import DuplicateBlockKeyBlock
 
     logging.getLogger("bibtexparser").setLevel(logging.CRITICAL)  # what it logs is reported below, with its place
-    steps = [LatexDecodingMiddleware(keep_math_mode=False), SeparateCoAuthors(), SplitNameParts()]
+    name = relative(file, root)
     try:
-        library = parse_string(read_text(file, root), append_middleware=steps)
+        library = parse_string(read_text(file, root), append_middleware=[NormalizeFieldKeys()])
     except InputError as error:
         problems += error.problems
         return {}
+    for entry in library.entries:
+        for field in entry.fields:
+            if field.enclosing == "no-enclosing":  # a name of BibTeX's own, such as of a month, or what `#` joins
+                field.value = _joined(field.value, library.strings_dict)
+    for step in (SeparateCoAuthors(), SplitNameParts()):
+        library = step.transform(library)
     for block in library.failed_blocks:
         if isinstance(block, DuplicateBlockKeyBlock):
             message = f"the key '{block.key}' is taken already"
         else:
-            message = f"not BibTeX: {block.error}"
-        problems.append(Problem(relative(file, root), (block.start_line or 0) + 1, "", " ".join(message.split())))
-    found = {}
-    strings = {string.key: string.value for string in library.strings}
+            reason = str(block.error).partition("Note:")[0] or "a brace or a quote is not closed"
+            message = f"not BibTeX: {reason}"
+        problems.append(Problem(name, (block.start_line or 0) + 1, "", " ".join(message.split())))
+    found, decoded = {}, _decoder()
     for entry in library.entries:
-        fields = {one.key.lower(): _joined(one.value, strings) for one in entry.fields}
-        for needed in ("title", "year"):
-            if needed not in fields:
-                line = (entry.start_line or 0) + 1
-                problems.append(Problem(relative(file, root), line, entry.key, f"has no {needed}"))
-        found[entry.key] = _reference(entry.key, fields)
+        one = found[entry.key] = _reference(entry.key, {field.key: field.value for field in entry.fields}, decoded)
+        for message in _wrong(one):
+            problems.append(Problem(name, (entry.start_line or 0) + 1, entry.key, message))
     return found
 
 
-def _joined(value: object, strings: Mapping[str, object]) -> object:
-    """A field whose parts BibTeX joins: `neurips # " 2026"`."""
-    parts = JOINED.fullmatch(value) and PART.findall(value) if isinstance(value, str) else None
-    if not parts:
-        return value
-    return "".join(part[1:-1] if part[0] in '"{' else str(strings.get(part, part)) for part in parts)
+def _joined(value: str, strings: Mapping[str, String]) -> str:
+    """The text of `neurips # " 2026"`."""
+    known = {name.lower(): str(string.value) for name, string in strings.items()}
+    parts = _PART.findall(value)
+    return "".join(part[1:-1] if part[0] in '"{' else known.get(part.lower(), part) for part in parts)
 
 
-def _reference(key: str, fields: dict[str, object]) -> Reference:
+def _wrong(one: Reference) -> Iterator[str]:
+    """What an entry lacks, or would be printed wrong."""
+    if not one.title:
+        yield "has no title"
+    if not one.year:
+        yield "has no year"
+    if one.url and not one.url.startswith(("https://", "http://")):
+        yield f"'{one.url}' is not an http(s) address"
+
+
+def _decoder() -> Callable[[object], str]:
+    """LaTeX -> plain text in one line."""
+    from bibtexparser.library import Library
+    from bibtexparser.middlewares import LatexDecodingMiddleware
+    from bibtexparser.model import String
+
+    decoding = LatexDecodingMiddleware(keep_math_mode=False)
+
+    def decoded(latex: object) -> str:
+        string = String("text", _TEX.sub(r"\1", str(latex)))
+        decoding.transform_string(string, Library())
+        return " ".join(re.sub(r"[{}]", "", string.value).split())
+
+    return decoded
+
+
+def _reference(key: str, fields: Mapping[str, Any], decoded: Callable[[object], str]) -> Reference:
     names = fields.get("author") or fields.get("editor") or []
     people = [name for name in names if not isinstance(name, str)] if isinstance(names, list) else []
-    family = [" ".join([*one.von, *one.last]) for one in people]
-    full = [" ".join([*one.first, *one.von, *one.last, *one.jr]) for one in people]
-    if full[1:] and full[-1] == "others":  # BibTeX's word for authors that an entry does not name
-        full[-1] = OTHERS
-    short = {0: str(fields.get("title", key)), 1: (family or [""])[0], 2: " and ".join(family)}
-    many = len(family) > 2 or OTHERS in full
+    named = [one for one in people if one.merge_last_name_first != "others"]
+    family = [decoded(" ".join([*one.von, *one.last])) for one in named]
+    short = {0: decoded(fields.get("title", key)), 1: (family or [""])[0], 2: " and ".join(family)}
+    first = f"{(family or [''])[0]} {OTHERS}"
+    full = [decoded(" ".join([*one.first, *one.von, *one.last, *one.jr])) for one in named]
     return Reference(
         key=key,
-        authors=tuple(full),
-        short=f"{family[0]} {OTHERS}" if many else short[len(family)],
-        year=str(fields.get("year", "")),
-        title=re.sub(r"[{}]", "", str(fields.get("title", ""))),
-        where=next((str(fields[name]) for name in WHERE if name in fields), ""),
-        url=str(fields.get("url") or (f"https://doi.org/{fields['doi']}" if "doi" in fields else "")),
+        authors=(*full, OTHERS) if len(named) < len(people) else tuple(full),
+        short=short.get(len(family), first) if len(named) == len(people) else first,
+        year=decoded(fields.get("year") or str(fields.get("date", ""))[:4]),
+        title=decoded(fields.get("title", "")),
+        where=next((decoded(fields[name]) for name in WHERE if name in fields), ""),
+        url=_address(fields),
     )
+
+
+def _address(fields: Mapping[str, Any]) -> str:
+    """`url`, or that of `doi`, to the letter: there `~` is no space and `%` begins no comment."""
+    url = str(fields.get("url") or "")
+    if not url and "doi" in fields:
+        url = "https://doi.org/" + re.sub(r"^(https?://)?(dx\.)?doi\.org/|^doi:\s*", "", str(fields["doi"]), flags=re.I)
+    return re.sub(r"\\([_%&#$~])(\{\})?", r"\1", re.sub(r"^\s*\\url\{(.*)\}\s*$", r"\1", url)).strip()

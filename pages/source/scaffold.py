@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -74,7 +75,8 @@ def _copy(picture: Path, number: int) -> tuple[dict[str, Any], bytes]:
     decode(content, picture.name, MAX_PIXELS)
     digest = hashlib.sha256(content).hexdigest()
     file = f"{digest[:16]}.{found.suffix}"
-    one = {"id": f"picture-{number}", "label": picture.stem.replace("_", " "), "alt": ALT, "file": file}
+    label = os.fsencode(picture.stem.replace("_", " ")).decode("utf-8", "replace")
+    one = {"id": f"picture-{number}", "label": label, "alt": ALT, "file": file}
     return {**one, "sha256": digest, "width": found.width, "height": found.height}, content
 
 

@@ -281,6 +281,14 @@ def test_treat_shows_transparency_over_white_where_the_form_has_none(run, tmp_pa
     assert np.asarray(Image.open(tmp_path / "out.jpg")).min() >= 254
 
 
+def test_treat_shows_half_transparency_over_white_in_a_gif(run, tmp_path):
+    """Which holds what is transparent and what is not, and would show the half as the whole."""
+    Image.new("RGBA", (64, 64), (200, 10, 10, 90)).save(tmp_path / "in.png")
+    words = ("--treatment", "intentional_blur", "--severity", "0")
+    assert run("treat", tmp_path / "in.png", tmp_path / "out.gif", *words).exit_code == 0
+    assert Image.open(tmp_path / "out.gif").convert("RGB").getpixel((9, 9)) == (236, 169, 169)
+
+
 def test_treat_keeps_sixteen_bits_of_grey_as_a_ramp(run, tmp_path):
     """They were clipped to white, also at severity 0, which returns the input."""
     ramp = np.tile(np.linspace(0, 65535, 256).round().astype(np.uint16), (8, 1))
@@ -290,7 +298,7 @@ def test_treat_keeps_sixteen_bits_of_grey_as_a_ramp(run, tmp_path):
     assert np.asarray(Image.open(tmp_path / "out.png"))[4, :, 1].tolist() == list(range(256))
 
 
-@pytest.mark.parametrize("name", ["out.xyz", "out", "folder.png"])
+@pytest.mark.parametrize("name", ["out.xyz", "out", "folder.png", "out.ico", "out.icns"])
 def test_treat_writes_nothing_where_it_cannot(run, tmp_path, name):
     Image.new("RGB", (64, 64), "red").save(tmp_path / "in.png")
     (tmp_path / "folder.png").mkdir()

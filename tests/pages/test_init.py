@@ -69,12 +69,52 @@ def test_a_folder_that_holds_anything_is_left_alone(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
-@pytest.mark.parametrize(("text", "said"), [("no entry", "holds no entry"), ("@misc{a, title={x}}", "has no year")])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("no entry", "holds no entry"),
+        ("@misc{a, title={x}}", "has no year"),
+        ("@misc{a, title={x}, year=2020, url={javascript:alert(1)}}", "is not an http(s) address"),
+        ("@misc{a, title={x}, year=2020, url={www.x.example}}", "is not an http(s) address"),
+        ("@misc{a, title={x, year=2020}\n@misc{b, title={y}, year=2020}", "a brace or a quote is not closed"),
+    ],
+)
 def test_a_bibtex_file_that_says_too_little_is_named(tmp_path, text, said):
     (tmp_path / "mine.bib").write_text(text)
     refused = _run("init", tmp_path / "mine", "--bib", tmp_path / "mine.bib")
     assert refused.returncode == 1 and said in refused.stderr
     assert not (tmp_path / "mine").exists()
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ("year = 98", {"year": 1998}),
+        ("year = {'07}", {"year": 2007}),
+        ("date = {2021-05-03}", {"year": 2021}),
+        ("year = {May 2019}", {"year": 2019}),
+        (
+            "year = 2020, author = {Lee, Ann and {Barnes and Noble} and others}",
+            {"authors": ["Ann Lee", "Barnes and Noble"]},
+        ),
+        ("year = 2020, author = {Lee, Ann} # { and } # {Bo {Van {H}}o}", {"authors": ["Ann Lee", "Bo Van Ho"]}),
+        ("year = 2020, booktitle = {C# {x}}", {"venue": "C# x"}),
+        ('year = 2020, booktitle = {A {B}} # " of " # jan', {"venue": "A B of jan"}),
+        ("year = 2020, AUTHOR = {de la Cruz, Jr., Juan}", {"authors": ["Juan de la Cruz Jr."]}),
+        ("year = 2020, url = {https://x.example/a%20b~c\\_d}", {"links": "https://x.example/a%20b~c_d"}),
+        ("year = 2020, doi = {https://doi.org/10.1/a_b}", {"links": "https://doi.org/10.1/a_b"}),
+    ],
+)
+def test_bibtex_is_read_as_bibtex_means_it(tmp_path, fields, said):
+    from pages.source.init import init
+
+    (tmp_path / "mine.bib").write_text(f"@misc{{, title = {{A\n  {{\\LaTeX}} paper}}, {fields}}}", encoding="utf-8")
+    init(tmp_path / "mine", tmp_path / "mine.bib", 2026)
+    page = tomllib.loads((tmp_path / "mine/content/page.toml").read_text(encoding="utf-8"))
+    assert page["title"] == "A LaTeX paper" and page["citation_key"] == "paper"
+    found = {**page, "authors": [one["name"] for one in page.get("authors", [])], "links": page.get("links", [{}])[0]}
+    found["links"] = found["links"].get("url")
+    assert {key: found[key] for key in said} == said
 
 
 def test_the_example_builds_and_is_sound(tmp_path):

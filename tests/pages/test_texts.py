@@ -23,6 +23,7 @@ BIB = r"""
   journal = {Annals of Play}, year = 1925, doi = {10.1000/1}
 }
 @misc{adorno, title = {On \TeX\ and type}, author = {Adorno, Theodor}, year = {1944}}
+@misc{many, title = {All of them}, author = {{Barnes and Noble} and others}, year = {1950}}
 """
 
 
@@ -103,12 +104,13 @@ def test_aligned_formulas_are_tables():
 
 def test_citations_are_printed_by_author_and_year_and_listed(small):
     small.write("content/references.bib", BIB)
-    page = _built(small, "As shown [@miro1925, p. 4; @adorno].\n\n{{ references() }}")
-    assert "Miró et al., 1925</a>, p. 4; " in page and "Adorno, 1944</a>)" in page
+    page = _built(small, "As shown [@miro1925, p. 4; @adorno; @many].\n\n{{ references() }}")
+    assert "Miró et al., 1925</a>, p. 4; " in page and "Adorno, 1944</a>" in page
     items = re.findall(r'<li id="ref-(\w+)">(.*?)</li>', page)
-    assert [key for key, _ in items] == ["adorno", "miro1925"]
-    assert "Joan Miró, Anna van der Berg, Wei Li (1925)" in items[1][1]
-    assert 'href="https://doi.org/10.1000/1"' in items[1][1]
+    assert [key for key, _ in items] == ["adorno", "many", "miro1925"]
+    assert "Joan Miró, Anna van der Berg, Wei Li (1925)" in items[2][1]
+    assert 'href="https://doi.org/10.1000/1"' in items[2][1]
+    assert "Barnes and Noble et al., 1950</a>" in page and "Barnes and Noble, et al. (1950)" in items[1][1]
 
 
 def test_an_unknown_citation_is_answered_with_the_nearest_key(small):
@@ -131,8 +133,8 @@ def test_broken_references_are_named_with_their_line(small):
         small.build()
     said = [str(problem) for problem in caught.value.problems]
     assert said == [
-        "content/references.bib:9: the key 'adorno' is taken already",
-        "content/references.bib:10 bare: has no year",
+        "content/references.bib:10: the key 'adorno' is taken already",
+        "content/references.bib:11 bare: has no year",
     ]
 
 
