@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound="BaseModel")
 
 ENCODING = "utf-8-sig"
+_ZERO = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _CONFLICT = re.compile(r"^<<<<<<< [^\n]*\n(?:.*\n)?=======\n(?:.*\n)?>>>>>>> ", re.MULTILINE | re.DOTALL)
 
 
@@ -49,7 +50,10 @@ def read_text(file: Path, root: Path) -> str:
         start = error.start + len(codecs.BOM_UTF8) * content.startswith(codecs.BOM_UTF8)
         line = content.count(b"\n", 0, start) + 1
         raise InputError([Problem(name, line, "", f"not UTF-8 text ({error.reason}): save it as UTF-8")]) from None
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\ufeff", "")  # marks stay where files are joined
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise InputError([Problem(name, line, "", "holds a zero byte, as UTF-16 does: save it as UTF-8")])
     if "<<<<<<< " in text and (conflict := _CONFLICT.search(text)):
         line = text.count("\n", 0, conflict.start()) + 1
         raise InputError([Problem(name, line, "", "a merge conflict that nobody has resolved")])
@@ -111,7 +115,7 @@ def _noting_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def parse_json(text: str, name: str) -> Any:
     """What the text of the file called `name` says."""
     try:
-        return json.loads(text, object_pairs_hook=_noting_repeats)
+        found = json.loads(text, object_pairs_hook=_noting_repeats)
     except _Repeated:
         repeated = repeated_keys(text)
         raise InputError(
@@ -123,6 +127,10 @@ def parse_json(text: str, name: str) -> Any:
             message = "a merge conflict that nobody has resolved"
     except (RecursionError, ValueError) as error:
         line, message = 0, f"not JSON: {error}"
+    else:
+        if not (zero := _ZERO.search(text)):
+            return found
+        line, message = text.count("\n", 0, zero.start()) + 1, "\\u0000 is no character of a text"
     raise InputError([Problem(name, line, "", message)])
 
 

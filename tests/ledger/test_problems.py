@@ -114,6 +114,8 @@ def test_a_byte_order_mark_is_no_part_of_a_text(tmp_path: Path) -> None:
     """Notepad and PowerShell write one: a heading must not turn into a paragraph, nor TOML into an error."""
     (tmp_path / "a.toml").write_bytes(b"\xef\xbb\xbf[a]\r\nb = 1\r\n")
     assert read_toml(tmp_path / "a.toml", tmp_path) == ("[a]\nb = 1\n", {"a": {"b": 1}})
+    (tmp_path / "a.toml").write_bytes(2 * b"\xef\xbb\xbf" + b"a = 1\n" + b"\xef\xbb\xbf[b]\n")  # two files joined
+    assert read_toml(tmp_path / "a.toml", tmp_path) == ("a = 1\n[b]\n", {"a": 1, "b": {}})
     (tmp_path / "a.json").write_bytes(b'\xef\xbb\xbf{"b": 1}')
     assert read_json(tmp_path / "a.json", tmp_path)[1] == {"b": 1}
 
@@ -125,6 +127,8 @@ def test_a_byte_order_mark_is_no_part_of_a_text(tmp_path: Path) -> None:
         (b"\xef\xbb\xbfa = 1\n\nb = \xe9\n", "a.toml:3: not UTF-8 text"),
         (b"a = 1\nb =\n", "a.toml:2: not TOML: Invalid value"),
         (b"a = " + b"[" * 99999, "a.toml"),
+        ("a = 1\nb = 2\n".encode("utf-16"), "a.toml:1: not UTF-8 text"),
+        ("a = 1\nb = 2\n".encode("utf-16-be"), "a.toml:1: holds a zero byte, as UTF-16 does"),
     ],
 )
 def test_a_text_that_cannot_be_read_is_named_with_its_line(tmp_path: Path, content: bytes, said: str) -> None:
@@ -143,6 +147,15 @@ def test_a_merge_conflict_is_one_in_any_text(tmp_path: Path, name: str, base: st
         read_text(file, tmp_path)
     file.write_text("A heading\n=======\n\n`<<<<<<< HEAD` and `>>>>>>> topic` stand around a conflict.\n")
     assert read_text(file, tmp_path).startswith("A heading")
+
+
+def test_a_zero_character_is_no_text_of_json(tmp_path: Path) -> None:
+    """HTML cannot hold it; four letters behind an escaped backslash are something else."""
+    (tmp_path / "a.json").write_text('{"a": "\\\\u0000",\n"b": "\\u0000"}')
+    with pytest.raises(InputError, match=r"^a\.json:2: \\u0000 is no character of a text$"):
+        read_json(tmp_path / "a.json", tmp_path)
+    (tmp_path / "a.json").write_text('{"a": "\\\\u0000"}')
+    assert read_json(tmp_path / "a.json", tmp_path)[1] == {"a": "\\u0000"}
 
 
 def test_a_merge_conflict_is_called_one(tmp_path: Path) -> None:
