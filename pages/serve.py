@@ -121,11 +121,20 @@ class Preview(SimpleHTTPRequestHandler):
         """Requests are not worth a line each."""
 
 
+class Server(ThreadingHTTPServer):
+    """One that a browser may leave in the middle of a page."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def serving(out: Path, port: int, generation: Generation) -> Iterator[int]:
     """Serve `out` from a thread; gives the port that was taken."""
     server = _bound(port, partial(Preview, directory=str(out), generation=generation))
-    server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True)
     thread.start()
     try:
@@ -135,9 +144,9 @@ def serving(out: Path, port: int, generation: Generation) -> Iterator[int]:
         server.server_close()
 
 
-def _bound(port: int, handler: Callable[..., SimpleHTTPRequestHandler]) -> ThreadingHTTPServer:
+def _bound(port: int, handler: Callable[..., SimpleHTTPRequestHandler]) -> Server:
     try:
-        return ThreadingHTTPServer(("127.0.0.1", port), handler)
+        return Server(("127.0.0.1", port), handler)
     except OSError as error:
         message = f"port {port} cannot be used ({error.strerror}): try --port {_free_after(port)}"
         raise InputError([Problem("serve", 0, "--port", message)]) from None
@@ -172,13 +181,14 @@ def rebuild(root: Path, out: Path, generation: Generation, say: Callable[[str], 
 
 
 def serve(root: Path, port: int, say: Callable[[str], None]) -> None:
-    """Serve, and rebuild whenever an input differs from what the last build began with, until interrupted. Looks are
-    compared, not events: a folder that was moved away and back, or an edit during a build, is a difference too."""
-    out, generation, built = root / "site", Generation(), ""
+    """Serve, and rebuild whenever an input differs from what the last build began with, or the site is gone, until
+    interrupted. Looks are compared, not events: a folder that was moved away and back, or an edit during a build, is a
+    difference too."""
+    out, generation, built, there = root / "site", Generation(), "", False
     with serving(out, port, generation) as taken, suppress(KeyboardInterrupt):
         say(f"http://127.0.0.1:{taken}/ - interrupt to stop")
         while True:
-            if (now := on_disk(root)) != built:
+            if (now := on_disk(root)) != built or (there and not out.is_dir()):
                 rebuild(root, out, generation, say)
-                built = now
+                built, there = now, out.is_dir()
             time.sleep(LOOK)

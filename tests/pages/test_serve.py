@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -43,6 +44,19 @@ def test_a_missing_page_is_the_404_of_the_site(small):
         status, _, page = _get(port, "/clean/nothing.html")
         assert status == 404 and b"Not here" in page
         assert _get(port, "/../content/page.toml")[0] == 404
+
+
+def test_a_browser_that_leaves_in_the_middle_of_a_page_is_no_error(small, capfd):
+    (small.out / "film.mp4").write_bytes(bytes(30_000_000))
+    with serving(small.out, 0, Generation()) as port:
+        for _ in range(3):
+            with socket.create_connection(("127.0.0.1", port)) as leaving:
+                leaving.sendall(b"GET /film.mp4 HTTP/1.1\r\nHost: x\r\n\r\n")
+                leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                leaving.recv(100)
+        assert _get(port, "/clean/index.html")[0] == 200
+        time.sleep(0.5)
+    assert capfd.readouterr().err == ""
 
 
 def test_a_folder_without_a_slash_leads_to_the_folder(small):
@@ -139,6 +153,8 @@ def test_serve_sees_every_change_and_runs_the_code_that_was_edited(small, tmp_pa
         code.write_text(
             code.read_text(encoding="utf-8").replace('DASH.sub(" \\u2013 "', 'DASH.sub(" NEW "'), encoding="utf-8"
         )
+        preview.shows(b"hangs NEW thrice")
+        small.out.rename(small.root / "swept")
         preview.shows(b"hangs NEW thrice")
     finally:
         assert preview.stop() in (0, 1, 130, -2)
