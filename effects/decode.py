@@ -152,6 +152,8 @@ def _opened(source: Path | bytes, name: str, max_pixels: int) -> Iterator[pil.Im
             raise ValueError(f"'{name}' is of high dynamic range: use a version in sRGB or Display P3") from None
         except FileNotFoundError:
             raise ValueError(f"'{name}' does not exist") from None
+        except IsADirectoryError:
+            raise ValueError(f"'{name}' is a folder") from None
         except UnidentifiedImageError:
             raise ValueError(f"'{name}' is not a picture that can be read") from None
         except _DAMAGE as error:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraint
 
 from ledger.problems import ID
 
-Id = Annotated[str, StringConstraints(pattern=ID)]
+Id = Annotated[str, StringConstraints(pattern=ID, max_length=200)]  # files are named by it
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9 -]*$")]
 Web = Annotated[str, StringConstraints(pattern=r"^https?://[^\s<>\"']+$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]

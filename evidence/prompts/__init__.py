@@ -12,7 +12,6 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field, ValidationError
 
@@ -20,7 +19,7 @@ from effects.decode import header
 from evidence.dimensions import DIMENSIONS
 from ledger.problems import InputError, Problem, did_you_mean, explain, relative
 from ledger.schema import Id, Strict
-from ledger.text import read_text
+from ledger.text import parse_json, read_text
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -130,6 +129,8 @@ def _parse(text: str, file: str) -> list[Prompt]:
         if first != number:
             problems.append(Problem(file, number, "id", f"'{row.id}' stands in line {first} already"))
         rows.append(row)
+    if not rows and not problems:
+        problems.append(Problem(file, 0, "", "holds no prompt"))
     if problems:
         raise InputError(problems)
     return rows
@@ -138,25 +139,13 @@ def _parse(text: str, file: str) -> list[Prompt]:
 def _row(line: str, file: str, number: int) -> Prompt:
     """The prompt of one line."""
     try:
-        written = json.loads(line, object_pairs_hook=_once)
+        written = parse_json(line, file)
         return Prompt.model_validate(written)
-    except json.JSONDecodeError as error:
-        problems = [Problem(file, number, "", f"not JSON: {error.msg}")]
-    except KeyError as error:
-        problems = [Problem(file, number, str(error.args[0]), "stands there twice")]
+    except InputError as error:
+        problems = [replace(problem, line=number) for problem in error.problems]
     except ValidationError as error:
         problems = explain(error, Prompt, file, written, lambda _: number)
     raise InputError(problems)
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object none of whose keys is spelled twice; KeyError with the key otherwise."""
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise KeyError(key)
-        found[key] = value
-    return found
 
 
 def _pictures(rows: Sequence[Prompt], folder: Path, file: str) -> None:

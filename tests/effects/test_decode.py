@@ -386,6 +386,8 @@ def test_what_is_no_picture_is_refused_by_name(tmp_path):
     (tmp_path / "drawing.eps").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n%%EOF\n")
     (tmp_path / "weather.grib").write_bytes(b"GRIB\0\0\0\1")
     unread = ("page.html", "drawing.eps", "weather.grib")  # a PostScript file is a program, which Pillow would run
-    for name, said in (*((name, "is not a picture") for name in unread), ("gone.png", "does not exist")):
+    others = (("gone.png", "does not exist"), ("folder.png", "is a folder"))
+    (tmp_path / "folder.png").mkdir()
+    for name, said in (*((name, "is not a picture") for name in unread), *others):
         with pytest.raises(ValueError, match=f"'{name}' {said}"):
             decode(tmp_path / name)

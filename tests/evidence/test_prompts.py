@@ -141,7 +141,12 @@ def test_a_line_separator_inside_a_prompt_is_part_of_it(tmp_path: Path, separato
     ('{"id": "a", "plain": "x"}\n{"id": "b", "plain": "\xe4"}'.encode("latin-1"), ":2: not UTF-8"),
     (b'{"id": "a", "plian": "x"}', ":1 plian: unknown key 'plian', did you mean 'plain'?"),
     (b'{"id": "a", "plain": 3}', ":1 plain: must be a text, not 3"),
-    (b'{"id": "a", "plain": "x", "plain": "y"}', ":1 plain: stands there twice"),
+    (b'{"id": "a", "plain": "x", "plain": "y"}', ":1 plain: this key is spelled twice"),
+    (b'{"id": "a", "plain": "x"}\n{"id": "b", "plain": "y\\u0000"}', ":2: \\u0000 is no character of a text"),
+    (b'{"id": "a", "plain": "x"}\n' + b"[" * 99999, ":2: not JSON"),
+    (b'{"id": "%s", "plain": "x"}' % (b"a" * 201), ":1 id: "),
+    (b"\n\n", ": holds no prompt"),
+    (b'{"id": "a", "plain": "x", "image": "."}', "a: '.' is a folder"),
     (b'{"id": "a", "plain": "x", "image": "none.png"}', "a: 'none.png' does not exist"),
     (b'{"id": "a", "plain": "x", "image": "own.jsonl"}', "a: 'own.jsonl' is not a picture"),
 ])  # fmt: skip
