@@ -127,9 +127,11 @@ class Value(Strict):
     measure: Measure | None = None  # how the value follows from those rows
 
     @model_validator(mode="after")
-    def _pending_is_null(self) -> Value:
+    def _fits_together(self) -> Value:
         if (self.value is None) != (self.source.kind == "pending"):
             raise ValueError("a value is null exactly when its source is pending")
+        if self.interval and self.interval[0] > self.interval[1]:
+            raise ValueError("interval needs its lower end first")
         return self
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pages.images.canvas import DISPLAY, ITALIC, SANS, TEXT, TYPED, WORN
 from pages.images.jobs import GeneratedImage
+from pages.images.library import FOLDERS
 from pages.images.scenes import SCENES, WIDTH, draw, draw_stamp
 from pages.source.settings import Scene, Treated
 from pages.source.site import Section, Site
@@ -23,6 +24,11 @@ from pages.source.theme import FONTS
 if TYPE_CHECKING:
     from ledger.schema import Exhibit
 
+UNSPOKEN = re.compile(  # blocks of code, TeX, citations, footnotes and pictures: see pages/rendering/notation.py
+    r"^ *(`{3,}|~{3,}).*?^ *\1 *$|\$\$.+?\$\$|\$[^\s$][^$\n]*\$(?!\d)"
+    r"| ?\[[@^][^\]\n]+\]:?|!\[[^\]]*\]\([^)]*\)",
+    re.S | re.M,
+)
 Step = tuple[str, float, int]  # treatment, severity, seed
 
 
@@ -125,13 +131,16 @@ def _scene_of(section: Section, site: Site) -> tuple[str, dict[str, Any], tuple[
 
 def _photographs(site: Site, name: str) -> tuple[str, ...]:
     """Files of the shipped pictures of a set."""
-    return tuple(
-        f"content/pictures/{picture.file.removeprefix('content/pictures/')}"
+    named = (
+        picture.file
         for exhibit in site.ledger.exhibits.values()
         if name in exhibit.sets
         for picture in exhibit.pictures
-        if picture.file and picture.file.startswith("content/pictures/")
+        if picture.file
     )
+    places = ((file, *(f"{folder}/{file}" for folder in FOLDERS)) for file in named)
+    found = (next((one for one in files if (site.root / one).is_file()), "") for files in places)
+    return tuple(file for file in found if file)
 
 
 def _shown(site: Site, name: str) -> str:
@@ -145,7 +154,8 @@ def _shown(site: Site, name: str) -> str:
 
 
 def _plain_words(markdown: str) -> str:
-    """The running words of a section's text: no functions, no markup, no symbols with subscripts."""
+    """The running words of a text: no functions, blocks of code, formulas, markup and symbols with subscripts."""
+    markdown = UNSPOKEN.sub("", markdown)
     markdown = re.sub(r",?\s*\*\w\*<sub>\w</sub>(?=[,.;:]?)", "", markdown)
     text = re.sub(
         r"\{\{.*?\}\}|\{:.*?\}|<[^>]+>|\]\((?:[^()]|\([^()]*\))*\)|[#>*`\[\]|_]|^-+$", " ", markdown, flags=re.S | re.M

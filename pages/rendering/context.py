@@ -62,11 +62,12 @@ from markupsafe import Markup, escape
 
 import ledger
 from ledger.book import SHARES, percent_sign
-from ledger.problems import did_you_mean
+from ledger.problems import Problem, did_you_mean
 from ledger.schema import Weight
 from pages.cache.recording import OutputSource, Read, Record, RecordingLedger, digest
 from pages.images.resolve import ResolvedImage
 from pages.rendering import errors, markdown, metadata, series, tables
+from pages.rendering.mistakes import mistakes
 from pages.rendering.sections import View, view_of
 from pages.rendering.shown import Shown, shown
 from pages.rendering.text_functions import TextFunctions
@@ -105,6 +106,7 @@ class TemplateContext:
         self.ledger: Any = RecordingLedger(self.site.ledger, lambda read: self.record.read(read))
         self.kept: list[str] = []
         self.anchored: set[str] = set()
+        self.times = Counter[str]()
         self.in_text = False
         self.texts = TextFunctions(self)
 
@@ -263,7 +265,9 @@ class TemplateContext:
             for number, part in enumerate(parts)
         )
 
-    def table(self, name: str, columns: list[str] | None = None, folded: bool = False) -> Markup:
+    def table(self, name: str, columns: list[str] | str | None = None, folded: bool = False) -> Markup:
+        columns = [columns] if isinstance(columns, str) else columns
+
         def make() -> str:
             table = self._one("table", name, self.ledger.tables)
             if table is None:
@@ -273,12 +277,13 @@ class TemplateContext:
                 if column not in known:
                     self.wrong(f"table '{name}' has no column '{column}'{did_you_mean(column, known)}")
             if folded:
-                return self.part("table-link", id=name, table=table)
+                return self.part("table-link", id=name, table=table, again=again)
             chosen = [known[c] for c in columns if c in known] if columns else list(table.columns)
             arranged = tables.arrange(table.rows, chosen, self._numbers(name, table.rows, chosen))
-            return self.part("table", id=name, table=table, columns=chosen, **vars(arranged))
+            return self.part("table", id=name, table=table, columns=chosen, again=again, **vars(arranged))
 
-        return self._piece("table", (name, columns, folded), make)
+        again = self._again(f"table {name}")
+        return self._piece("table", (name, columns, folded, again), make)
 
     def _numbers(self, table: str, rows: list[Row], columns: list[Column]) -> dict[tuple[str, str], float]:
         """The cells that have a number."""
@@ -297,7 +302,7 @@ class TemplateContext:
 
         def make() -> str:
             try:
-                chart = figures.draw(name, spec, self.ledger, self.site.page.highlight)
+                chart = figures.draw(name + again, spec, self.ledger, self.site.page.highlight)
             except ValueError as error:
                 self.wrong(f"chart '{name}': {error}")
                 return ""
@@ -305,9 +310,10 @@ class TemplateContext:
                 self.record.notes.append(f"chart '{name}' is not drawn: its values are pending, or all of them zero")
                 return ""
             tables = dict.fromkeys(pattern.partition(".")[0] for pattern in spec.cells.values())
-            return self.part("chart", id=name, chart=chart, layout=spec.layout, tables=list(tables))
+            return self.part("chart", id=name, chart=chart, layout=spec.layout, tables=list(tables), again=again)
 
-        return self._piece("chart", name, make)
+        again = self._again(f"chart {name}")
+        return self._piece("chart", (name, again), make)
 
     def exhibit(self, name: str, **how: Any) -> Markup:
         """`how` holds further variables of the part, by the place where it is shown."""
@@ -327,6 +333,11 @@ class TemplateContext:
         first = exhibit not in self.anchored
         self.anchored.add(exhibit)
         return first
+
+    def _again(self, thing: str) -> str:
+        """What tells the ids of a thing that this page shows again from those of the first: nothing, "-2", "-3"."""
+        self.times[thing] += 1
+        return f"-{self.times[thing]}" if self.times[thing] > 1 else ""
 
     def exhibits(self, name: str) -> Markup:
         members = self._members(name)
@@ -439,7 +450,11 @@ class TemplateContext:
             if not members:
                 self.wrong(f"no exhibit is in the set '{name}': put some into it, or leave out the call")
                 return ""
-            return self.part(name, members=members, **series.axes(self.site.page, members))
+            axes = series.axes(self.site.page, members)
+            if name == "knob" and not axes["turned"]:
+                self.wrong("no picture of the set 'knob' has an axis with numbers that page.toml names: [axes.NAME]")
+                return ""
+            return self.part(name, members=members, **axes)
 
         return self._piece(name, "", make)
 
@@ -467,6 +482,8 @@ class TemplateContext:
         """The section with its text."""
         self.section, voice = view_of(section, self.at.variant), section.voices[self.at.variant]
         self.texts.voice = voice
+        found = mistakes(voice.text)
+        self.record.problems += [Problem(voice.file, line, "", message) for line, message in found]
         html = self._text(voice.file)
         view = replace(self.section, html=Markup(html))
         self.section = self.texts.voice = None

@@ -23,7 +23,7 @@ from pages.rendering.assets import assets
 from pages.rendering.context import TemplateContext
 from pages.rendering.exhibit_titles import titles
 from pages.rendering.sections import View, view_of
-from pages.rendering.typography import typeset
+from pages.rendering.typography import roman, typeset
 from pages.rendering.values_index import Group, groups
 from pages.source.drawing import Drawing
 from pages.source.settings import VARIANTS, Variant
@@ -121,7 +121,7 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.env.filters["typeset"] = typeset
+        self.env.filters |= {"typeset": typeset, "roman": roman}
         # in a text, `{#id}` names a heading or a picture
         self.text_env = self.env.overlay(comment_start_string="{##", comment_end_string="##}")
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,9 +20,17 @@ SYNTAX = (  # what Jinja says of a text, and what its author should hear
     (r"unexpected end of template, expected 'end of print statement'.*", "'{{' without '}}'"),
     (r"expected token 'end of print statement', got '(.*)'", r"'}}' is missing before '\1'"),
     (r"(?:unexpected|Expected.*got) 'end of print statement'", "nothing, or not enough, stands between '{{' and '}}'"),
+    (r"unexpected char '(.)' at \d+", r"'\1' is no part of a call: names stand between straight quotes"),
     (r"Encountered unknown tag '(\w+)'.*", r"there is no '{% \1 %}'"),
     (r"Unexpected end of template.*", "'{%' without its end"),
 )
+CALLS = (  # what Python says of a call in a text
+    (r"(?:\w+\.)*(\w+)\(\) missing \d+ required positional arguments?: (.*)", r"\1() needs \2"),
+    (r"(?:\w+\.)*(\w+)\(\) takes .* positional arguments? but .*", r"\1() is given more than it takes"),
+    (r"unhashable type: '(\w+)'.*", r"a name between quotes is needed, not a \1"),
+)
+UNKNOWN_OPTION = re.compile(r"(?:\w+\.)*(\w+)\(\) got an unexpected keyword argument '(\w+)'.*")
+QUOTED = "; names of values and tables stand between quotes"
 LITERAL = "; between backticks or dollar signs, braces stand for themselves"
 UNDEFINED = re.compile(r"'(\w+)' is undefined")
 
@@ -42,7 +51,7 @@ def at_current_line(message: str) -> Problem:
     return Problem("templates", 0, "", message)
 
 
-def from_exception(error: Exception, template: str, root: Path, names: Iterable[str]) -> Problem:
+def from_exception(error: Exception, template: str, root: Path, names: Mapping[str, Any]) -> Problem:
     """Whatever went wrong while `template`, which sees `names`, was rendered."""
     if isinstance(error, jinja2.TemplateSyntaxError):
         return Problem(place_of(error.name), error.lineno, "", _syntax(error))
@@ -52,7 +61,9 @@ def from_exception(error: Exception, template: str, root: Path, names: Iterable[
     said = f"{type(error).__name__}: {error}{deeper}"
     if isinstance(error, jinja2.UndefinedError) and (unknown := UNDEFINED.fullmatch(str(error))):
         near = did_you_mean(unknown[1], names)
-        said = f"there is no '{unknown[1]}'{near or (LITERAL if file.startswith(TEXT) else '')}"
+        said = f"there is no '{unknown[1]}'{near or (QUOTED + LITERAL if file.startswith(TEXT) else '')}"
+    elif isinstance(error, TypeError) and file.startswith(TEXT):
+        said = _call(str(error), names) or said
     return Problem(file or place_of(template), line, "", said)
 
 
@@ -64,6 +75,14 @@ def _syntax(error: jinja2.TemplateSyntaxError) -> str:
             if found := re.fullmatch(pattern, said, re.DOTALL):
                 return found.expand(words) + LITERAL
     return said
+
+
+def _call(said: str, names: Mapping[str, Any]) -> str:
+    """What is wrong with a call of a function; nothing where Python's words are all there is."""
+    if option := UNKNOWN_OPTION.fullmatch(said):
+        known = inspect.signature(names[option[1]]).parameters if option[1] in names else ()
+        return f"{option[1]}() takes no '{option[2]}'{did_you_mean(option[2], known)}"
+    return next((found.expand(words) for pattern, words in CALLS if (found := re.fullmatch(pattern, said))), "")
 
 
 def _where(trace: TracebackType | None, root: Path) -> tuple[str, int, str]:

@@ -24,12 +24,12 @@ PATTERN = re.compile(
     r"""
     (?P<jinja>\{\{.*?\}\}|\{%.*?%\}|<!--.*?-->|\\[$`\[!])
     |^(?P<indent>[ ]*)(?P<fence>`{3,}|~{3,})[ ]*(?P<language>[\w+\#.-]*)[^\n`]*\n
-        (?P<block>.*?)(?:^[ ]*(?P=fence)[ ]*$|\Z)
+        (?P<block>.*?)^[ ]*(?P=fence)[ ]*$
     |(?P<ticks>`+)(?P<code>[^`].*?)(?<!`)(?P=ticks)(?!`)
     |\$\$(?P<display>.+?)\$\$
     |\$(?P<inline>[^\s$](?:(?:\\.|[^$\\\n]|\n(?!\s*\n))*[^\s$\\])?)\$(?!\d)
     |\[(?P<cite>@[^\]\n]+)\](?!\()
-    |!\[(?P<alt>[^\]]*)\]\((?P<file>[^\s()]+)(?:\s+"(?P<caption>[^"]*)")?\)
+    |!\[(?P<alt>[^\]]*)\]\((?P<file>[^()"\n]+?)(?:\s+"(?P<caption>[^"]*)")?\s*\)
     """,
     re.X | re.S | re.M,
 )
@@ -74,7 +74,7 @@ def _call(match: re.Match[str], pieces: list[Verbatim]) -> str:
     if match["cite"] is not None:
         call = f"cite({_keys(match['cite'])!r})"
     elif match["file"] is not None:
-        call = f"image({match['file']!r}, {match['alt']!r}, {match['caption'] or ''!r})"
+        call = f"image({match['file'].strip('<>')!r}, {match['alt']!r}, {match['caption'] or ''!r})"
     else:
         call = f"verbatim({len(pieces)})"
         pieces.append(_piece(match))

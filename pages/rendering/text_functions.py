@@ -42,6 +42,7 @@ class TextFunctions:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.voice: Voice | None = None
+        self.listed = False  # whether the page has a list of references, to which citations lead
 
     def names(self) -> dict[str, Callable[..., Markup | str]]:
         functions: tuple[Callable[..., Markup | str], ...] = (
@@ -85,7 +86,10 @@ class TextFunctions:
         site, variant = self.context.site, self.context.at.variant
         cited = {key for section in site.sections for key in notation.cited(section.voices[variant].text)}
         listed = sorted((site.references[key] for key in cited if key in site.references), key=_by_author)
-        return self.context.placed("references", lambda: self.context.part("references", members=listed))
+        first, self.listed = not self.listed, True
+        return self.context.placed(
+            "references", lambda: self.context.part("references", members=listed, anchored=first)
+        )
 
     def image(self, path: str, alt: str, caption: str = "") -> Markup:
         """A picture of content/, by its path from the section's folder or from content/pictures/."""

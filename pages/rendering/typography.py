@@ -47,3 +47,15 @@ def typeset_html(html: str) -> str:
             before = piece[-1]
         made.append(piece)
     return "".join(made)
+
+
+NUMERALS = ((50, "L"), (40, "XL"), (10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I"))
+
+
+def roman(number: int) -> str:
+    """Roman numerals, for numbers below ninety."""
+    found = ""
+    for value, letters in NUMERALS:
+        found += letters * (number // value)
+        number %= value
+    return found

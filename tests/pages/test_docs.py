@@ -11,6 +11,8 @@ from click.testing import CliRunner
 
 import build as command_line
 from ledger.csv_tables import ColumnHeader, TableHeader
+from pages.rendering.context import TemplateContext
+from pages.rendering.text_functions import TextFunctions
 from pages.source.settings import Author, ChartSpec, Page, SectionHeader
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -44,6 +46,14 @@ def test_every_function_of_texts_is_in_the_reference():
     documented = {name for head in heads for name in re.findall(r"(\w+)\(", head)}
     assert len(documented) > 15
     assert documented - called == set()
+
+
+def test_the_reference_names_no_function_that_there_is_not():
+    """`announcements()` was one."""
+    rows = re.findall(r"^\| (`\w+\(.*?) \|", (DOCS / "texts.md").read_text(encoding="utf-8"), re.M)
+    named = {name for row in rows for name in re.findall(r"`(\w+)\(", row)}
+    assert len(named) > 15
+    assert {name for name in named if not hasattr(TemplateContext, name) and not hasattr(TextFunctions, name)} == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])

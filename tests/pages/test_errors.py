@@ -10,6 +10,7 @@ import zlib
 import pytest
 from PIL import Image
 
+import effects
 from ledger.problems import InputError
 
 
@@ -158,7 +159,10 @@ def test_a_file_that_nothing_reads_is_named(small, path, said):
         ("a {{ b", "'}}' is missing before '{'; between backticks or dollar signs, braces stand for themselves"),
         ("a {{ }} b", "nothing, or not enough, stands between '{{' and '}}'"),
         ("a {% raw b", "there is no '{% raw %}'"),
-        (r"\frac{{a}}{b}", "there is no 'a'; between backticks or dollar signs, braces stand for themselves"),
+        (
+            r"\frac{{a}}{b}",
+            "there is no 'a'; names of values and tables stand between quotes; between backticks or dollar signs",
+        ),
     ],
 )
 def test_braces_that_stand_for_nothing_are_told_without_words_of_jinja(small, text, said):
@@ -166,6 +170,62 @@ def test_braces_that_stand_for_nothing_are_told_without_words_of_jinja(small, te
     small.replace(path, '{{ table("models") }}', text)
     (problem,) = _problems(small)
     assert problem.startswith(f"{path}:") and said in problem
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("A note[^a].", "no footnote 'a': write [^a]: and the note in a line of its own"),
+        ("```python\nx = 1\n", "code that begins with ``` and does not end"),
+        ("# Top", "'# Top': headings of a text begin with ###"),
+        ("<iframe src='https://example.org'></iframe>", "<iframe>: no page may hold it"),
+        ("<p style='color: red'>x</p>", "style=: the content policy of the page forbids it"),
+        ("{{ value() }}", "value() needs 'name'"),
+        ('{{ table("models", colums=[]) }}', "table() takes no 'colums', did you mean 'columns'?"),
+        ('{{ chart(["a"]) }}', "a name between quotes is needed, not a list"),
+        ("{{ value(\u201cmodels\u201d) }}", "'\u201c' is no part of a call: names stand between straight quotes"),
+        ("{{ value(models.alpha.delta) }}", "there is no 'models'; names of values and tables stand between quotes"),
+        ("![a garden](garden clean.jpg)", "no picture 'garden clean.jpg' beside the text or in content/pictures/"),
+    ],
+)
+def test_what_a_text_cannot_hold_is_named_at_its_line(small, text, said):
+    """Some were printed as they stood, some named at a line of the built page, some in words of Python."""
+    path = "content/sections/01-first/clean.md"
+    small.replace(path, '{{ table("models") }}', text)
+    problems = [one for one in _problems(small) if said in one]
+    assert len(problems) == 1 and problems[0].startswith(f"{path}:{_line(small, path, text.splitlines()[0])}: ")
+
+
+def test_a_thing_may_be_shown_twice(themed):
+    """The second table and chart had the ids of the first, which the check refused."""
+    twice = '{{ table("models", columns="delta") }}\n\n{{ chart("emotion") }}\n\n' * 2
+    path = "content/sections/02-second/clean.md"
+    site = themed("twice", lambda small: small.write(path, (small.root / path).read_text(encoding="utf-8") + twice))
+    page = site.read("clean/index.html")
+    assert page.count('data-table="models"') >= 2 and page.count('data-chart="emotion"') >= 2
+    assert page.count('id="table-models"') == page.count('id="chart-emotion"') == 1
+
+
+def test_twelve_cards_of_treatments_are_numbered(themed):
+    """The ninth was an error of the theme."""
+    cards = "".join(f'\n\n### Card {{data-treatment="{name}"}}\n\nText.' for name in [*effects.TREATMENTS][:12])
+    path = "content/sections/02-second/clean.md"
+    site = themed("cards", lambda small: small.write(path, (small.root / path).read_text(encoding="utf-8") + cards))
+    assert '<p class="risk-number" aria-hidden="true">XII</p>' in site.read("clean/index.html")
+
+
+def test_a_knob_without_an_axis_is_named_at_its_line(themed):
+    def turned(small):
+        small.json("results/exhibits.json", lambda doc: doc["exhibits"]["garden"]["sets"].append("knob"))
+        small.replace("content/sections/01-first/clean.md", '{{ table("models") }}', "{{ knob() }}")
+
+    with pytest.raises(InputError, match="no picture of the set 'knob' has an axis with numbers"):
+        themed("knob", turned)
+
+
+def test_an_interval_has_its_lower_end_first(small):
+    small.json("results/numbers.json", lambda doc: doc["values"]["models.alpha.delta"].update(interval=[2, 1]))
+    assert ["interval needs its lower end first" in problem for problem in _problems(small)] == [True]
 
 
 @pytest.mark.parametrize("text", ["as in {#eq:x} and {# so on", "{#one #} and {#}"])

@@ -14,8 +14,10 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 import effects
+from pages.images import headers
 from pages.images.jobs import FILED, PLACE, Codec, EncodeJob, GeneratedImage
 from pages.images.library import ImageLibrary, inside
+from pages.source.load import load
 
 CODEC = Codec(widths=(100, 200, 400))
 
@@ -396,3 +398,25 @@ def test_names_outside_the_tree_are_refused(root):
     for path in ("/etc/hostname", "../x.png", "content/../../x"):
         with pytest.raises(ValueError, match="leads out"):
             inside(root, path)
+
+
+def test_a_scene_hangs_photographs_wherever_new_exhibit_puts_them(small):
+    """Those of results/pictures/ were left out, and the scene with them, without a word."""
+    picture = (small.root / "content/pictures/garden-clean.jpg").read_bytes()
+    small.write("results/pictures/abc.jpg", picture)
+    small.json(
+        "results/exhibits.json",
+        lambda doc: [one.update(file="abc.jpg", sha256=None) for one in doc["exhibits"]["garden"]["pictures"]],
+    )
+    scene = '[scene]\nname = "snapshots"\nphotographs = "gallery"\n\n[clean]'
+    small.replace("content/sections/01-first/section.toml", "[clean]", scene)
+    plates = {plate.name: plate for plate in headers.declare(load(small.root))}
+    assert plates["head-first"].inputs["scene"] == "snapshots"
+    assert "results/pictures/abc.jpg" in plates["head-first"].inputs["photographs"]
+
+
+def test_no_code_and_no_formula_is_lettered_on_a_plate(small):
+    text = "Before $x^2$ it.\n\n```python\nx = 1\n```\n\n$$\n\\frac{a}{b}\n$$\n\nAfter[^a] it [@key].\n\n[^a]: a note\n"
+    small.write("content/sections/01-first/clean.md", text)
+    plates = {plate.name: plate for plate in headers.declare(load(small.root))}
+    assert plates["head-first"].inputs["words"] == "Before it. After it. a note"

@@ -289,7 +289,7 @@ class _Reader:
         if ELSEWHERE.match(address):
             self._wrong(at, f"'{address[:100]}' would be requested from a third party")
         else:
-            self.facts.assets[self._resolved(address).partition("#")[0]] = None
+            self.facts.assets[self._resolved(address.partition("#")[0])] = None
 
     def _resolved(self, address: str) -> str:
         """Address below site/, with its anchor, of a relative link."""
