@@ -7,6 +7,7 @@ cell alone cannot say: number of samples, intervals, caveats of single values.
 from __future__ import annotations
 
 import csv
+import io
 import math
 import re
 import unicodedata
@@ -140,7 +141,7 @@ def _lines(file: Path, root: Path) -> list[tuple[int, list[str]]]:
     text = read_text(file, root)
     if foreign := foreign_delimiter(text):
         raise InputError([Problem(relative(file, root), 1, "", foreign)])
-    reader = csv.reader(text.splitlines(keepends=True), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     found = []
     try:
         for cells in reader:

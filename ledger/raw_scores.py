@@ -112,7 +112,7 @@ class _Reader:
     def header_problems(self) -> Iterator[Problem]:
         """A foreign delimiter alone, where there is one; else what is missing, twice there or unknown."""
         if not self.header:
-            yield Problem(self.name, 1, "", "no header: the file is empty")
+            yield Problem(self.name, 1, "", f"no header: the {'first line' if self.text.strip() else 'file'} is empty")
             return
         if foreign := foreign_delimiter(self.text):
             yield Problem(self.name, 1, "", foreign)

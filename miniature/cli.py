@@ -10,6 +10,8 @@ from pathlib import Path
 
 import click
 
+from ledger.text import read_text
+
 ROOT = Path(__file__).parent.parent
 RUN = ROOT / "runs" / "miniature"
 EXAMPLE = "a crying penguin on a beach at night, faded and washed out and grainy"
@@ -293,7 +295,9 @@ def draw(
 
     if prompt is not None and prompts is not None:
         raise click.UsageError("give a prompt or --prompts FILE, not both")
-    lines = prompts.read_text(encoding="utf-8-sig").splitlines() if prompts else [EXAMPLE if prompt is None else prompt]
+    lines = [EXAMPLE if prompt is None else prompt]
+    if prompts:
+        lines = read_text(prompts.absolute(), Path.cwd()).split("\n")  # not splitlines: a prompt may hold U+2028
     arm = drawing.FAMILIES.get(family, family)
     requests = [
         drawing.PictureRequest(line.strip(), alignment, seed + number, arm, negative)

@@ -82,6 +82,6 @@ def _read(path: Path) -> tuple[Order, str]:
         return Order.model_validate(told["order"]), str(told["command"])
     except json.JSONDecodeError as error:
         problem = Problem(str(path), error.lineno, "", f"not JSON: {error.msg}; {mend}")
-    except (ValidationError, KeyError, TypeError, UnicodeDecodeError) as error:
+    except (ValidationError, KeyError, TypeError, UnicodeDecodeError, RecursionError) as error:
         problem = Problem(str(path), 0, "", f"no order that can be read ({type(error).__name__}); {mend}")
     raise InputError([problem])

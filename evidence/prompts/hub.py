@@ -88,7 +88,7 @@ def _download(repository: str) -> tuple[str, list[Path]]:
 
 def _table(file: Path, columns: list[str]) -> list[dict[str, Any]]:
     if file.suffix == ".jsonl":
-        return [json.loads(line) for line in file.read_text("utf-8").splitlines() if line.strip()]
+        return [json.loads(line) for line in file.read_text("utf-8").split("\n") if line.strip()]
     import pyarrow.parquet as parquet
 
     there = [name for name in parquet.ParquetFile(file).schema_arrow.names if name in columns]

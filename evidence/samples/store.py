@@ -98,7 +98,7 @@ class Store:
             record = _read(key, path.read_bytes())
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             self._damaged.setdefault(path, f"{path} is damaged ({type(error).__name__}); the sample counts as not made")
             return None
         return None if _has_picture(record) and not self.png_path(key).exists() else record

@@ -91,7 +91,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """A JSON object; an unreadable one counts as empty."""
     try:
         found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

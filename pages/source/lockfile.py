@@ -181,7 +181,7 @@ def _read_prompt(
         if file not in documents:
             documents[file] = json.loads((root / file).read_bytes())
         found.prompts[picture.name] = pointed_at(documents[file], text.pointer)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         found.problems.append(known.problem((*picture.path, "prompt", "pointer"), f"'{text.file}': {error}"))
 
 

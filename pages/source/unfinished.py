@@ -22,6 +22,6 @@ def unfinished(root: Path) -> Iterator[Problem]:
 
 
 def _marks(file: Path, root: Path) -> Iterator[Problem]:
-    for number, line in enumerate(read_text(file, root).splitlines(), 1):
+    for number, line in enumerate(read_text(file, root).split("\n"), 1):
         if match := MARK.search(line.lstrip() if file.suffix == ".md" else line):
             yield Problem(relative(file, root), number, "", f"unfinished: {match[1].strip() or 'write it'}")

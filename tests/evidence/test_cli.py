@@ -238,7 +238,7 @@ def test_what_cannot_be_is_one_line_before_the_first_picture(
     assert told in str(refused.value) and not (tmp_path / "runs").exists()
 
 
-@pytest.mark.parametrize("damage", ["<<<<<<< HEAD", "{}", "\xff"])
+@pytest.mark.parametrize("damage", ["<<<<<<< HEAD", "{}", "\xff", "[" * 99999])
 def test_a_damaged_order_names_its_file(own: str, tmp_path: Path, damage: str) -> None:
     order = tmp_path / "measured/orders/0123.json"
     order.parent.mkdir(parents=True)

@@ -57,7 +57,7 @@ def test_a_picture_that_was_altered_is_not_evidence(tmp_path: Path) -> None:
         store.picture(KEY)
 
 
-@pytest.mark.parametrize("damage", ["", "{", '{"key": "other"}', "[]", "null"])
+@pytest.mark.parametrize("damage", ["", "{", '{"key": "other"}', "[]", "null", "[" * 99999])
 def test_a_damaged_record_is_a_missing_one(tmp_path: Path, damage: str) -> None:
     """It is made again, rather than stopping the run or being believed."""
     store = Store(tmp_path)

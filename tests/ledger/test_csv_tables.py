@@ -109,6 +109,12 @@ def test_windows_line_ends_a_byte_order_mark_and_quoted_commas_are_read(tmp_path
     assert ledger.load(_paper(tmp_path, table=table)).value("synthetic.ours-v2.psnr").value == 31.25
 
 
+@pytest.mark.parametrize("separator", ["\u2028", "\u0085", "\x0c"])
+def test_what_only_python_takes_for_the_end_of_a_line_is_part_of_a_cell(tmp_path, separator):
+    table = CSV.replace("fast", f"very{separator}fast")
+    assert ledger.load(_paper(tmp_path, table=table)).value("synthetic.ours-v2.psnr").value == 31.25
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_table_or_named_problems(tmp_path_factory, content):
     root = _paper(tmp_path_factory.mktemp("t"), table=content)

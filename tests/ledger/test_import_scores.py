@@ -213,6 +213,7 @@ def changed(column: str, content: object) -> list[object]:
         (table(GOOD[:-1]), "scores.csv:2: 14 cells where the header has 15"),
         (table(), "scores.csv:1: no rows below the header"),
         ("", "scores.csv:1: no header: the file is empty"),
+        ("\n" + table(GOOD), "scores.csv:1: no header: the first line is empty"),
         (table(GOOD) + 'x,"unclosed', "scores.csv:3: not CSV"),
         (table(GOOD) + "\udcff", "scores.csv:3: not UTF-8 text"),
     ],

@@ -86,6 +86,26 @@ def test_what_would_fail_or_draw_something_else_is_refused_before_anything_is_lo
     assert [path.name for path in tmp_path.iterdir()] == ["folder.png"]
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("a c\xe4t".encode("latin-1"), "prompts.txt:1: not UTF-8"),
+        ("a cat\n".encode("utf-16"), "prompts.txt:1: not UTF-8"),
+    ],
+)
+def test_a_file_of_prompts_is_read_as_every_text_is(tmp_path: Path, content: bytes, told: str) -> None:
+    from miniature.cli import draw as command
+
+    (tmp_path / "prompts.txt").write_bytes(content)
+    with pytest.raises(InputError, match=told):
+        CliRunner().invoke(
+            command,
+            ["--prompts", str(tmp_path / "prompts.txt"), "-o", str(tmp_path / "sheet.png")],
+            catch_exceptions=False,
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["prompts.txt"]
+
+
 def test_several_prompts_and_seeds_are_drawn_side_by_side_as_they_are_alone(
     pipeline: MiniaturePipeline, tmp_path: Path
 ) -> None:

@@ -65,7 +65,7 @@ def _is_allowed(number: str, around: str, allowed: list[str]) -> bool:
 def _line_of(file: Path, number: str, around: str) -> int:
     """The line of a text that holds the number, the one that shares most words with its surroundings."""
     try:
-        lines = file.read_text(encoding=ENCODING).splitlines()
+        lines = file.read_text(encoding=ENCODING).split("\n")
     except OSError:
         return 0
     words = set(re.findall(r"\w+", around))
