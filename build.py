@@ -326,12 +326,13 @@ def init(folder: Path, bib: Path | None) -> None:
     Example:
       python build.py init ../my-paper --bib my-paper.bib
     """
+    import shlex
     from datetime import date
 
     from pages.source.init import init as begin
 
     files = begin(folder, bib, date.today().year)  # noqa: DTZ011 - the year on the author's own calendar
-    click.echo(f"{folder}: {len(files)} files; next: python build.py serve --root {folder}")
+    click.echo(f"{folder}: {len(files)} files; next: python build.py serve --root {shlex.quote(str(folder))}")
 
 
 @main.command("new-exhibit")

@@ -19,6 +19,7 @@ from pydantic import Field, ValidationError
 
 from ledger import rows as row_files
 from ledger.book import MINUS, alike, show
+from ledger.csv_tables import read_tables
 from ledger.files import replace_bytes, replace_text
 from ledger.measures import measured, observations
 from ledger.problems import InputError, Problem, did_you_mean, plainly, relative, spell, toml_line
@@ -31,6 +32,10 @@ from ledger.text import read_toml_as
 FILE = "content/scores.toml"
 Progress = Callable[[int, int, str], None]  # steps done, steps in all, what is being done
 Axis = Literal["model", "base", "scorer", "way", "quantile", "bin"]
+WORDS = (  # that the axes of `combinations` know
+    "source", "model", "model_label", "base", "base_label", "scorer", "scorer_label", "unit", "prefix",
+    "way", "way_label", "way_pictures", "percent", "quantile", "bin", "low", "high", "at_least", "below",
+)  # fmt: skip
 Words = dict[str, str | int]  # what a template is filled in with
 
 
@@ -121,8 +126,10 @@ def import_scores(csv_path: Path, root: Path, progress: Progress | None = None) 
     models; then nothing is written. The same CSV gives the same bytes.
     """
     plan, text = _read_plan(root)
-    reported = _documents(root, plan)
+    reported = _documents(root, plan, text)
     models = {row.id: row for row in reported.tables[plan.table].rows}
+    if wrong := [*_wrong_names(plan, text, models)]:
+        raise InputError(wrong)
     scores = read_scores(csv_path, plan, list(models))
     derivation = _Derivation(plan, text, reported, Rows(tuple(sorted(scores.rows, key=lambda row: row.identity))))
     document = derivation.document(progress or (lambda done, total, what: None))
@@ -141,18 +148,53 @@ def _read_plan(root: Path) -> tuple[Plan, str]:
     return plan, text
 
 
-def _documents(root: Path, plan: Plan) -> Document:
+def _documents(root: Path, plan: Plan, text: str) -> Document:
     """What is reported: all documents but the one that is written, without the references between them."""
     merged = Document()
-    for file in sorted((root / "results").glob("*.json")):
-        if file.stem != plan.document:
-            document = read_document(file, root)
-            merged.values.update(document.values)
-            merged.tables.update(document.tables)
+    tables, problems = read_tables(root)
+    if problems:
+        raise InputError(problems)
+    others = sorted(file for file in (root / "results").glob("*.json") if file.stem != plan.document)
+    for document in (*(read_document(file, root) for file in others), *(table for _, table in tables)):
+        merged.values.update(document.values)
+        merged.tables.update(document.tables)
     if plan.table not in merged.tables:
         said = f"no table {plan.table!r} in results/" + did_you_mean(plan.table, merged.tables)
-        raise InputError([Problem(FILE, 0, "table", said)])
+        raise InputError([Problem(FILE, toml_line(text, ["table"]), "table", said)])
+    _refuse_to_replace(root / "results" / f"{plan.document}.json", plan, root, toml_line(text, ["document"]))
     return merged
+
+
+def _wrong_names(plan: Plan, text: str, models: Iterable[str]) -> Iterator[Problem]:
+    """Models, ways and tables that the plan names and nothing declares: their values would be left out."""
+    named: list[tuple[tuple[str | int, ...], str, str, Iterable[str]]] = [
+        (("models", name), f"row of table '{plan.table}'", row, models) for name, row in plan.models.items()
+    ]
+    for index, template in enumerate(plan.values):
+        named.append((("values", index, "table"), "table under [tables]", template.table, plan.tables))
+        for scorer in template.scorers or ():
+            named.append((("values", index, "scorers"), "scorer", scorer, plan.scorers))
+        for side in ("of", "beside"):
+            selection = template.measure.get(side)
+            for key in ("way", "less"):
+                way = str(selection.get(key, "*")) if isinstance(selection, dict) else "*"
+                if "*" not in way and "{" not in way:
+                    named.append((("values", index, "measure", side, key), "way", way, plan.ways))
+    for path, what, name, known in named:
+        if name not in known:
+            yield Problem(
+                FILE, toml_line(text, path), spell(path), f"no {what} is called {name!r}{did_you_mean(name, known)}"
+            )
+
+
+def _refuse_to_replace(file: Path, plan: Plan, root: Path, line: int) -> None:
+    """InputError where the document that would be written holds what no import wrote."""
+    if not file.is_file():
+        return
+    there = read_document(file, root)
+    if there.exhibits or there.runs or {*there.tables} - {*plan.tables}:
+        said = f"{relative(file, root)} holds other things, which an import would replace: choose a name of its own"
+        raise InputError([Problem(FILE, line, "document", said)])
 
 
 def _write(plan: Plan, root: Path, rows: Iterable[row_files.Row], document: Document) -> tuple[Path, ...]:
@@ -202,9 +244,14 @@ class _Derivation:
         path: tuple[str | int, ...] = ("values", index)
         if isinstance(error, ValidationError):
             detail = error.errors(include_url=False)[0]
-            path, said = (*path, "measure", *detail["loc"]), plainly(detail, detail["loc"], Measure)
+            place = ("measure", *detail["loc"]) if error.title == "Measure" else ("column",)
+            path, said = (*path, *place), plainly(detail, detail["loc"], Measure)
         else:
-            said = f"no such word {error}" if isinstance(error, KeyError) else str(error)
+            said = (
+                f"no such word {error}{did_you_mean(str(error.args[0]), WORDS)}"
+                if isinstance(error, KeyError)
+                else str(error)
+            )
         return Problem(FILE, toml_line(self.text, path), spell(path), said)
 
     # -- what templates are filled in with

@@ -10,12 +10,17 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
 
-from ledger.problems import ID
+from ledger.problems import ID, form
 
 Id = Annotated[str, StringConstraints(pattern=ID, max_length=200)]  # files are named by it
-Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9 -]*$")]
-Web = Annotated[str, StringConstraints(pattern=r"^https?://[^\s<>\"']+$")]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+WORD = form(r"^[a-z][a-z0-9 -]*$", "is no word in lower-case letters")
+WEB = form(r"^https?://[^\s<>\"']+$", "is no address: write https://...")
+SHA256 = form(r"^[0-9a-f]{64}$", "is no sha256: 64 digits and letters from a to f")
+ROWS = form(r"^rows/[a-z0-9][a-z0-9_.-]*\.csv\.gz$", "names no rows: write rows/NAME.csv.gz")
+POINTER = form(r"^/", "is no JSON pointer: it begins with /")
+Word = Annotated[str, StringConstraints(pattern=WORD)]
+Web = Annotated[str, StringConstraints(pattern=WEB)]
+Sha256 = Annotated[str, StringConstraints(pattern=SHA256)]
 
 
 class Strict(BaseModel):
@@ -68,7 +73,7 @@ _WITH_WILSON = {"share", "average", "wins", "accuracy"}
 class Measure(Strict):
     """How a value follows from rows: data that `ledger.measures` and the reader's browser evaluate alike."""
 
-    rows: Annotated[str, StringConstraints(pattern=r"^rows/[a-z0-9][a-z0-9_.-]*\.csv\.gz$")]  # below results/
+    rows: Annotated[str, StringConstraints(pattern=ROWS)]  # below results/
     statistic: Statistic
     of: Selection
     beside: Selection | None = None  # contrast: the reference; agreement: the truth; auroc_between: the negatives
@@ -184,7 +189,7 @@ class Text(Strict):
     """A text of others, such as a prompt: where it stands in a JSON file of the same source. It is never committed."""
 
     file: str = Field(min_length=1)
-    pointer: Annotated[str, StringConstraints(pattern=r"^/")]  # JSON pointer (RFC 6901)
+    pointer: Annotated[str, StringConstraints(pattern=POINTER)]  # JSON pointer (RFC 6901)
     sha256: Sha256  # of the file
 
 

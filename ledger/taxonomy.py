@@ -12,13 +12,15 @@ from typing import Annotated
 
 from pydantic import Field, StrictBool, StringConstraints, model_validator
 
-from ledger.problems import InputError, Problem, did_you_mean, relative, spell, toml_line
+from ledger.problems import InputError, Problem, did_you_mean, form, relative, spell, toml_line
 from ledger.schema import Strict
 from ledger.text import read_toml_as
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+NAME = form(r"^[a-z][a-z0-9_]*$", "is no name: lower-case letters, digits and '_', a letter first")
+PHRASE = form(r"^[a-z0-9]+(?:[ -][a-z0-9]+)*$", "is no phrase of lower-case words")
+Name = Annotated[str, StringConstraints(pattern=NAME)]
 Said = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-Phrase = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(?:[ -][a-z0-9]+)*$")]
+Phrase = Annotated[str, StringConstraints(pattern=PHRASE)]
 
 
 class SubCategory(Strict):

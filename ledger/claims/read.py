@@ -15,12 +15,13 @@ from pydantic import Field, StringConstraints
 
 from ledger.claims.rules import RULES, Ref, Rule
 from ledger.claims.wording import MARK
-from ledger.problems import Problem, did_you_mean, relative, spell, toml_line
+from ledger.problems import Problem, did_you_mean, form, relative, spell, toml_line
 from ledger.schema import Id, Strict, Table, Value, Weight
 from ledger.text import read_text, read_toml_as
 
 FILE = "content/claims.toml"
-Pattern = Annotated[str, StringConstraints(pattern=r"^[a-z0-9*][a-z0-9_.*-]*$")]
+PATTERN = form(r"^[a-z0-9*][a-z0-9_.*-]*$", "is no id of a value, in which * may stand for any part")
+Pattern = Annotated[str, StringConstraints(pattern=PATTERN)]
 
 
 class Criterion(Strict):

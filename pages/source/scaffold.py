@@ -17,6 +17,11 @@ from pages.cache.store import read_json
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")  # of exhibits and sets, as ledger.schema has it
 KINDS = {0: "painting", 1: "photograph", 2: "pair"}  # by the number of pictures
 ALT = "TODO: what the picture shows, for those who cannot see it"
+REMOTE = {  # of an exhibit whose picture is elsewhere: it builds, and `check` asks for the addresses by the licence
+    "url": "https://example.org/picture.jpg",
+    "page": "https://example.org/",
+    "licence": "TODO: under which licence; `url` is the address of the picture itself, `page` of the page about it",
+}
 MAX_PIXELS = 200_000_000  # of a picture to copy; whether the page shows so many is for page.toml to say
 
 
@@ -33,7 +38,7 @@ def new_exhibit(root: Path, name: str, pictures: Sequence[Path], title: str, set
             problems.append(Problem(str(picture), 0, "", str(error)))
     if problems:
         raise InputError(problems)
-    remote = {"id": "original", "label": title or name, "alt": ALT, "remote": {"url": "", "page": "", "licence": ""}}
+    remote = {"id": "original", "label": title or name, "alt": ALT, "remote": REMOTE}
     exhibit = {
         "title": title or name.replace("-", " ").capitalize(),
         "kind": KINDS.get(len(pictures), "series"),

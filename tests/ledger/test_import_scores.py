@@ -283,6 +283,18 @@ def test_without_a_plan_the_error_says_where_to_write_one(project: Project) -> N
         ('prefix = "hpsv3"', 'prefx = "hpsv3"', "scorers.hpsv3.prefx: unknown key 'prefx', did you mean 'prefix'?"),
         ('statistic = "count"', 'statistic = "cuont"', "values[9].measure.statistic: must be 'count'"),
         ("Δ{scorer_label} of {model_label}", "Δ{scorer_label} of {modle}", "values[1]: no such word 'modle'"),
+        (
+            'base_v1 = "base"',
+            'base_v1 = "bass"',
+            "models.base_v1: no row of table 'generators' is called 'bass', did you",
+        ),
+        ('way = "diop"', 'way = "doip"', "measure.of.way: no way is called 'doip', did you mean"),
+        ('document = "recomputed"', 'document = "generators"', "no table 'generators' in results/"),
+        (
+            'document = "recomputed"',
+            'document = "shown"',
+            "results/shown.json holds other things, which an import would",
+        ),
         ('table = "generators"', 'table = "generatosr"', "table: no table 'generatosr' in results/, did you mean"),
     ],
 )
@@ -290,10 +302,27 @@ def test_a_wrong_plan_is_named_with_its_field(project: Project, old: str, new: s
     root = planned(project, generators=generators())
     plan = root / "content" / "scores.toml"
     plan.write_text(plan.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
+    (root / "results/shown.json").write_text(
+        '{"tables": {"own": {"title": "t", "caption": "", "columns": [], "rows": []}}}'
+    )
     (root / "scores.csv").write_text(table(GOOD), encoding="utf-8")
     with pytest.raises(InputError) as caught:
         import_scores(root / "scores.csv", root)
     assert expected in str(caught.value)
+
+
+def test_the_models_may_be_rows_of_a_table_from_csv(project: Project) -> None:
+    """Only tables in JSON were known to the import."""
+    root = planned(project, other={"values": {}})
+    folder = root / "results/tables"
+    folder.mkdir()
+    (folder / "generators.csv").write_text("name,points\nBase,1\nTuned,2\n")
+    (folder / "generators.toml").write_text(
+        'title = "t"\nrow = "name"\nsource = { kind = "reported", where = "x" }\n'
+        '[columns.points]\nlabel = "P"\ndigits = 0\n'
+    )
+    (root / "scores.csv").write_text(table(GOOD), encoding="utf-8")
+    assert import_scores(root / "scores.csv", root).pairs
 
 
 # -- computed again ---------------------------------------------------------------------------------------------------

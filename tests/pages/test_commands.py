@@ -307,6 +307,14 @@ def test_treat_writes_nothing_where_it_cannot(run, tmp_path, name):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder.png", "in.png"]
 
 
+def test_a_new_exhibit_without_a_picture_builds_and_check_asks_for_its_address(run, small):
+    """It stopped every later build with a regular expression."""
+    assert run("new-exhibit", "far-away", "--root", small.root).exit_code == 0
+    assert run("build", "--root", small.root).exit_code == 0
+    checked = run("check", "--root", small.root)
+    assert "unfinished: under which licence; `url` is the address of the picture itself" in checked.output
+
+
 @pytest.mark.parametrize("name", ["garden", "Wet Dog", "../x"])
 def test_a_new_exhibit_needs_a_free_and_plain_name(run, small, name):
     result = run("new-exhibit", name, "--root", small.root)
