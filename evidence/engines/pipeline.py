@@ -64,12 +64,13 @@ class GeneratorLoader:
             "loaded": [self.participants.settings(model, kind).get(name) for name in LOADED],
         }
         if weights != self.weights:
-            self.generator = None
-            free()
+            dropped, self.weights, self.generator = self.weights, weights, None
+            if dropped:
+                free()
         card, profile = self.participants.models[model].card, self.participants.profile
         with LOADING:
             made = self._load(card, profile, self.options.device, kind=kind, sharing=self.generator)
-        self.weights, self.generator = weights, made
+        self.generator = made
         return made
 
 

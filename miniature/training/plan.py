@@ -11,6 +11,8 @@ named before anything starts; a stage ends with the run that started it, however
 from __future__ import annotations
 
 import argparse
+import gc
+import importlib
 import os
 import signal
 import subprocess
@@ -20,7 +22,6 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from ledger.problems import InputError, Problem
 from miniature.nets.shapes import FULL, TINY, Sizes
@@ -29,6 +30,7 @@ STAGES = (
     "render", "autoencoder", "encoder", "generator", "judge", "thresholds", "rewards", "reward_grid", "freeze",
     "alignment", "calibrate", "measure", "tiny_decoder",
 )  # fmt: skip
+MODELS = ("autoencoder", "encoder", "generator", "judge", "tiny_decoder")  # stages that leave a report and `done`
 # Shares of the whole time on one H100. Encoder and autoencoder run side by side, as do rewards and generator.
 SHARES = {"render": 0.30, "autoencoder": 0.172, "encoder": 0.14, "judge": 0.07, "generator": 0.445, "alignment": 0.07}
 FULL_COUNTS = (100_020, 6_000, 320, 200, 1_520)
@@ -111,35 +113,56 @@ def run_stage(
 
         pack.freeze(folder)
         return
-    from miniature import calibration
-    from miniature.training import alignment, autoencoder, encoder, generator, judge, measure, rewards, tiny_decoder
     from miniature.training.common import quiet
 
     quiet()
-    if stage in ("autoencoder", "encoder", "generator", "judge", "tiny_decoder"):
+    if stage in MODELS:
         if not (folder / stage / "done").exists():
-            modules: dict[str, Any] = {"autoencoder": autoencoder, "encoder": encoder}
-            modules |= {"generator": generator, "judge": judge, "tiny_decoder": tiny_decoder}
-            print(modules[stage].train(folder, sizes, seconds) | {"losses": "..."}, flush=True)
+            module = importlib.import_module(f"miniature.training.{stage}")
+            print(module.train(folder, sizes, seconds) | {"losses": "..."}, flush=True)
     elif stage == "thresholds":
+        from miniature.training import judge
+
         if not (folder / "judge" / "accuracy.json").exists():
             judge.set_thresholds(folder)
+    elif stage in ("rewards", "reward_grid"):
+        _learn_rewards(folder, stage, part, tiny=tiny)
+    elif stage == "alignment":
+        _align(folder, sizes, part, arms)
+    elif stage in ("calibrate", "measure"):
+        _look(folder, sizes, stage, part)
+
+
+def _learn_rewards(folder: Path, stage: str, part: str, *, tiny: bool) -> None:
+    from miniature.training import rewards
+
+    if stage == "reward_grid" and not tiny:
+        rewards.train(folder, wanted=rewards.GRID, part=part)
     elif stage == "rewards" and tiny:
         rewards.train(folder, steps=12, pairs=8, wanted=rewards.ENSEMBLES[:3], part=part)
     elif stage == "rewards":
         rewards.train(folder, part=part)
-    elif stage == "reward_grid" and not tiny:
-        rewards.train(folder, wanted=rewards.GRID, part=part)
-    elif stage == "alignment":
-        number, of = map(int, part.split("/"))
-        known = alignment.TINY_ARMS if tiny else alignment.ARMS
-        for arm in [arm for arm in known if not arms or arm.name in arms][number::of]:
-            if not (folder / "alignment" / f"{arm.name}.json").exists():
-                alignment.train(folder, sizes, arm)
-    elif stage == "calibrate":
+
+
+def _align(folder: Path, sizes: Sizes, part: str, arms: tuple[str, ...]) -> None:
+    from miniature.training import alignment
+
+    number, of = map(int, part.split("/"))
+    known = alignment.TINY_ARMS if sizes is TINY else alignment.ARMS
+    for arm in [arm for arm in known if not arms or arm.name in arms][number::of]:
+        if not (folder / "alignment" / f"{arm.name}.json").exists():
+            alignment.train(folder, sizes, arm)
+
+
+def _look(folder: Path, sizes: Sizes, stage: str, part: str) -> None:
+    from miniature import calibration
+    from miniature.training import measure
+
+    gc.freeze()  # what libraries made: half a million objects to look through at every change of a model
+    if stage == "calibrate":
         calibration.run(folder, sizes, part)
-    elif stage == "measure":
-        measure.run(folder, sizes, part, count=TINY_MEASURED if tiny else FULL_COUNTS[2])
+    else:
+        measure.run(folder, sizes, part, count=TINY_MEASURED if sizes is TINY else FULL_COUNTS[2])
 
 
 def run(

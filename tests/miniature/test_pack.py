@@ -30,14 +30,6 @@ def test_rounding_keeps_every_tensor_within_half_a_step() -> None:
         assert np.abs(back[name] - value).max() <= np.abs(value).max() / 127 * 0.51 + 1e-3, name
 
 
-def test_packing_what_was_unpacked_changes_nothing(trained: Path, tmp_path: Path) -> None:
-    """Alignment and measurement would run on other weights than those that are shipped."""
-    pack.pack(trained, tmp_path / "packed", rewards=(), arms=())
-    pack.resume(tmp_path / "again", tmp_path / "packed")
-    pack.pack(tmp_path / "again", tmp_path / "twice", rewards=(), arms=())
-    assert pack.digest(tmp_path / "packed") == pack.digest(tmp_path / "twice")
-
-
 def test_a_training_folder_made_of_shipped_weights_lacks_nothing(shipped: Path, tmp_path: Path) -> None:
     """`unpack --resume`: the judge once asked a hub for an autoencoder that was not there."""
     from miniature.training import plan

@@ -286,6 +286,16 @@ def test_a_placebo_has_the_same_norm_and_other_rows() -> None:
     assert torch.equal(made["layer.lora_B.weight"], lowrank.placebo(stored, 0)["layer.lora_B.weight"])
 
 
+def test_packing_what_was_unpacked_changes_nothing(trained: Path, tmp_path: Path) -> None:
+    """Alignment and measurement would run on other weights than those that are shipped."""
+    from miniature.shipping import pack
+
+    pack.pack(trained, tmp_path / "packed", rewards=(), arms=())
+    pack.resume(tmp_path / "again", tmp_path / "packed")
+    pack.pack(tmp_path / "again", tmp_path / "twice", rewards=(), arms=())
+    assert pack.digest(tmp_path / "packed") == pack.digest(tmp_path / "twice")
+
+
 def test_a_job_leaves_rows_and_arms_in_few_small_files(trained: Path, tmp_path: Path) -> None:
     """One run on a rented machine: what does not come back in eight files is lost."""
     from ledger import rows
