@@ -35,9 +35,23 @@ def encode_all(missing: list[EncodeJob], root: Path, cache: Path, jobs: int) -> 
     # A fork of a process that has threads, as OpenCV starts them, can wait for a lock that nobody holds any more.
     alone = sys.platform == "linux" and "cv2" not in sys.modules and threading.active_count() == 1
     context = get_context("fork" if alone else "spawn")
-    with ProcessPoolExecutor(min(jobs, len(missing)), mp_context=context) as pool:
+    with ProcessPoolExecutor(min(jobs, len(missing)), context, initializer=_end_with_parent) as pool:
         chunk = max(1, min(8, len(missing) // (4 * jobs)))  # a message between processes costs as much as a small file
         yield from zip(missing, pool.map(encode, missing, repeat(root), repeat(cache), chunksize=chunk), strict=True)
+
+
+def _end_with_parent() -> None:
+    """A worker that outlives a killed build keeps what it inherited: its lock, for which every later build waits."""
+    from multiprocessing import parent_process
+
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def encode(work: EncodeJob, root: Path, cache: Path) -> str:

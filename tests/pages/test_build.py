@@ -294,6 +294,20 @@ def test_a_build_killed_at_a_random_moment_leaves_the_old_site_or_the_new(small)
         assert small.digest() in {old, new}
 
 
+def test_a_killed_build_leaves_no_encoder_that_holds_its_lock(fresh):
+    """The kernel lets go of a lock when the last process ends that has it: every later build would wait for ever."""
+    command = [sys.executable, "build.py", "build", "--root", str(fresh.root), "--jobs", "2"]
+    killed = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    pictures, deadline = fresh.root / ".cache/pictures", time.monotonic() + 60
+    while not (pictures.exists() and any(pictures.iterdir())):
+        assert killed.poll() is None and time.monotonic() < deadline
+        time.sleep(0.001)
+    killed.kill()
+    killed.wait()
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_site_that_fails_its_check_is_not_published(small):
     """A number without a source, a script in a link: readers must never see what `check` refuses."""
     before, cached = small.digest(), small.files(small.root / ".cache/pictures")
