@@ -14,7 +14,6 @@ from typing import Any
 
 from ledger.files import replace_bytes
 
-_JSON = json.JSONEncoder(sort_keys=True, default=str)
 VERSION = 1  # of the layout of all caches: raise when one of them is kept in another form
 # What was written less than this many ns before it was read may change again in one tick of the file clock.
 MTIME_GRANULARITY_NS = 50_000_000
@@ -64,8 +63,8 @@ def entries(folder: Path | str) -> Iterator[tuple[str, os.DirEntry[str]]]:
 
 
 def digest(*parts: object) -> str:
-    """sha256 over anything that JSON can hold."""
-    return hashlib.sha256(_JSON.encode(parts).encode()).hexdigest()
+    """sha256 over texts, numbers, and lists and mappings of them."""
+    return sha256(repr(parts).encode(errors="surrogatepass"))
 
 
 def sha256(content: bytes) -> str:
@@ -83,8 +82,13 @@ def sha256_of(path: Path | str) -> str:
 
 def code_digest(*places: Path) -> str:
     """sha256 over Python sources: files, and folders with all that is in them."""
-    files = (file for place in places for file in (sorted(place.rglob("*.py")) if place.is_dir() else [place]))
-    return digest(*((file.name, file.read_text(encoding="utf-8")) for file in files))
+    found = hashlib.sha256()
+    for place in places:
+        below = sorted(f"/{address}" for address, _ in entries(place) if address.endswith(".py"))
+        for address in below if place.is_dir() else [""]:
+            content = Path(f"{place}{address}").read_bytes()
+            found.update(f"{place.name}{address} {len(content)}\n".encode() + content)
+    return found.hexdigest()
 
 
 def read_json(path: Path) -> dict[str, Any]:

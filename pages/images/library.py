@@ -228,9 +228,8 @@ class ImageLibrary:
         if published:
             self.made.known |= {name: published[address] for name, address in used.items()}
         for name in [name for name in self.made.known if name not in used]:
-            file = self.cache / name
-            if not file.exists() or file.stat().st_atime < time.time() - UNUSED:
-                file.unlink(missing_ok=True)
+            if _last_read(f"{self.cache}/{name}") < time.time() - UNUSED:
+                (self.cache / name).unlink(missing_ok=True)
                 del self.made.known[name]
         latest = time.time_ns() - MTIME_GRANULARITY_NS
         settled = {path: known for path, known in self.seen.items() if int(known[0].split(":")[1]) < latest}
@@ -257,6 +256,14 @@ def inside(root: Path, path: str) -> Path:
 @cache
 def _real(place: Path) -> Path:
     return place.resolve()
+
+
+def _last_read(path: str) -> float:
+    """In seconds since 1970; 0 where there is no such file."""
+    try:
+        return os.stat(path).st_atime  # noqa: PTH116 - thousands after a change of the encoder
+    except OSError:
+        return 0.0
 
 
 def _version(package: str) -> str:
