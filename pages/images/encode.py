@@ -110,10 +110,11 @@ def _resized(picture: Image, size: tuple[int, int]) -> Image:
     """At another size; colours weighted by their alpha, or the hidden ones would show at every edge. What is
     transparent takes the colour of its surroundings, which a lossy codec smears into the edge."""
     from PIL.Image import Resampling, composite
-    from PIL.ImageFilter import BoxBlur
 
     if picture.mode == "RGB":
         return picture if picture.size == size else picture.resize(size, Resampling.HAMMING)
+    from PIL.ImageFilter import BoxBlur
+
     weighted = picture.convert("RGBa").resize(size, Resampling.HAMMING)
     straight, around = weighted.convert("RGBA"), weighted.filter(BoxBlur(4)).convert("RGBA")
     alpha = straight.getchannel("A")

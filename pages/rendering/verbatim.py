@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from functools import cache
 from html import escape
-from xml.etree import ElementTree
 
 from markupsafe import Markup
 
@@ -46,6 +45,8 @@ def _highlighted(code: str, language: str) -> Markup:
 
 @cache
 def _formula(tex: str, kind: str) -> Markup:
+    from xml.etree import ElementTree
+
     from latex2mathml.converter import convert
 
     depth = 0
