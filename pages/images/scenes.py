@@ -113,7 +113,7 @@ def _opening_page(sheet: Canvas, inputs: Mapping[str, Any]) -> None:
 def _wall(sheet: Canvas, inputs: Mapping[str, Any]) -> None:
     """The two places at the entrance, empty, with their verdicts."""
     sheet.ground((214, 212, 204))
-    sheet.draw.rectangle((0, 352, sheet.width, sheet.height), (150, 147, 138))
+    sheet.draw.rectangle((0, 352, sheet.width, max(352, sheet.height)), (150, 147, 138))
     for (left, top, right, bottom), score in zip(
         ((110, 36, 420, 330), (600, 70, 1130, 318)), inputs["values"], strict=False
     ):
@@ -232,7 +232,8 @@ def _gloss(sheet: Canvas, inputs: Mapping[str, Any]) -> None:
     sheet.image.paste((255, 240, 196), (0, 0), glow.point(lambda level: level * 0.8))
     sheet.image.paste((255, 255, 255), (0, 0), letters)
     lower = Image.new("L", sheet.image.size, 0)
-    ImageDraw.Draw(lower).rectangle((0, 120 + round(size * 0.62), sheet.width, sheet.height), fill=255)
+    top = 120 + round(size * 0.62)
+    ImageDraw.Draw(lower).rectangle((0, top, sheet.width, max(top, sheet.height)), fill=255)
     both = Image.fromarray(np.minimum(np.asarray(letters), np.asarray(lower)))
     sheet.image.paste((226, 84, 118), (0, 0), both)
 

@@ -57,6 +57,8 @@ def read(file: Path, root: Path, problems: list[Problem]) -> dict[str, Reference
         for field in entry.fields:
             if field.enclosing == "no-enclosing":  # a name of BibTeX's own, such as of a month, or what `#` joins
                 field.value = _joined(field.value, library.strings_dict)
+            if field.key in ("author", "editor"):  # bibtexparser loses a command that begins a name behind an "and"
+                field.value = re.sub(r"(\sand\s+)\\", r"\1{}\\", field.value)
     for step in (SeparateCoAuthors(), SplitNameParts()):
         library = step.transform(library)
     for block in library.failed_blocks:

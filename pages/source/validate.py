@@ -22,6 +22,7 @@ FILMS = (".mp4", ".m4v", ".mov", ".webm")
 WRITTEN = (  # all that is read of the files directly below content/
     "page.toml", "charts.toml", "claims.toml", "scores.toml", "sources.toml", "taxonomy.toml", "references.bib",
 )  # fmt: skip
+TAKEN = ("main", "people", "keys", "keys-dialog", "provenance", "door")  # ids that every page has
 TEXTS = ("clean.md", "distorted.md")
 SPREADSHEETS = (".csv", ".tsv", ".xls", ".xlsx", ".ods")
 Named = tuple[tuple[str | int, ...], str, str, Collection[str]]  # place, name, what it names, the known names
@@ -38,6 +39,10 @@ def validate(site: Site) -> Iterator[Problem]:
 
 def _unread(root: Path) -> Iterator[Problem]:
     """Files that an author means and nothing reads: `distorded.md`, `chart.toml`, a table beside results/tables/."""
+    if (root / "templates").is_dir() and not (root / "templates/base.html").is_file():
+        yield Problem(
+            "templates", 0, "", "lacks base.html: a theme of your own is a whole copy of the tool's templates/"
+        )
     for file in sorted((root / "content").glob("*")):
         if file.suffix in (".toml", ".bib") and file.name not in WRITTEN:
             yield _unknown(file, root, WRITTEN)
@@ -180,6 +185,8 @@ def _sections(site: Site) -> Iterator[Problem]:
             named += [(("scene", "values"), name, "value", known) for name in look.scene.values]
             named.append((("scene", "photographs"), look.scene.photographs, "set of exhibits", sets))
         yield from at.unknown(named)
+        if section.id in TAKEN:
+            yield at.problem(("id",), f"'{section.id}' is an id of the page's own: choose another")
         if look.opening and not opening:
             yield at.problem(("opening",), "only the first sections can be the opening of the page")
         opening = look.opening

@@ -81,7 +81,7 @@ def write(folder: Path, text: str) -> Path:
         ('label = "Cast"', 'label = "  "', 28, "category[1].sub_category[0].label: is empty"),
         ('label = "Cast"', "label = 3", 28, "category[1].sub_category[0].label: must be a text"),
         ('id = "cast"', 'id = "leak"', 27, "id 'leak' is already used by category[0].sub_category[0].id"),
-        ('id = "cast"', 'id = "Ca st"', 27, "'Ca st' has another form than"),
+        ('id = "cast"', 'id = "Ca st"', 27, "'Ca st' is no name: lower-case letters"),
         ('"bilious"]', '"green"]', 30, "phrase 'green' is already used by category[1].sub_category[0].phrases[0]"),
         (
             '"bilious"]',
@@ -89,7 +89,7 @@ def write(folder: Path, text: str) -> Path:
             30,
             "'one leak' is already used by category[0].sub_category[0].phrases[0]",
         ),
-        ('"bilious"]', '"Bilious!"]', 30, "'Bilious!' has another form than"),
+        ('"bilious"]', '"Bilious!"]', 30, "'Bilious!' is no phrase of lower-case words"),
         ('"bilious"]', "7]", 30, "phrases[3]: must be a text, not 7"),
         (', "bilious"]', "]", 30, "phrases: needs at least 4"),
         (

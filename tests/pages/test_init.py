@@ -98,6 +98,10 @@ def test_a_bibtex_file_that_says_too_little_is_named(tmp_path, text, said):
             {"authors": ["Ann Lee", "Barnes and Noble"]},
         ),
         ("year = 2020, author = {Lee, Ann} # { and } # {Bo {Van {H}}o}", {"authors": ["Ann Lee", "Bo Van Ho"]}),
+        (
+            r"year = 2020, author = {Lee, Ann and \O{}stergaard, Bj\o{}rn and \v{S}koda, \'{E}mile}",
+            {"authors": ["Ann Lee", "Bjørn Østergaard", "Émile Škoda"]},
+        ),
         ("year = 2020, booktitle = {C# {x}}", {"venue": "C# x"}),
         ('year = 2020, booktitle = {A {B}} # " of " # jan', {"venue": "A B of jan"}),
         ("year = 2020, AUTHOR = {de la Cruz, Jr., Juan}", {"authors": ["Juan de la Cruz Jr."]}),

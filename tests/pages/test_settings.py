@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
 import tomllib
 
 import pytest
 from PIL import Image
 
 from ledger.problems import InputError
+from pages.images.scenes import SCENES, draw
 from pages.source.settings import absolute
 
 FULL = """
@@ -310,3 +312,47 @@ def test_a_section_may_show_the_first_exhibits_of_a_set(small):
 def test_an_address_is_spelled_as_name_servers_and_sitemaps_know_it(written, address):
     assert absolute(written) == address
     assert absolute(address) == address
+
+
+def test_a_title_page_without_treatments_has_one_picture_of_itself(themed):
+    """It had two pictures without an address, over which the check stumbled with an IndexError."""
+    bare = '\n[masthead]\nbadge = []\nseverity = 0\nstamp = "Draft"\n'
+    site = themed(
+        "bare-masthead",
+        lambda small: small.write(
+            "content/page.toml", (small.root / "content/page.toml").read_text(encoding="utf-8") + bare
+        ),
+    )
+    page = site.read("distorted/index.html")
+    assert 'src=""' not in page and "data-untouched" in page.partition("<h1")[0]
+
+
+@pytest.mark.parametrize("height", [1, 60, 300, 1200])
+@pytest.mark.parametrize("scene", sorted(set(SCENES) - {"title_page", "door"}))
+def test_a_scene_may_be_of_any_height(tmp_path, scene, height):
+    """Two of them were errors of Pillow below 352 and 200 pixels."""
+    Image.new("RGB", (40, 30)).save(tmp_path / "a.png")
+    words = {"number": "3", "title": "Some words", "words": "Text. " * 40, "values": ["1.2", "3"], "steps": []}
+    drawn = draw(tmp_path, {**words, "photographs": ["a.png"] * 3, "scene": scene, "height": height})
+    assert drawn.shape[0] == height
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "said"),
+    [
+        ("content/sections/02-second/section.toml", None, ":1 id: 'main' is an id of the page's own: choose another"),
+        ("templates/parts/extra.html", "x", "templates: lacks base.html: a theme of your own is a whole copy of the"),
+    ],
+)
+def test_what_would_collide_with_the_theme_is_told_in_one_line(fresh, path, text, said):
+    if text is None:
+        fresh.replace(path, 'id = "second"', 'id = "main"')
+        fresh.replace("content/claims.toml", '"second"', '"main"') if (
+            fresh.root / "content/claims.toml"
+        ).exists() else None
+    else:
+        shutil.rmtree(fresh.root / "templates")
+        fresh.write(path, text)
+    with pytest.raises(InputError) as caught:
+        fresh.build()
+    assert any(said in str(one) for one in caught.value.problems), caught.value.problems

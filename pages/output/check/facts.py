@@ -258,7 +258,9 @@ class _Reader:
         if tag in ("a", "area") and "href" in attributes:
             self._link(attributes["href"], at)
         for name in ("src", "poster", *REQUESTS.get(tag, ())):
-            if attributes.get(name, "#")[0] != "#":
+            if not attributes.get(name, "#"):
+                self._wrong(at, f"empty {name}")
+            elif name in attributes and not attributes[name].startswith("#"):
                 self._asset(attributes[name], at)
         for name in ("srcset", "imagesrcset"):
             if name in attributes:
