@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,7 +63,8 @@ def build(
         if not report.problems and fingerprint.is_current():
             others = {name: site for name, site in sites.items() if Path(name).is_dir()}
             sound = state.inputs if checked else ""
-            save_cache(root / SITES, {**others, str(place): {"files": tree.known, "sound": sound}})
+            with suppress(OSError):  # a note says so of the other caches
+                save_cache(root / SITES, {**others, str(place): {"files": tree.known, "sound": sound}})
     return report
 
 
@@ -108,11 +109,15 @@ def _build(
         done = output.publish(staged, out)
 
     tree.keep({address: digest for address, (digest, _) in staged.files.items()}, staged.touched)
-    if fingerprint.is_current():
-        library.save(plan.image_jobs.values(), tree.known)
-        cache.save()
-        compiled.save()
-    _name_removed(root, done.removed, console)
+    notes = [*plan.notes]
+    try:
+        if fingerprint.is_current():
+            library.save(plan.image_jobs.values(), tree.known)
+            cache.save()
+            compiled.save()
+        _name_removed(root, done.removed, console)
+    except OSError as error:  # the site is published already
+        notes.append(f"{error.filename}: {error.strerror}: the next build does again what it could have remembered")
     return Report(
         pages=len(plan.pages),
         pictures=len(plan.image_jobs),
@@ -120,7 +125,7 @@ def _build(
         written=len(done.written),
         kept=done.kept,
         removed=done.removed,
-        notes=tuple(plan.notes),
+        notes=tuple(notes),
     )
 
 

@@ -28,4 +28,4 @@ def treat(source: Path, target: Path, treatment: str, severity: float, seed: int
         Image.fromarray(treated if form in TRANSPARENT else flatten(treated)).save(content, form)
         replace_bytes(target, content.getvalue())
     except (OSError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{target}: {error}") from None
+        raise ValueError(f"{target}: {getattr(error, 'strerror', None) or error}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,12 @@ from pages.source.site import Site
 
 if TYPE_CHECKING:
     from ledger import Ledger
+
+SUFFIXES = ("Jr", "Sr", "II", "III", "IV")  # of names
+TEX = str.maketrans(
+    {**{sign: f"\\{sign}" for sign in "&%$#_{}"}, "\\": r"\textbackslash{}", "~": r"\textasciitilde{}",
+     "^": r"\textasciicircum{}"}
+)  # fmt: skip
 
 
 def downloads(site: Site) -> dict[str, Callable[[Record], bytes]]:
@@ -62,6 +69,9 @@ def rows(site: Site) -> tuple[dict[str, bytes], list[Problem]]:
             address, place = f"data/{wanted}", site.root / "results" / wanted
             if address in made:
                 continue
+            if not place.exists():
+                same = (path for path in folder.glob("*") if _composed(path.name) == _composed(place.name))
+                place = next(same, place)
             if place.resolve().is_relative_to(folder) and place.is_file():
                 made[address] = place.read_bytes()
             elif wanted == value.rows:
@@ -73,6 +83,11 @@ def rows(site: Site) -> tuple[dict[str, bytes], list[Problem]]:
 
         made["data/rows/schema.json"] = schema_text().encode()
     return made, wrong
+
+
+def _composed(name: str) -> str:
+    """One spelling of letters with marks, which macOS takes apart in names of files."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _json(content: object) -> str:
@@ -92,16 +107,18 @@ def bibtex(page: Page) -> str:
         "note": ", ".join(part for part in (page.kind, page.honour) if part),
     }
     kind = "inproceedings" if page.booktitle else "misc"
-    body = ",\n".join(f"  {name} = {{{_tex(text)}}}" for name, text in fields.items() if text)
+    said = {name: text if name == "url" else _tex(text) for name, text in fields.items() if text}
+    body = ",\n".join(f"  {name} = {{{text}}}" for name, text in said.items())
     return f"@{kind}{{{page.citation_key},\n{body}\n}}\n"
 
 
 def _last_first(name: str) -> str:
-    *first, last = name.split()
-    return f"{last}, {' '.join(first)}" if first else last
+    """As BibTeX writes names: "van der Berg, Anna", "Cruz, Jr., Juan"."""
+    words = name.split()
+    after = [words.pop()] if len(words) > 2 and words[-1].rstrip(".") in SUFFIXES else []
+    at = next((at for at, word in enumerate(words[1:-1], 1) if word[0].islower()), len(words) - 1)
+    return ", ".join(part for part in (" ".join(words[at:]), *after, " ".join(words[:at])) if part)
 
 
 def _tex(text: str) -> str:
-    for sign in "&%$#_{}":
-        text = text.replace(sign, "\\" + sign)
-    return text
+    return text.translate(TEX)

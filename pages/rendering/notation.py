@@ -29,7 +29,7 @@ PATTERN = re.compile(
     |\$\$(?P<display>.+?)\$\$
     |\$(?P<inline>[^\s$](?:(?:\\.|[^$\\\n]|\n(?!\s*\n))*[^\s$\\])?)\$(?!\d)
     |\[(?P<cite>@[^\]\n]+)\](?!\()
-    |!\[(?P<alt>[^\]]*)\]\((?P<file>[^()"\n]+?)(?:\s+"(?P<caption>[^"]*)")?\s*\)
+    |!\[(?P<alt>[^\]]*)\]\((?P<file><[^<>\n]+>|(?:[^()"\n]|\([^()\n]*\))+?)(?:\s+"(?P<caption>[^"]*)")?\s*\)
     """,
     re.X | re.S | re.M,
 )
@@ -74,7 +74,8 @@ def _call(match: re.Match[str], pieces: list[Verbatim]) -> str:
     if match["cite"] is not None:
         call = f"cite({_keys(match['cite'])!r})"
     elif match["file"] is not None:
-        call = f"image({match['file'].strip('<>')!r}, {match['alt']!r}, {match['caption'] or ''!r})"
+        file = re.sub(r"\\([\\() ])", r"\1", match["file"].strip("<>"))
+        call = f"image({file!r}, {match['alt']!r}, {match['caption'] or ''!r})"
     else:
         call = f"verbatim({len(pieces)})"
         pieces.append(_piece(match))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import posixpath
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from markupsafe import Markup
 
@@ -100,14 +101,22 @@ class TextFunctions:
             self.context.wrong(f"the picture '{path}' needs an alternative text: ![what it shows]({path})")
             return Markup("")
         folder = posixpath.dirname(self.voice.file) if self.voice else "content"
-        shown = self.context.content_file(posixpath.normpath(posixpath.join(folder, path)))
-        if shown.state != "here":
-            shown = self.context.content_file(posixpath.normpath(posixpath.join("content/pictures", path)))
+        shown = self._picture(path, folder)
         if shown.state != "here":
             self.context.wrong(f"no picture '{path}' beside the text or in content/pictures/ ({shown.label})")
             return Markup("")
         shown = replace(shown, alt=alt)
         return self.context.placed("image", lambda: self.context.part("image", shown=shown, caption=caption))
+
+    def _picture(self, path: str, folder: str) -> Shown:
+        """From the folder of the text or content/pictures/, by its name or as addresses write it, `%20` for a space."""
+        tried: list[Shown] = []
+        for name in dict.fromkeys((path, unquote(path))):
+            for place in (folder, "content/pictures"):
+                tried.append(self.context.content_file(posixpath.normpath(posixpath.join(place, name))))
+                if tried[-1].state == "here":
+                    return tried[-1]
+        return tried[1]
 
     def ref(self, name: str, text: str = "") -> Markup:
         """A link to `section:ID`, `table:ID`, `exhibit:ID` or `claim:ID`, under its title."""
@@ -141,10 +150,11 @@ class TextFunctions:
     def file(self, path: str) -> str:
         """Relative address of a file of content/files/."""
         known = self.context.site.files
-        if path not in known:
+        names = (unicodedata.normalize("NFC", name) for name in (path, unquote(path)))
+        if (name := next((name for name in names if name in known), None)) is None:
             self.context.wrong(f"no file 'content/files/{path}'{did_you_mean(path, known)}")
             return ""
-        return self.context.at.url(f"files/{quote(path)}")
+        return self.context.at.url(f"files/{quote(name)}")
 
 
 def _by_author(reference: Reference) -> tuple[str, str, str]:

@@ -24,13 +24,25 @@ def init(folder: Path, bib: Path | None, today: int) -> list[Path]:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError([Problem(str(folder), 0, "", "is not an empty folder: choose a new one")])
     reference = _first(bib) if bib else UNKNOWN
+    try:
+        _write(folder, _page(reference, today))
+    except OSError:  # of a full disk: half a publication is none
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        raise
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _write(folder: Path, page: str) -> None:
     for source in _files():
         first, *rest = source.relative_to(STARTER).parts
         target = folder / Path(PLACES.get(first, first), *rest)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
-    (folder / "content/page.toml").write_text(_page(reference, today), encoding="utf-8")
-    return sorted(path for path in folder.rglob("*") if path.is_file())
+    (folder / "content/page.toml").write_text(page, encoding="utf-8")
 
 
 def _files() -> Iterator[Path]:

@@ -7,6 +7,7 @@ every file is reported in one InputError, with its line.
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -90,7 +91,8 @@ def _files(root: Path) -> dict[str, Path]:
     folder = root / "content/files"
     found = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if path.is_file()}
     hidden = {below for below in found if any(part.startswith(".") for part in below.parts)}  # .git, .DS_Store
-    return {below.as_posix(): path for below, path in found.items() if below not in hidden}
+    shown = ((below.as_posix(), path) for below, path in found.items() if below not in hidden)
+    return {unicodedata.normalize("NFC", name): path for name, path in shown}  # macOS decomposes umlauts in names
 
 
 def _remote(

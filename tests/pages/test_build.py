@@ -66,6 +66,14 @@ def test_a_changed_score_changes_every_page_that_shows_it(small):
         assert "3.165" not in small.read(address)
 
 
+def test_rows_are_found_in_either_form_of_unicode(small):
+    """macOS takes the umlauts of file names apart."""
+    small.write("results/rows/u\u0308.csv", "x\n")
+    small.json("results/numbers.json", lambda doc: doc["values"]["models.alpha.delta"].update(rows="rows/\u00fc.csv"))
+    small.build()
+    assert small.files()["data/rows/\u00fc.csv"] == b"x\n"
+
+
 def test_rows_behind_a_value_are_published_beside_it(small):
     """A reviewer who doubts a number finds what it was computed from."""
     small.write("results/rows/alpha.csv", "prompt,score\n1,2\n")
@@ -360,6 +368,19 @@ def test_a_cache_that_is_not_ours_is_made_anew(small, harm):
     report = small.build()
     assert not report.unchanged and not report.problems and small.digest() == before
     assert small.build().unchanged
+
+
+def test_a_cache_that_cannot_be_written_costs_no_site(small, monkeypatch):
+    """The disk may fill at the very end: what is published is not said to be kept back."""
+    from pages.cache import rendered
+
+    def full(file: Path, content: object) -> None:
+        raise OSError(28, "No space left on device", str(file))
+
+    monkeypatch.setattr(rendered, "save_cache", full)
+    small.json("results/numbers.json", lambda doc: doc["values"]["models.alpha.after"].update(value=9.75))
+    (note,) = [note for note in small.build().notes if "rendered.json" in note]
+    assert "No space left on device" in note and "9.75" in small.read("clean/index.html")
 
 
 @pytest.mark.parametrize("force", [False, True])

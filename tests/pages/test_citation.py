@@ -43,6 +43,26 @@ def _said(fresh, citation: str = CITATION, notice: str = NOTICE) -> list[str]:
 
 
 @pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("Ada First", "First, Ada"),
+        ("Anna van der Berg", "van der Berg, Anna"),
+        ("Juan de la Cruz Jr.", "de la Cruz, Jr., Juan"),
+        ("King George III", "George, III, King"),
+        ("Plato", "Plato"),
+        ("A_B~C^\\ & {D}", r"\{D\}, A\_B\textasciitilde{}C\textasciicircum{}\textbackslash{} \&"),
+    ],
+)
+def test_the_citation_writes_names_as_bibtex_reads_them(fresh, name, written):
+    from pages.rendering.downloads import bibtex
+    from pages.source.settings import Author, Page
+
+    page = Page(title="t", description="d", year=2026, authors=[Author(name=name)], address="https://x.example/a_b")
+    assert f"  author = {{{written}}}," in bibtex(page)
+    assert "  url = {https://x.example/a_b/}" in bibtex(page)
+
+
+@pytest.mark.parametrize(
     ("citation", "notice"),
     [(CITATION, NOTICE), (CITATION.partition("preferred")[0], NOTICE), (CITATION, "Others hold the copyright.\n")],
     ids=["all three agree", "only the software is cited", "no paper in NOTICE"],

@@ -279,6 +279,22 @@ def test_a_folder_that_cannot_be_exchanged_is_copied_into(small, not_exchanged):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_a_publication_that_a_full_disk_cut_short_is_taken_away(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=40k", "none", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        command = [sys.executable, "build.py", "init", str(disk)]
+        done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+        assert done.returncode == 1 and "No space left" in done.stderr and "Traceback" not in done.stderr
+        assert [*disk.iterdir()] == []
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
 @pytest.mark.parametrize("options", ["size=100k", "ro"])
 def test_a_full_or_closed_disk_is_one_line(small, tmp_path, options):
     """No traceback, no leftovers, and the old site as it was."""

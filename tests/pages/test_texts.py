@@ -157,6 +157,34 @@ def test_a_picture_of_content_is_shown_with_its_caption(small):
 
 
 @pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("a b.jpg", "a b.jpg"),
+        ("a b.jpg", "a%20b.jpg"),
+        ("a b.jpg", "<a b.jpg>"),
+        ("a#1?.jpg", "a%231%3F.jpg"),
+        ("50%.jpg", "50%.jpg"),
+        ("50%41.jpg", "50%41.jpg"),
+        ("photo (1).jpg", "photo (1).jpg"),
+        ("photo (1).jpg", "photo%20(1).jpg"),
+        ("photo (1).jpg", r"photo\ \(1\).jpg"),
+        ('a"b.jpg', '<a"b.jpg>'),
+        ("e\u0301.jpg", "%C3%A9.jpg"),
+    ],
+)
+def test_a_picture_is_found_by_its_name_or_as_addresses_write_it(small, name, written):
+    """Browsers number downloads in brackets, editors escape spaces."""
+    small.write(f"content/pictures/{name}", (small.root / "content/pictures/garden-clean.jpg").read_bytes())
+    assert 'alt="Green bushes"' in _built(small, f"![Green bushes]({written})")
+
+
+@pytest.mark.parametrize(("name", "written"), [("e\u0301 x.pdf", "\u00e9 x.pdf"), ("\u00e9 x.pdf", "e\u0301%20x.pdf")])
+def test_a_file_is_found_in_either_form_of_unicode(small, name, written):
+    small.write(f"content/files/{name}", "x")
+    assert 'href="../files/%C3%A9%20x.pdf"' in _built(small, f"[talk]({{{{ file({written!r}) }}}})")
+
+
+@pytest.mark.parametrize(
     ("written", "said"),
     [
         ("![x](garden-cleen.jpg)", "no picture 'garden-cleen.jpg'"),
