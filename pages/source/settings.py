@@ -148,7 +148,7 @@ class Catalogue(Written):
 class Pictures(Written):
     """How pictures are published: see pages.images.jobs.Codec."""
 
-    widths: list[Annotated[int, Field(ge=1, le=16_383)]] = Field(default=[360, 720, 1280], min_length=1)
+    widths: tuple[Annotated[int, Field(ge=1, le=16_383)], ...] = Field(default=(360, 720, 1280), min_length=1)
     avif_quality: int = Field(default=60, ge=1, le=100)
     avif_speed: int = Field(default=9, ge=0, le=10)
     fallback_quality: int = Field(default=80, ge=1, le=100)
