@@ -18,6 +18,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
+from tests.conftest import Made, copy_encoded
+
 ROOT = Path(__file__).parents[2]
 FLAGS = [
     "--no-sandbox",
@@ -58,9 +60,17 @@ def publication(request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
+def built(made_once: Made, request: pytest.FixtureRequest) -> Callable[[Path], Path]:
     """`built(publication)`: the folder of its site, built once however often tests change from one to another."""
-    return functools.cache(lambda publication: _build(publication, tmp_path_factory.mktemp("project")))
+
+    def site_of(publication: Path) -> Path:
+        def make(root: Path) -> None:
+            draws = publication == PUBLICATIONS[0]
+            _build(publication, root, request.getfixturevalue("drawing_project") if draws else None)
+
+        return made_once(f"built-{publication.name}", make) / "site"
+
+    return functools.cache(site_of)
 
 
 @pytest.fixture(scope="session")
@@ -69,24 +79,21 @@ def site(publication: Path, built: Callable[[Path], Path]) -> Path:
     return built(publication)
 
 
-def _build(publication: Path, root: Path) -> Path:
-    from miniature.shipping import web
+def _build(publication: Path, root: Path, drawing: Path | None) -> None:
+    """A site in `root`, with the page on which readers draw where a project has its files."""
     from pages.build import build
 
     for name in ("content", "results", "templates"):
         if (publication / name).is_dir():
             shutil.copytree(publication / name, root / name)
-    if (ROOT / ".cache/pictures").is_dir():  # encoded pictures are named by what they are made of: reuse is safe
-        shutil.copytree(ROOT / ".cache/pictures", root / ".cache/pictures")
+    copy_encoded(root)
     _complete(root)
-    if publication == PUBLICATIONS[0]:
+    if drawing:
         shutil.copytree(ROOT / "results/miniature", root / "results/miniature", dirs_exist_ok=True)
-        web.write(root)
-    out = root / "site"
+        shutil.copytree(drawing / ".cache/draw", root / ".cache/draw")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SITE_URL", "http://127.0.0.1/project/")
-        build(root, out, checked=False)
-    return out
+        build(root, root / "site", checked=False)
 
 
 @pytest.fixture(scope="session")
@@ -194,11 +201,9 @@ class _Pages(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="session")
-def address(site: Path) -> Iterator[str]:
+def address(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The site under a sub-path, as GitHub Pages serves it."""
-    served = site.parent / "served"
-    served.mkdir(exist_ok=True)
-    (served / "project").unlink(missing_ok=True)
+    served = tmp_path_factory.mktemp("served")
     (served / "project").symlink_to(site)
     handler = functools.partial(_Pages, directory=str(served))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)

@@ -15,6 +15,7 @@ from PIL import Image
 
 from ledger.sources import read_sources
 from pages.source.fetch import Downloader, fetch
+from tests.conftest import copy_encoded
 
 PROMPT = "A scene that a person described, and then the way in which it is to look wrong: dim, blurred, torn."
 
@@ -23,6 +24,7 @@ def with_all_pictures(project: Path, root: Path) -> None:
     """A copy of the publication in `root`, with every remote picture."""
     for name in ("content", "results"):
         shutil.copytree(project / name, root / name)
+    copy_encoded(root)
     clone = root / "clone"
     files = {file: json.loads(file.read_text(encoding="utf-8")) for file in (root / "results").glob("*.json")}
     pictures = [
