@@ -24,7 +24,7 @@ All formulas live in `ledger.metrics`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Literal, NamedTuple
@@ -140,8 +140,8 @@ def _pairs(measure: Measure, rows: Rows) -> tuple[list[Pair], list[Missing]]:
         held = [condition.get(unit.picture, "not_run") for condition in conditions]
         if any(not isinstance(one, str) and one < 1 for one in held):
             continue
-        if missing := _worst(side for side in (*held, *sides) if isinstance(side, str)):
-            lost.append(missing)
+        if missing := [side for side in (*held, *sides) if isinstance(side, str)]:
+            lost.append(_worst(missing))
         else:
             first, second = (None if isinstance(side, str) else side for side in sides)
             whole.append(Pair(unit, first, second))
@@ -163,8 +163,9 @@ def _sides(measure: Measure, rows: Rows) -> Iterator[tuple[Unit, Outcome | None,
 def observations(chosen: Selection, rows: Rows) -> dict[Unit, Outcome]:
     """One outcome for each picture, or pair of pictures, that the selection names."""
     ways: dict[tuple[Unit, str], dict[str, Outcome]] = {}
-    for row in rows.where(chosen.where):
-        if row.way in (chosen.way, chosen.less) or chosen.way == "*":
+    sides = [chosen.way, chosen.less] if chosen.less else [chosen.way]
+    for row in rows.where(chosen.where, sides):
+        if row.way in sides or chosen.way == "*":
             unit = _unit(row, way="" if chosen.less else row.way)
             outcomes = ways.setdefault((unit, row.label), {})
             outcomes["less" if row.way == chosen.less else "way"] = row.status if row.number is None else row.number  # type: ignore[assignment]
@@ -180,10 +181,9 @@ def _unit(row: Row, way: str) -> Unit:
 
 def _observed(chosen: Selection, outcomes: dict[str, Outcome]) -> Outcome:
     needed = [outcomes.get(side, "not_run") for side in (("way", "less") if chosen.less else ("way",))]
-    if missing := _worst(outcome for outcome in needed if isinstance(outcome, str)):
-        return missing
-    numbers = [float(outcome) for outcome in needed]
-    number = numbers[0] - numbers[1] if chosen.less else numbers[0]
+    if missing := [outcome for outcome in needed if isinstance(outcome, str)]:
+        return _worst(missing)
+    number = float(needed[0]) - float(needed[1]) if chosen.less else float(needed[0])
     return float(_in_range(number, chosen)) if chosen.is_share else number
 
 
@@ -197,15 +197,17 @@ def _in_range(number: float, chosen: Selection) -> bool:
 
 def _one_number(chosen: Selection, outcomes: Sequence[Outcome]) -> Outcome:
     """The labels of one picture as one number, missing where one of them is."""
-    if missing := _worst(outcome for outcome in outcomes if isinstance(outcome, str)):
-        return missing
+    if len(outcomes) == 1:
+        return outcomes[0]
+    if missing := [outcome for outcome in outcomes if isinstance(outcome, str)]:
+        return _worst(missing)
     total = math.fsum(outcome for outcome in outcomes if not isinstance(outcome, str))
     return total if chosen.labels == "sum" else total / len(outcomes)
 
 
-def _worst(outcomes: Iterable[Missing]) -> Missing | None:
+def _worst(missing: Sequence[Missing]) -> Missing:
     """`failed` before `not_run`."""
-    return min(outcomes, default=None)
+    return min(missing)
 
 
 def _noise(unit: Unit) -> tuple[str, ...]:
@@ -225,9 +227,11 @@ def _by(shared: Callable[[Unit], tuple[str, ...]], outcomes: dict[Unit, Outcome]
 
 
 def _mean_or_missing(outcomes: Sequence[Outcome]) -> Outcome:
+    if len(outcomes) == 1:
+        return outcomes[0]
     numbers = [outcome for outcome in outcomes if not isinstance(outcome, str)]
     if not numbers:
-        return _worst(outcome for outcome in outcomes if isinstance(outcome, str)) or "not_run"
+        return _worst([outcome for outcome in outcomes if isinstance(outcome, str)])
     return math.fsum(numbers) / len(numbers)
 
 

@@ -96,19 +96,33 @@ class Rows:
             coded[column] = (list(texts), np.asarray(codes, dtype=np.int32))
         return coded
 
-    def where(self, conditions: Mapping[Identifying, Sequence[str]]) -> Iterator[Row]:
+    @cached_property
+    def _places(self) -> dict[str, list[NDArray[np.intp]]]:
+        """Per column and text of it, which rows have that text, in order."""
+        return {
+            column: np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes, minlength=len(texts)))[:-1])
+            for column, (texts, codes) in self._codes.items()
+        }
+
+    def where(self, conditions: Mapping[Identifying, Sequence[str]], ways: Sequence[str] = ("*",)) -> Iterator[Row]:
         """Rows whose columns have one of the given texts, in order; a text that ends in `*` fits every continuation."""
-        chosen = np.ones(len(self.all), dtype=bool)
-        for column, texts in conditions.items():
-            known, codes = self._codes[column]
-            fitting = [any(fits(text, wanted) for wanted in texts) for text in known]
-            chosen &= np.asarray(fitting, dtype=bool)[codes]
-        return (self.all[index] for index in np.flatnonzero(chosen))
+        wanted: dict[str, Sequence[str]] = {"way": ways} | {str(column): texts for column, texts in conditions.items()}
+        fitting = {column: fitting_texts(self._codes[column][0], texts) for column, texts in wanted.items()}
+        having = {column: [self._places[column][at] for at in chosen] for column, chosen in fitting.items()}
+        first, *others = sorted(having, key=lambda column: sum(map(len, having[column])))
+        places = np.sort(np.concatenate([np.empty(0, np.intp), *having[first]]))
+        for column in others:
+            texts, codes = self._codes[column]
+            fits = np.zeros(len(texts), dtype=bool)
+            fits[fitting[column]] = True
+            places = places[fits[codes[places]]]
+        return (self.all[place] for place in places.tolist())
 
 
-def fits(text: str, wanted: str) -> bool:
-    """Whether a text is the wanted one, or begins with what stands before its `*`."""
-    return text.startswith(wanted[:-1]) if wanted.endswith("*") else text == wanted
+def fitting_texts(texts: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    """Which texts are a wanted one, or begin with what stands before the `*` of one."""
+    whole, beginnings = set(wanted), tuple(text[:-1] for text in wanted if text.endswith("*"))
+    return [at for at, text in enumerate(texts) if text in whole or text.startswith(beginnings)]
 
 
 # -- writing ----------------------------------------------------------------------------------------------------------
