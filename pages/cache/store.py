@@ -14,6 +14,7 @@ from typing import Any
 
 from ledger.files import replace_bytes
 
+_JSON = json.JSONEncoder(sort_keys=True, default=str)
 VERSION = 1  # of the layout of all caches: raise when one of them is kept in another form
 # What was written less than this many ns before it was read may change again in one tick of the file clock.
 MTIME_GRANULARITY_NS = 50_000_000
@@ -63,8 +64,8 @@ def entries(folder: Path | str) -> Iterator[tuple[str, os.DirEntry[str]]]:
 
 
 def digest(*parts: object) -> str:
-    """sha256 over texts, numbers, and lists and mappings of them."""
-    return sha256(repr(parts).encode(errors="surrogatepass"))
+    """sha256 over anything that JSON can hold."""
+    return sha256(_JSON.encode(parts).encode())
 
 
 def sha256(content: bytes) -> str:
