@@ -101,6 +101,8 @@ class Fingerprints:
                 return self(("item", "exhibits", self.owner[name]) if name in self.owner else ("item", "values", name))
             case ("mapping", mapping):
                 return digest([(key, self(("item", mapping, key))) for key in getattr(self.ledger, mapping)])
+            case ("any", mapping):
+                return str(bool(getattr(self.ledger, mapping)))
             case ("everything",):
                 return digest([self(("mapping", mapping)) for mapping in MAPPINGS])
             case _:
@@ -128,6 +130,11 @@ class RecordingMapping(Mapping[str, Any]):
     def __len__(self) -> int:
         self.record(("mapping", self.name))
         return len(self.things)
+
+    def __bool__(self) -> bool:
+        """Whether there is any: a page that asks no more does not change with every one of them."""
+        self.record(("any", self.name))
+        return bool(self.things)
 
 
 class RecordingLedger:

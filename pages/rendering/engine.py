@@ -163,7 +163,8 @@ class Renderer:
                 yield f"{variant}/tables/{name}.html", "", partial(self._table, variant, name)
             if self.site.ledger.claims:
                 yield f"{variant}/audit.html", "", partial(self._audit, variant)
-            yield f"{variant}/exhibits/index.html", "", partial(self._exhibits_index, variant)
+            if self.site.ledger.exhibits:
+                yield f"{variant}/exhibits/index.html", "", partial(self._exhibits_index, variant)
             for name in self._large_sets():
                 yield f"{variant}/exhibits/{name}.html", "", partial(self._set, variant, name)
             if self.site.drawing is not None:

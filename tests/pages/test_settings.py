@@ -327,6 +327,30 @@ def test_a_title_page_without_treatments_has_one_picture_of_itself(themed):
     assert 'src=""' not in page and "data-untouched" in page.partition("<h1")[0]
 
 
+def test_a_paper_without_exhibits_and_numbers_has_no_way_to_them(themed):
+    """Its pages led to an index of 0 exhibits with 0 pictures, and to a list of no numbers under two headings."""
+
+    def change(small):
+        shutil.rmtree(small.root / "content")
+        shutil.rmtree(small.root / "results")
+        small.write("content/page.toml", 'title = "One"\ndescription = "d"\nyear = 2026\n[[authors]]\nname = "A"\n')
+        small.write("content/sections/01-a/section.toml", 'id = "a"\n[clean]\ntitle = "A"\nnav = "A"\n')
+        small.write("content/sections/01-a/clean.md", "Text.\n")
+
+    site = themed("nothing", change)
+    assert "xhibit" not in re.sub("<link[^>]*>|<script[^>]*>", "", site.read("clean/index.html"))
+    assert "data/values.html" not in site.read("clean/index.html")
+    assert not (site.out / "clean/exhibits").exists()
+    assert "Scores beside pictures" not in site.read("data/values.html")
+    small_exhibit = {"title": "T", "kind": "figure", "caption": "c", "credit": "x", "licence": "CC0"}
+    Image.new("RGB", (40, 30)).save(site.root / "a.png")
+    picture = {"id": "a", "label": "a", "alt": "a", "file": "a.png"}
+    site.write("results/pictures/a.png", (site.root / "a.png").read_bytes())
+    site.write("results/a.json", json.dumps({"exhibits": {"one": {**small_exhibit, "pictures": [picture]}}}))
+    site.build()
+    assert "All exhibits" in site.read("clean/index.html"), "the page is made again when there is a first exhibit"
+
+
 @pytest.mark.parametrize("height", [1, 60, 300, 1200])
 @pytest.mark.parametrize("scene", sorted(set(SCENES) - {"title_page", "door"}))
 def test_a_scene_may_be_of_any_height(tmp_path, scene, height):
