@@ -38,6 +38,7 @@ def new_exhibit(root: Path, name: str, pictures: Sequence[Path], title: str, set
             problems.append(Problem(str(picture), 0, "", str(error)))
     if problems:
         raise InputError(problems)
+    title = _text(title)
     remote = {"id": "original", "label": title or name, "alt": ALT, "remote": REMOTE}
     exhibit = {
         "title": title or name.replace("-", " ").capitalize(),
@@ -80,9 +81,13 @@ def _copy(picture: Path, number: int) -> tuple[dict[str, Any], bytes]:
     decode(content, picture.name, MAX_PIXELS)
     digest = hashlib.sha256(content).hexdigest()
     file = f"{digest[:16]}.{found.suffix}"
-    label = os.fsencode(picture.stem.replace("_", " ")).decode("utf-8", "replace")
-    one = {"id": f"picture-{number}", "label": label, "alt": ALT, "file": file}
+    one = {"id": f"picture-{number}", "label": _text(picture.stem.replace("_", " ")), "alt": ALT, "file": file}
     return {**one, "sha256": digest, "width": found.width, "height": found.height}, content
+
+
+def _text(said: str) -> str:
+    """What the command line or the name of a file says, whatever the locale took its letters for."""
+    return os.fsencode(said).decode("utf-8", "replace")
 
 
 def _write(root: Path, file: Path, text: str, pictures: dict[str, bytes]) -> Path:

@@ -456,7 +456,8 @@ def test_a_site_is_rendered_as_a_value(small):
     plans = []
     for _ in range(2):
         site = load(small.root)
-        plans.append(render(site, ImageResolver(site, ImageLibrary(small.root, Codec(widths=(60, 120))))))
+        library = ImageLibrary(small.root, Codec(**site.page.pictures.model_dump()))
+        plans.append(render(site, ImageResolver(site, library)))
     one, other = plans
     assert {path: path.stat().st_mtime_ns for path in small.root.rglob("*")} == before
     assert (one.pages, one.downloads, [*one.image_jobs]) == (other.pages, other.downloads, [*other.image_jobs])

@@ -274,6 +274,16 @@ def test_a_refused_exhibit_leaves_nothing_behind(run, small, tmp_path, words, sa
     assert set((small.root / "results").rglob("*")) == before
 
 
+def test_letters_that_the_locale_cannot_read_are_kept(run, small, tmp_path):
+    """Python hands on bytes of an ASCII locale, and of names that are no UTF-8, as lone surrogates."""
+    picture = tmp_path / "m\udcc3\udcbcll_\udcff.png"
+    Image.new("RGB", (60, 40), "red").save(str(picture))
+    result = run("new-exhibit", "one", "--root", small.root, "--picture", picture, "--title", "\udcc3\udc9cber")
+    assert result.exit_code == 0, result.output
+    made = json.loads((small.root / "results/exhibit-one.json").read_text(encoding="utf-8"))["exhibits"]["one"]
+    assert made["title"] == "Über" and made["pictures"][0]["label"] == "müll \ufffd"
+
+
 def test_treat_shows_transparency_over_white_where_the_form_has_none(run, tmp_path):
     Image.new("RGBA", (64, 64), (255, 0, 0, 0)).save(tmp_path / "in.png")
     words = ("--treatment", "intentional_blur", "--severity", "0")
