@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ledger.taxonomy import Taxonomy
     from pages.source.lockfile import AtHand
 
+LEADS_OUT = "a link that leads out of the project"
+
 
 def load(root: Path) -> Site:
     """The site below `root`; InputError names every defect of content/ and results/ at once."""
@@ -65,7 +67,7 @@ def load(root: Path) -> Site:
         remote,
         charts=charts,
         references=references.load(root, problems),
-        files=_files(root),
+        files=_files(root, problems),
         drawing=model,
         problems=problems,
         notes=[*remote.notes, *hints],
@@ -86,11 +88,13 @@ def _taxonomy(root: Path) -> Taxonomy:
     return taxonomy.of((one.name, one.category, one.label) for one in effects.TREATMENTS.values())
 
 
-def _files(root: Path) -> dict[str, Path]:
+def _files(root: Path, problems: list[Problem]) -> dict[str, Path]:
     """What is published as it is: everything below content/files/."""
     folder = root / "content/files"
     found = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if path.is_file()}
     hidden = {below for below in found if any(part.startswith(".") for part in below.parts)}  # .git, .DS_Store
+    for below in (below for below, path in found.items() if _leads_out(path, root)):
+        problems.append(Problem(f"content/files/{below.as_posix()}", 0, "", LEADS_OUT))
     shown = ((below.as_posix(), path) for below, path in found.items() if below not in hidden)
     return {unicodedata.normalize("NFC", name): path for name, path in shown}  # macOS decomposes umlauts in names
 
@@ -179,9 +183,16 @@ def _voices(place: Path, header: SectionHeader, root: Path, problems: list[Probl
     return voices
 
 
+def _leads_out(path: Path, root: Path) -> bool:
+    return path.is_symlink() and not path.resolve().is_relative_to(root.resolve())
+
+
 def _text(path: Path, root: Path, problems: list[Problem]) -> str | None:
     """Markdown of one voice. One that is missing or empty is refused."""
     name = relative(path, root)
+    if _leads_out(path, root):
+        problems.append(Problem(name, 0, "", LEADS_OUT))
+        return None
     try:
         text = read_text(path, root)
     except FileNotFoundError:

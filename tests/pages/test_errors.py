@@ -6,6 +6,7 @@ import io
 import json
 import struct
 import zlib
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -414,15 +415,28 @@ def test_a_path_that_leads_out_of_the_tree_is_refused(small, file):
     assert small.files() == before
 
 
-def test_a_link_that_leads_out_of_the_tree_is_refused(small, tmp_path):
+LINKED = ["content/pictures/garden-distorted.png", "content/files/talk.pdf", "content/sections/02-second/distorted.md"]
+
+
+def _linked(small, name: str, target: Path) -> None:
+    place = small.root / name
+    small.write(name, place.read_bytes() if place.exists() else b"x")
+    place.rename(target)
+    place.symlink_to(target)
+
+
+@pytest.mark.parametrize("name", LINKED)
+def test_a_link_that_leads_out_of_the_tree_is_refused(small, tmp_path, name):
     """A pull request could otherwise publish any file of the build machine."""
-    outside = tmp_path / "secret.png"
-    place = small.root / "content/pictures/garden-distorted.png"
-    outside.write_bytes(place.read_bytes())
-    place.unlink()
-    place.symlink_to(outside)
+    _linked(small, name, tmp_path / "secret")
     (problem,) = _problems(small)
     assert "leads out of the project" in problem
+
+
+@pytest.mark.parametrize("name", LINKED)
+def test_a_link_within_the_tree_is_followed(small, name):
+    _linked(small, name, small.root / "content/elsewhere")
+    assert not small.build().problems
 
 
 # -- what people or machines could smuggle in ------------------------------------------------------------
