@@ -76,6 +76,7 @@ COLUMNS: dict[str, str] = {
     "sample": "key of the scored picture; empty where there is none",
 }
 IDENTITY = tuple(COLUMNS)[:-3]
+_LARGEST = 1e100
 _NEEDED = 5  # columns that may not be empty
 _STATUSES = get_args(Status)
 
@@ -256,6 +257,8 @@ def _defects(cells: Sequence[str], number: float | None) -> Iterator[tuple[str, 
         yield "number", "is empty, yet the status is scored" if not text else f"stands beside the status {status}"
     elif number is not None and not math.isfinite(number):
         yield "number", f"{text!r} is no finite number"
+    elif number is not None and abs(number) > _LARGEST:
+        yield "number", f"{text!r} is beyond {_LARGEST:g}, of which no sum of squares can be told"
 
 
 def _number(text: str) -> float | None:

@@ -75,6 +75,7 @@ GOOD = "run,model,1,scorer,diop,,,,,,0.5,scored,"
     ("line", "said"),
     [
         (GOOD.replace("0.5", "nan"), "a.csv.gz:3 number: 'nan' is no finite number"),
+        (GOOD.replace("0.5", "-1e308"), "a.csv.gz:3 number: '-1e308' is beyond 1e+100, of which no sum of squares"),
         (GOOD.replace("0.5", "1_0"), "a.csv.gz:3 number: '1_0' is no finite number"),
         (GOOD.replace("0.5", ""), "a.csv.gz:3 number: is empty, yet the status is scored"),
         (GOOD.replace("scored", "failed"), "a.csv.gz:3 number: stands beside the status failed"),
