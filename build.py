@@ -150,6 +150,15 @@ def build(out: Path | None, root: Path, jobs: int, force: bool, checked: bool) -
         console = Console(click.echo, lambda done, total: progress.show("pictures", done, total))
         report = make(root, out, jobs=jobs, checked=checked, force=force, console=console)
     _tell(report, out)
+    _leave()
+
+
+def _leave() -> None:
+    """End the program here. To free its objects one by one, for a system that takes the memory back at once, took 0.015
+    of 0.55 s of a build in which one exhibit changed."""
+    if __name__ == "__main__":
+        sys.stdout.flush()
+        os._exit(0)
 
 
 def _tell(report: Report, out: Path) -> None:

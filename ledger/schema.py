@@ -1,12 +1,11 @@
 """The types of the ledger: values, tables, exhibits, claims, runs.
 
 `results/*.json` holds documents of type `Document`; `ledger.load` merges them into one `Ledger`. The JSON Schema of
-`Document` is published with the site. Nothing here imports cv2 or torch.
+`Document` is published with the site. Nothing here imports cv2 or torch. Annotations are not postponed: pydantic would
+compile each by itself.
 """
 
-from __future__ import annotations
-
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
 
@@ -87,7 +86,7 @@ class Measure(Strict):
     resamples: int = Field(default=10_000, ge=1, le=100_000)
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Measure:
+    def _fits_together(self) -> Self:
         places = self.statistic in _PLACES
         if self.among and not places:
             raise ValueError(f"'among' goes with {' and '.join(sorted(_PLACES))}")
@@ -132,7 +131,7 @@ class Value(Strict):
     measure: Measure | None = None  # how the value follows from those rows
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Value:
+    def _fits_together(self) -> Self:
         if (self.value is None) != (self.source.kind == "pending"):
             raise ValueError("a value is null exactly when its source is pending")
         if self.interval and self.interval[0] > self.interval[1]:
@@ -214,7 +213,7 @@ class Remote(Strict):
     shown: Literal["free", "accept"] = "free"  # may anybody show it, or a publisher who accepts its group?
 
     @model_validator(mode="after")
-    def _has_one_address(self) -> Remote:
+    def _has_one_address(self) -> Self:
         own = (self.url, self.page, self.licence)
         filed = (self.source, self.group, self.path, self.sha256, self.bytes)
         if not all(filed) and (any(filed[:3]) or not all(own)):

@@ -1,14 +1,13 @@
 """The configuration of a page, as pydantic models: content/page.toml, section.toml and charts.toml.
 
-Unknown keys are errors; links are http(s) or mailto.
+Unknown keys are errors; links are http(s) or mailto. Annotations are not postponed: pydantic would compile each by
+itself.
 """
-
-from __future__ import annotations
 
 import datetime
 import re
 import unicodedata
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import quote, urlsplit
 
 from pydantic import (
@@ -203,7 +202,7 @@ class Teaser(Written):
     caption: str = ""
 
     @model_validator(mode="after")
-    def _one_thing(self) -> Teaser:
+    def _one_thing(self) -> Self:
         if [bool(self.exhibit), bool(self.picture), bool(self.video)].count(True) != 1:
             raise ValueError("needs one of exhibit, picture and video")
         if not self.exhibit and not self.alt:
@@ -386,7 +385,7 @@ class ChartSpec(Written):
     layout: Literal["", "beside"] = ""  # beside: next to the table that follows
 
     @model_validator(mode="after")
-    def _fits_its_type(self) -> ChartSpec:
+    def _fits_its_type(self) -> Self:
         if self.type == "dumbbells" and (self.change is None) == (self.start is None):
             raise ValueError("dumbbells need either change or start")
         if self.domain and self.domain[0] >= self.domain[1]:
