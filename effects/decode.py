@@ -155,11 +155,15 @@ def _opened(source: Path | bytes, name: str, max_pixels: int) -> Iterator[pil.Im
         except IsADirectoryError:
             raise ValueError(f"'{name}' is a folder") from None
         except UnidentifiedImageError:
-            raise ValueError(f"'{name}' is not a picture that can be read") from None
+            raise ValueError(f"'{name}' is not a picture that can be read{_vectors(name)}") from None
         except _DAMAGE as error:
             raise ValueError(f"'{name}' is damaged: {error}") from None
         finally:
             pil.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK = before
+
+
+def _vectors(name: str) -> str:
+    return ": save the drawing as PNG" if name.lower().endswith((".pdf", ".svg", ".eps", ".ps", ".ai")) else ""
 
 
 def _content(source: Path | bytes) -> bytes:
@@ -172,7 +176,7 @@ class _Refused(Exception):
 
 def _check(image: pil.Image, max_pixels: int) -> None:
     if image.format == "EPS" or isinstance(image, ImageFile.StubImageFile):  # programs, and what others would draw
-        raise _Refused("is not a picture that can be read")
+        raise _Refused("is not a picture that can be read: save it as PNG")
     width, height = image.size
     if width * height > max_pixels:
         size = f"{width}x{height} is {width * height / 1e6:.1f} megapixels"

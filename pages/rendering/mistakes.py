@@ -12,7 +12,14 @@ USED = re.compile(r"\[\^([^\]\s]+)\](?!:)")
 DEFINED = re.compile(r"^ {0,3}\[\^([^\]\s]+)\]:", re.M)
 HEADING = re.compile(r"^(#{1,2})[ \t]+(\S.*)$", re.M)
 FENCE = re.compile(r"^ *(`{3,}|~{3,})(?!.*\1)", re.M)
+CITED = re.compile(r"\[(?:-|[^\]\n@]*[ ])@\w")
+OPEN_TEX = re.compile(r"\$\$")
 REFUSED = (
+    (re.compile(r"<(img)\b[^>]*\ssrc\s*=\s*[\"']?[^\"'\s>]", re.I), "<{}>: write ![what it shows](file)"),
+    (
+        re.compile(r"<(video|audio|source)\b[^>]*\ssrc\s*=\s*[\"']?[^\"'\s>]", re.I),
+        "<{}>: name the file of content/files/ with the function file",
+    ),
     (re.compile(r"<(script|style|iframe|object|embed|form|base|link|meta)\b", re.I), "<{}>: no page may hold it"),
     (re.compile(r"<\w[^>]*\s(style|on[a-z]+)\s*=", re.I), "{}=: the content policy of the page forbids it"),
 )
@@ -33,6 +40,10 @@ def mistakes(text: str) -> Iterator[tuple[int, str]]:
         yield line(match), f"'{match[0].strip()}': headings of a text begin with ###, those above are of the page"
     for match in FENCE.finditer(plain):
         yield line(match), f"code that begins with {match[1]} and does not end"
+    for match in CITED.finditer(plain):
+        yield line(match), "a citation begins with its key: [@key], [@key, p. 4]"
+    for match in OPEN_TEX.finditer(plain):
+        yield line(match), "TeX that begins with $$ and does not end"
     for pattern, said in REFUSED:
         for match in pattern.finditer(plain):
             yield line(match), said.format(match[1].lower())

@@ -103,7 +103,8 @@ class TextFunctions:
         folder = posixpath.dirname(self.voice.file) if self.voice else "content"
         shown = self._picture(path, folder)
         if shown.state != "here":
-            self.context.wrong(f"no picture '{path}' beside the text or in content/pictures/ ({shown.label})")
+            missing = f"no picture '{path}' beside the text or in content/pictures/ ({shown.label})"
+            self.context.wrong(shown.label if _is_there(shown) else missing)
             return Markup("")
         shown = replace(shown, alt=alt)
         return self.context.placed("image", lambda: self.context.part("image", shown=shown, caption=caption))
@@ -112,11 +113,11 @@ class TextFunctions:
         """From the folder of the text or content/pictures/, by its name or as addresses write it, `%20` for a space."""
         tried: list[Shown] = []
         for name in dict.fromkeys((path, unquote(path))):
-            for place in (folder, "content/pictures"):
+            for place in (folder, "content/pictures", *([""] if name.startswith("content/") else [])):
                 tried.append(self.context.content_file(posixpath.normpath(posixpath.join(place, name))))
                 if tried[-1].state == "here":
                     return tried[-1]
-        return tried[1]
+        return next((one for one in tried if _is_there(one)), tried[1])
 
     def ref(self, name: str, text: str = "") -> Markup:
         """A link to `section:ID`, `table:ID`, `exhibit:ID` or `claim:ID`, under its title."""
@@ -155,6 +156,11 @@ class TextFunctions:
             self.context.wrong(f"no file 'content/files/{path}'{did_you_mean(path, known)}")
             return ""
         return self.context.at.url(f"files/{quote(name)}")
+
+
+def _is_there(shown: Shown) -> bool:
+    """Whether a picture that cannot be shown is a file: what is said of one begins with its name."""
+    return shown.label.startswith("'")
 
 
 def _by_author(reference: Reference) -> tuple[str, str, str]:

@@ -13,7 +13,7 @@ from ledger.text import read_text
 
 if TYPE_CHECKING:
     from ledger import Ledger
-    from pages.source.settings import ChartSpec
+    from pages.source.settings import ChartSpec, Teaser
     from pages.source.site import Site
 
 
@@ -156,15 +156,28 @@ def _page(site: Site) -> Iterator[Problem]:
     if page.emphasis and not page.title.endswith(page.emphasis):
         yield at.problem(("emphasis",), f"'{page.emphasis}' is not the end of the title")
     if page.teaser:
-        files = {"pictures": [file.name for file in (site.root / "content/pictures").glob("*")], "files": [*site.files]}
-        for key, folder in (("picture", "pictures"), ("video", "files"), ("poster", "files")):
-            file, there = getattr(page.teaser, key), files[folder]
-            if file and not (site.root / "content" / folder / file).is_file():
-                yield at.problem(("teaser", key), f"no such file 'content/{folder}/{file}'{did_you_mean(file, there)}")
+        yield from _teaser(site, page.teaser, at)
     keys = [link.key for link in page.links if link.key]
     for index, link in enumerate(page.links):
         if link.key and keys.count(link.key) > 1:
             yield at.problem(("links", index, "key"), f"'{link.key}' is the key of another link already")
+
+
+def _teaser(site: Site, teaser: Teaser, at: _Place) -> Iterator[Problem]:
+    """Files of what is shown below the title that are not there, and a picture that cannot be read."""
+    from effects.decode import header
+
+    files = {"pictures": [file.name for file in (site.root / "content/pictures").glob("*")], "files": [*site.files]}
+    for key, folder in (("picture", "pictures"), ("video", "files"), ("poster", "files")):
+        name, there = getattr(teaser, key), files[folder]
+        place = site.root / "content" / folder / name
+        if name and not place.is_file():
+            yield at.problem(("teaser", key), f"no such file 'content/{folder}/{name}'{did_you_mean(name, there)}")
+        elif name and key == "picture":
+            try:
+                header(place, name, site.page.pictures.max_pixels)
+            except ValueError as error:
+                yield at.problem(("teaser", key), str(error))
 
 
 def _sections(site: Site) -> Iterator[Problem]:

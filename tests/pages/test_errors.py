@@ -186,12 +186,18 @@ def test_braces_that_stand_for_nothing_are_told_without_words_of_jinja(small, te
         ('{{ chart(["a"]) }}', "a name between quotes is needed, not a list"),
         ("{{ value(\u201cmodels\u201d) }}", "'\u201c' is no part of a call: names stand between straight quotes"),
         ("{{ value(models.alpha.delta) }}", "there is no 'models'; names of values and tables stand between quotes"),
+        ("![a plot](plot.pdf)", "'plot.pdf' is not a picture that can be read: save the drawing as PNG"),
+        ('<img src="garden-clean.jpg" alt="x">', "<img>: write ![what it shows](file)"),
+        ('<video src="walk.mp4"></video>', "<video>: name the file of content/files/ with the function file"),
+        ("as [see @opencv, p. 3] says", "a citation begins with its key: [@key], [@key, p. 4]"),
+        ("$$ a = b", "TeX that begins with $$ and does not end"),
         ("![a garden](garden clean.jpg)", "no picture 'garden clean.jpg' beside the text or in content/pictures/"),
     ],
 )
 def test_what_a_text_cannot_hold_is_named_at_its_line(small, text, said):
     """Some were printed as they stood, some named at a line of the built page, some in words of Python."""
     path = "content/sections/01-first/clean.md"
+    small.write("content/pictures/plot.pdf", "%PDF-1.4")
     small.replace(path, '{{ table("models") }}', text)
     problems = [one for one in _problems(small) if said in one]
     assert len(problems) == 1 and problems[0].startswith(f"{path}:{_line(small, path, text.splitlines()[0])}: ")
@@ -234,6 +240,14 @@ def test_a_label_of_latex_is_text(small, text):
     small.replace("content/sections/01-first/clean.md", '{{ table("models") }}', text)
     small.build(checked=False)
     assert text.partition(" ")[0] in small.read("clean/index.html")
+
+
+def test_a_teaser_that_cannot_be_read_is_told_at_its_line(small):
+    """It was told at a line of the theme."""
+    small.write("content/pictures/plot.pdf", "%PDF-1.4")
+    small.replace("content/page.toml", "[[authors]]", '[teaser]\npicture = "plot.pdf"\nalt = "x"\n[[authors]]', 1)
+    (problem,) = _problems(small)
+    assert problem.startswith("content/page.toml:") and "teaser.picture: 'plot.pdf' is not a picture" in problem
 
 
 def test_a_teaser_that_is_not_there_is_told_once(small):
