@@ -15,6 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from ledger.problems import Problem
+from ledger.text import ENCODING
 from pages.cache.recording import OutputSource, Read, Record, Unchanged, digest
 from pages.images.jobs import EncodeJob
 from pages.images.resolve import ImageResolver, ResolvedImage
@@ -111,7 +112,7 @@ class Renderer:
     ) -> None:
         self.site, self.images, self.outputs, self.assets = site, images, outputs, assets
         self.numbers: dict[tuple[str, ...], Markup] = {}
-        loaders = [jinja2.FileSystemLoader(theme(site.root)), jinja2.FunctionLoader(self._written)]
+        loaders = [jinja2.FileSystemLoader(theme(site.root), ENCODING), jinja2.FunctionLoader(self._written)]
         self.env = jinja2.Environment(
             loader=jinja2.ChoiceLoader(loaders),
             undefined=jinja2.StrictUndefined,

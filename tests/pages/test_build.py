@@ -48,6 +48,13 @@ def test_everything_around_the_pages_is_published(small):
     assert b"author = {First, Ada and Second, Ben}" in files["data/small2026.bib"]
 
 
+def test_a_byte_order_mark_is_no_part_of_a_template(small):
+    place = "templates/parts/exhibits.html"
+    small.write(place, b"\xef\xbb\xbf" + (small.root / place).read_bytes())
+    small.build()
+    assert "\ufeff" not in small.read("clean/index.html")
+
+
 def test_hidden_files_and_folders_are_not_published(small):
     """A repository in content/files/ would show its history, and what its configuration holds."""
     for name in ("slides/talk.txt", "slides/.git/config", ".DS_Store", "slides/.env"):

@@ -206,7 +206,10 @@ def test_a_published_ledger_that_breaks_its_schema_is_found(small):
 
 def test_published_json_that_is_none_is_found(small):
     (small.out / "data/tables/models.json").write_text("{\n nope")
-    assert any(p.startswith("site/data/tables/models.json:2: invalid JSON") for p in _found(small))
+    (small.out / "data/ledger.json").write_text("[" * 99999)
+    found = _found(small)
+    assert any(p.startswith("site/data/tables/models.json:2: invalid JSON") for p in found)
+    assert any(p.startswith("site/data/ledger.json: invalid JSON") for p in found)
 
 
 def test_what_was_read_before_is_told_at_the_same_place(small):

@@ -93,7 +93,7 @@ def json_files(site: Built) -> Iterator[Problem]:
                 json.loads((site.out / address).read_bytes())
         except ValidationError as error:
             yield from _refused(error, site.out / address, name)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             yield Problem(name, getattr(error, "lineno", 0), "", f"invalid JSON: {error}")
 
 
@@ -104,6 +104,6 @@ def _refused(error: ValidationError, file: Path, name: str) -> list[Problem]:
     text = file.read_text(encoding="utf-8", errors="replace")
     try:
         written = json.loads(text)
-    except ValueError as broken:
+    except (ValueError, RecursionError) as broken:
         return [Problem(name, getattr(broken, "lineno", 0), "", f"invalid JSON: {broken}")]
     return explain(error, Publication, name, written, lambda path: json_line(text, path))
