@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def axes(page: Page, members: Sequence[tuple[str, Exhibit]]) -> dict[str, Any]:
     """`turned`: the first axis of page.toml with numbers; `words`: those with words, of which `chosen` is the first;
-    `filters`: (axis, label, values in order of appearance)."""
+    `filters`: (axis, label, values in order of appearance); `judged`: whether anybody said what is in a picture."""
     values: dict[str, list[str | float]] = {axis: [] for axis in page.axes}
     for _, exhibit in members:
         for picture in exhibit.pictures:
@@ -23,7 +23,9 @@ def axes(page: Page, members: Sequence[tuple[str, Exhibit]]) -> dict[str, Any]:
     words = [axis for axis, found in values.items() if found and all(isinstance(one, str) for one in found)]
     turned = [axis for axis, found in values.items() if found and axis not in words]
     filters = [(axis, page.axes[axis].filter or page.axes[axis].label, values[axis]) for axis in words]
-    return {"turned": next(iter(turned), ""), "chosen": next(iter(words), ""), "words": words, "filters": filters}
+    judged = any(picture.verdicts for _, exhibit in members for picture in exhibit.pictures)
+    found = {"turned": next(iter(turned), ""), "chosen": next(iter(words), ""), "words": words, "filters": filters}
+    return {**found, "judged": judged}
 
 
 class Side(NamedTuple):

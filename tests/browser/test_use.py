@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
+from pages.build import build
+from pages.source.init import init
 from tests.browser.conftest import compare_slider
 
 BOTH = pytest.mark.parametrize("variant", ["clean", "distorted"])
@@ -419,3 +421,28 @@ def test_the_page_of_a_picture_of_the_wall_lays_it_over_the_base_model(visit: An
     pair.locator("input[type=range]").focus()
     page.keyboard.press("Home")
     assert pair.evaluate("one => one.style.getPropertyValue('--cut')") == "0%"
+
+
+def test_a_knob_turns_where_nobody_scored_and_nobody_judged(browser: Browser, tmp_path: Path) -> None:
+    """Its script stumbled over the first picture, and the page spoke of a judge that the paper does not have."""
+    root = tmp_path / "begun"
+    init(root, None, 2026)
+    file = root / "results/teaser.json"
+    exhibit = json.loads(file.read_text(encoding="utf-8"))["exhibits"]["teaser"]
+    for strength, picture in enumerate(exhibit["pictures"]):
+        picture["axes"] = {"strength": strength}
+    file.write_text(json.dumps({"exhibits": {"teaser": {**exhibit, "sets": ["teaser", "knob"]}}}), encoding="utf-8")
+    page_toml, text = root / "content/page.toml", root / "content/sections/01-abstract/clean.md"
+    page_toml.write_text(page_toml.read_text(encoding="utf-8") + '\n[axes.strength]\nlabel = "Strength"\n')
+    text.write_text(text.read_text(encoding="utf-8") + "\n{{ knob() }}\n", encoding="utf-8")
+    assert not build(root, tmp_path / "site", jobs=1).problems
+    page, errors = browser.new_page(), list[str]()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto((tmp_path / "site/clean/index.html").as_uri())
+    expect(page.locator(".knob")).not_to_contain_text("The judge")
+    page.locator("#knob-range").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".knob-strength")).to_have_text("1")
+    expect(page.locator(".knob-picture img")).to_have_attribute("alt", exhibit["pictures"][1]["alt"])
+    assert errors == []
+    page.close()

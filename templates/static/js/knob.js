@@ -73,13 +73,20 @@
       strength.textContent = mark ? `${strengths[at]}, ${mark}` : String(strengths[at]);
       range.setAttribute("aria-valuetext", strength.textContent);
 
-      const list = found.querySelector(".scores").cloneNode(true);
+      const list = found.querySelector(".scores")?.cloneNode(true);
+      if (list) compare(list, cells, at, end);
+      if (said) say(words(found), words(cells[0]));
+    }
+
+    function compare(list, cells, at, end) { // the scores of the picture, each with its course over all strengths
       const sorts = [...list.querySelectorAll("dd")];
       const span = Math.max(...algorithms.flatMap((arm) => sorts.map((_, score) => spread(numbers(strip(arm), score))))) || 1;
       sorts.forEach((dd, score) => dd.append(course(numbers(cells, score).slice(0, end), at, span)));
       scores.replaceChildren(list);
+    }
 
-      const sees = words(found), lost = words(cells[0]).filter((word) => !sees.includes(word));
+    function say(sees, before) { // what the judge found, and what of the first picture is gone
+      const lost = before.filter((word) => !sees.includes(word));
       said.replaceChildren(`${live.dataset.by} ${sees.join(", ") || live.dataset.nothing}`);
       if (lost.length) {
         const gone = document.createElement("s");
