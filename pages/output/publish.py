@@ -108,9 +108,10 @@ def staging(out: Path, spare: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _on_one_disk(out: Path, spare: Path) -> bool:
-    above = next(folder for folder in out.parents if folder.exists())
-    return above.stat().st_dev == spare.parent.stat().st_dev
+def _on_one_disk(*places: Path) -> bool:
+    """Of a folder that is not there, the one that it would be made in counts."""
+    there = (next(one for one in (place, *place.parents) if one.exists()) for place in places)
+    return len({place.stat().st_dev for place in there}) == 1
 
 
 def _make(*folders: Path) -> Path:
@@ -136,7 +137,7 @@ def stage(
     digests |= {name: digest for name, (_, digest) in files.items()}
     kept = {address: old.inode(address) for address, digest in digests.items() if old(address) == digest}
     staged = Staged(folder)
-    there = _clear(staged, kept)
+    there = _clear(staged, kept if _on_one_disk(out, folder) else {})
     for address, digest in digests.items():
         if address not in kept:
             text = texts.get(address)

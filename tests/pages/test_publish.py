@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -292,6 +293,33 @@ def test_a_publication_that_a_full_disk_cut_short_is_taken_away(tmp_path):
         assert [*disk.iterdir()] == []
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_a_folder_on_another_disk_is_filled_whatever_was_staged_before(small):
+    """Inodes tell files apart on one disk only: those of a volume may be the numbers of others in the spare."""
+    for score in (1.5, 2.5):
+        small.json("results/numbers.json", lambda doc, s=score: doc["values"]["models.alpha.after"].update(value=s))
+        small.build()
+    assert (small.root / ".cache/next").exists()
+    disk = small.root / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "none", str(disk)], capture_output=True, check=False).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        from pages.build import build
+
+        for score in (3.5, 3.5, 4.5):
+            small.json("results/numbers.json", lambda doc, s=score: doc["values"]["models.alpha.after"].update(value=s))
+            for out in (disk, disk / "below"):
+                assert not build(small.root, out).problems
+                assert f"{score}" in (out / "clean/index.html").read_text()
+            shutil.rmtree(disk / "below")
+        assert not list(disk.glob(".*.next"))
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+    assert not list(small.root.glob(".disk*"))
+    assert not small.build().problems and small.build().unchanged
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
