@@ -268,3 +268,19 @@ def test_facts_are_those_that_another_parser_finds(small):
         levels = [level for level, _ in facts.headings]
         assert (facts.ids, levels) == (reader.ids, reader.headings), page
         assert (facts.outgoing, facts.exhibits) == (reader.outgoing, reader.exhibits), page
+
+
+def test_a_table_that_one_variant_lacks_is_one_line(small):
+    """It was a line for every cell."""
+    page = re.sub(r'data-ref="models\.[^"]*"', "", small.read("distorted/index.html"))
+    (small.out / "distorted/index.html").write_text(page, encoding="utf-8")
+    lacking = [line for line in _found(small) if "lacks" in line]
+    said = "lacks 3 values 'models.*', such as 'models.alpha.after', of clean/index.html"
+    assert lacking == [f"site/distorted/index.html: {said}; its texts are content/sections/*/distorted.md"]
+
+
+def test_a_file_with_a_hash_in_its_name_is_found_where_a_page_loads_it(small):
+    """A poster called "frame #1.jpg" was called missing."""
+    (small.out / "assets/frame #1.jpg").write_bytes(b"x")
+    _edit(small, "clean/index.html", "</main>", '<video poster="../assets/frame%20%231.jpg"></video></main>')
+    assert not any("frame" in line for line in _found(small))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from ledger.problems import Problem, did_you_mean, explain, json_line
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from pages.output.check.facts import Facts
 
+TEXTS = "; its texts are content/sections/*/distorted.md"
 CARRIED = (  # what it is called, the attribute it is found by, where facts keep it
     ("value", "data-ref", lambda facts: {name: None for name, _, _ in facts.values}),
     ("claim", "data-claim", lambda facts: facts.claims),
@@ -40,12 +42,22 @@ def parity(site: Built) -> Iterator[Problem]:
 def _alike(site: Built, page: str, twin: str, clean: Facts, other: Facts) -> Iterator[Problem]:
     for kind, attribute, carried in CARRIED:
         ours, theirs = carried(clean), carried(other)
-        for one in ours.keys() - theirs.keys():
-            yield site.problem(twin, f"lacks {kind} '{one}' of {page}")
+        for said in _missing(kind, sorted(ours.keys() - theirs.keys())):
+            yield site.problem(twin, f"lacks {said} of {page}{TEXTS if page == 'clean/index.html' else ''}")
         for one in theirs.keys() - ours.keys():
             yield site.problem(twin, f"has {kind} '{one}', which {page} lacks", f'{attribute}="{one}"')
     if clean.sections != other.sections:
         yield site.problem(twin, f"its sections are not those of {page}, in the same order")
+
+
+def _missing(kind: str, names: list[str]) -> Iterator[str]:
+    """What is missing, a table of numbers in one line."""
+    for table, members in groupby(names, key=lambda name: name.partition(".")[0]):
+        of_table = [*members]
+        if kind == "value" and len(of_table) > 2:
+            yield f"{len(of_table)} values '{table}.*', such as '{of_table[0]}',"
+        else:
+            yield from (f"{kind} '{name}'" for name in of_table)
 
 
 def values(site: Built) -> Iterator[Problem]:
