@@ -110,7 +110,8 @@ def names(site: Path) -> dict[str, str]:
 
 
 def _complete(root: Path) -> None:
-    """Gives a publication the parts that it lacks: knob, wall, catalogue, and a set that can be filtered."""
+    """Gives a publication the parts that it lacks: knob, wall, catalogue, a set that can be filtered, a long table and
+    a folded one."""
     sections = sorted((root / "content/sections").iterdir())
     texts = "".join((section / "clean.md").read_text() for section in sections)
     page = root / "content/page.toml"
@@ -124,9 +125,24 @@ def _complete(root: Path) -> None:
     for kind in ("knob", "wall"):
         if not any(kind in exhibit["sets"] for exhibit in _exhibits(root).values() if "sets" in exhibit):
             _hang(root, kind)
-    calls = [part for part in PARTS if f"{part}()" not in texts]
+    calls = [f"{part}()" for part in PARTS if f"{part}()" not in texts]
+    if "folded=" not in texts:
+        calls += [_tabulate(root, "long", ""), _tabulate(root, "put-away", ", folded=True")]
     for voice in sections[-1].glob("*.md"):
-        voice.write_text(voice.read_text() + "".join(f"\n{{{{ {part}() }}}}\n" for part in calls))
+        voice.write_text(voice.read_text() + "".join(f"\n{{{{ {call} }}}}\n" for call in calls))
+
+
+def _tabulate(root: Path, name: str, how: str) -> str:
+    """Writes a table of more rows than a screen holds, and gives the call that shows it."""
+    folder = root / "results/tables"
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = "".join(f"{letter}-word,{turn * 7 % 13}\n" for turn, letter in enumerate("abcdefghijklmnopqrstuvwx"))
+    (folder / f"{name}.csv").write_text(f"word,count\n{rows}")
+    source = 'source = { kind = "reported", where = "a test" }'
+    (folder / f"{name}.toml").write_text(
+        f'title = "Words, {name}"\nrow = "word"\n{source}\n[columns.count]\nlabel = "Count"\ndigits = 0\n'
+    )
+    return f'table("{name}"{how})'
 
 
 def _exhibits(root: Path) -> dict[str, Any]:
