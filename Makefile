@@ -1,6 +1,11 @@
 # Two commands: `make site` and `make test`. Everything lives in .venv; a stamp per tier makes a second call instant.
 PYTHON ?= python3
 BIN := .venv/bin
+# Libraries are compiled as they are imported: most of their modules never are, and to compile all takes half a minute.
+PIP := $(BIN)/pip install -q --no-compile --disable-pip-version-check
+export PYTHONDONTWRITEBYTECODE :=
+# What does not wait for each other is installed side by side.
+MAKEFLAGS += -j2
 # Processes that share the tests, each with a browser and models of its own: 1.5 GB.
 WORKERS ?= 2
 RUNTIME := miniature/shipping/runtime
@@ -9,7 +14,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 CUDA_WHEELS := triton cuda-bindings cuda-pathfinder cuda-toolkit $(addprefix nvidia-,cublas cuda-cupti cuda-nvrtc \
 	cuda-runtime cudnn-cu13 cufft cufile curand cusolver cusparse cusparselt-cu13 nccl-cu13 nvjitlink nvshmem-cu13 nvtx)
 
-.PHONY: site web evidence test lint gpu lighthouse browser lock clean
+.PHONY: site web evidence test suite lint gpu lighthouse browser lock clean
 
 site: .venv/.site
 	$(BIN)/python build.py
@@ -26,18 +31,20 @@ evidence: .venv/.evidence
 
 .venv/.site: requirements/site.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install -q --disable-pip-version-check -r $<
+	$(PIP) -r $<
 	touch $@
 
 .venv/.evidence: requirements/evidence.txt .venv/.site
-	$(BIN)/pip install -q --disable-pip-version-check -r $<
+	$(PIP) -r $<
 	touch $@
 
 .venv/.test: requirements/test.txt .venv/.site
-	$(BIN)/pip install -q --disable-pip-version-check -r $<
+	$(PIP) -r $<
 	touch $@
 
-test: .venv/.test browser lint
+test: suite lint
+
+suite: .venv/.test browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: .venv/.test
