@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from json.decoder import WHITESPACE, scanstring  # type: ignore[attr-defined]
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_origin
@@ -61,11 +62,14 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f", did you mean '{near[0]}'?" if near else ""
 
 
-def shortened(problems: Sequence[Problem]) -> list[Problem]:
+def shortened(problems: list[Problem]) -> list[Problem]:
     """The first defects of a file, and how many more there are."""
-    if len(problems) <= SHOWN:
-        return [*problems]
-    return [*problems[:SHOWN], Problem(problems[0].file, 0, "", f"and {len(problems) - SHOWN} more defects")]
+    return problems[:SHOWN] + _more(problems[0].file, len(problems)) if problems else []
+
+
+def _more(file: str, count: int) -> list[Problem]:
+    """That there are defects which are not spelled out, where there are."""
+    return [Problem(file, 0, "", f"and {count - SHOWN} more defects")] if count > SHOWN else []
 
 
 # -- what pydantic found, in plain words ------------------------------------------------------------------------------
@@ -87,12 +91,11 @@ def explain(
     paths = [_written_path(detail["loc"], detail["type"], whole) for detail in details]
     found = dict[tuple[str | int, ...], list[str]]()
     for detail, path in zip(details, paths, strict=True):
-        refused_inside = any(other[: len(path)] == path != other for other in paths)
-        if not (refused_inside and detail["type"] in ("too_short", "literal_error")):  # these follow from that
+        follows = detail["type"] in ("too_short", "literal_error")  # where something inside was refused
+        if not (follows and any(other[: len(path)] == path != other for other in paths)):
             found.setdefault(path, []).append(plainly(detail, path, model))
-    return shortened(
-        [Problem(file, line_of((*below, *path)), spell((*below, *path)), _either(said)) for path, said in found.items()]
-    )
+    told = [((*below, *path), _either(said)) for path, said in islice(found.items(), SHOWN)]
+    return [Problem(file, line_of(path), spell(path), said) for path, said in told] + _more(file, len(found))
 
 
 def _either(said: Sequence[str]) -> str:
