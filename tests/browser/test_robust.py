@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
-from tests.browser.conftest import PATIENCE, compare_slider
+from tests.browser.conftest import LAID_OUT, PATIENCE, compare_slider
 
 SHIFTS = """window.shift = 0;
 new PerformanceObserver(list => list.getEntries().forEach(entry => { window.shift += entry.value; }))
   .observe({ type: 'layout-shift', buffered: true });"""
+# Until a change is painted, and observers are told of it.
+FRAMES = "async () => { for (let frame = 0; frame < 6; frame++) await new Promise(requestAnimationFrame); }"
 LOOKS = ("full", "half", "plain")
 BOTH = pytest.mark.parametrize("variant", ["clean", "distorted"])
 PAGES = ["index.html", "404.html", "data/values.html", "data/values/{group}.html"]
@@ -112,12 +114,14 @@ def test_fonts_that_come_late_shift_nothing(browser: Any, address: str, variant:
     held: list[Any] = []
     page.route("**/*.woff2", lambda route: held.append(route))
     page.goto(f"{address}/{variant}/index.html", wait_until="domcontentloaded")
-    page.wait_for_timeout(800)
+    page.wait_for_function("() => performance.getEntriesByName('first-contentful-paint').length")
+    page.evaluate(FRAMES)
     for route in held:
         route.continue_()
     page.unroute("**/*.woff2")
     page.evaluate("document.fonts.ready.then(() => null)")
-    page.wait_for_timeout(500)
+    page.wait_for_function(LAID_OUT)
+    page.evaluate(FRAMES)
     shift = page.evaluate("window.shift")
     context.close()
     assert held and shift < 0.05  # half of what counts as good; one line may wrap elsewhere
