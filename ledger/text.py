@@ -128,7 +128,7 @@ def parse_json(text: str, name: str) -> Any:
     except (RecursionError, ValueError) as error:
         line, message = 0, f"not JSON: {error}"
     else:
-        if not (zero := _ZERO.search(text)):
+        if "u0000" not in text or not (zero := _ZERO.search(text)):  # the pattern takes a hundred times as long
             return found
         line, message = text.count("\n", 0, zero.start()) + 1, "\\u0000 is no character of a text"
     raise InputError([Problem(name, line, "", message)])
