@@ -18,6 +18,8 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pydantic_core import from_json
+
 from ledger.files import sweep
 from ledger.problems import did_you_mean
 from pages.cache.store import (
@@ -61,7 +63,7 @@ class ImageLibrary:
         self.root, self.codec = root, codec
         self.cache = root / ".cache/pictures"
         self.index_file = root / ".cache/pictures.json"
-        self.before = load_cache(self.index_file)
+        self.before = load_cache(self.index_file, from_json)
         same = self.before.get("settings") == self._settings
         self.index: dict[str, list[Any]] = self.before.get("sources", {}) if same else {}  # path -> stat and header
         self.made = FileDigests(self.cache, self.before.get("made"))
