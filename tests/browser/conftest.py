@@ -68,7 +68,7 @@ def built(made_once: Made, request: pytest.FixtureRequest) -> Callable[[Path], P
             draws = publication == PUBLICATIONS[0]
             _build(publication, root, request.getfixturevalue("drawing_project") if draws else None)
 
-        return made_once(f"built-{publication.name}", make) / "site"
+        return made_once(f"built-{PUBLICATIONS.index(publication)}", make) / "site"
 
     return functools.cache(site_of)
 
