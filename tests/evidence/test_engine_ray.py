@@ -46,9 +46,9 @@ def started(cpus: int, gpus: int = 0) -> Iterator[None]:
         ray.shutdown()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def cluster() -> Iterator[None]:
-    """Two CPUs, shared by fractional actors. Started after the tests that need another, or none."""
+    """Two CPUs, shared by fractional actors."""
     with started(2):
         yield
 
@@ -57,28 +57,6 @@ def contents(store: Store) -> dict[str, bytes]:
     """Every sample, without how it came about; every picture file as it is."""
     records = {r.key: repr((r.stage, r.identity, r.status, r.result)).encode() for r in store.records()}
     return records | {path.name: path.read_bytes() for path in store.root.glob("??/*.png")}
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(280)
-def test_each_stage_draws_or_scores_on_a_gpu_of_its_own(small_cards: Cards, tmp_path: Path) -> None:
-    """Ray hands out two GPUs; the actors are told which, look for themselves what is there, and say so."""
-    order = Order(models=("small",), prompt_set=str(small.prompt_file(tmp_path / "p.jsonl", 2)))
-    options = Options(device="", worker_cpus=0.4, workers={"generate": 1, "score": 1})
-    with started(2, gpus=2):
-        run.execute(order, "t", options, RunProgress(print), engine_name="ray", cards=small_cards, runs=tmp_path)
-    records = list(store_of("t", tmp_path).records())
-    given = {stage: {r.made["gpus"] for r in records if r.stage == stage} for stage in ("generate", "score")}
-    assert all(len(gpus) == 1 for gpus in given.values()) and set.union(*given.values()) == {"0", "1"}
-    assert {r.made["device"] for r in records} == {"cuda" if torch.cuda.is_available() else "cpu"}
-
-
-def test_an_address_where_nobody_listens_is_one_line_within_seconds(small_cards: Cards, tmp_path: Path) -> None:
-    order = Order(models=("small",), prompt_set=str(small.prompt_file(tmp_path / "p.jsonl", 1)))
-    options, started = Options(address="127.0.0.1:9"), time.monotonic()
-    with pytest.raises(InputError, match=r"--address 127\.0\.0\.1:9: nobody listens there"):
-        run.execute(order, "t", options, RunProgress(print), engine_name="ray", cards=small_cards, runs=tmp_path)
-    assert time.monotonic() - started < 30
 
 
 @pytest.mark.slow
@@ -133,6 +111,28 @@ def test_a_killed_actor_costs_no_picture(cluster: None, small_cards: Cards, tmp_
     assert not tally.unavailable and {r.status for r in store.records()} == {"done"}
     run.execute(order, "t", Options(), RunProgress(print), cards=small_cards, runs=tmp_path / "local")
     assert contents(store) == contents(store_of("t", tmp_path / "local"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(280)
+def test_each_stage_draws_or_scores_on_a_gpu_of_its_own(small_cards: Cards, tmp_path: Path) -> None:
+    """Ray hands out two GPUs; the actors are told which, look for themselves what is there, and say so."""
+    order = Order(models=("small",), prompt_set=str(small.prompt_file(tmp_path / "p.jsonl", 2)))
+    options = Options(device="", worker_cpus=0.4, workers={"generate": 1, "score": 1})
+    with started(2, gpus=2):
+        run.execute(order, "t", options, RunProgress(print), engine_name="ray", cards=small_cards, runs=tmp_path)
+    records = list(store_of("t", tmp_path).records())
+    given = {stage: {r.made["gpus"] for r in records if r.stage == stage} for stage in ("generate", "score")}
+    assert all(len(gpus) == 1 for gpus in given.values()) and set.union(*given.values()) == {"0", "1"}
+    assert {r.made["device"] for r in records} == {"cuda" if torch.cuda.is_available() else "cpu"}
+
+
+def test_an_address_where_nobody_listens_is_one_line_within_seconds(small_cards: Cards, tmp_path: Path) -> None:
+    order = Order(models=("small",), prompt_set=str(small.prompt_file(tmp_path / "p.jsonl", 1)))
+    options, started = Options(address="127.0.0.1:9"), time.monotonic()
+    with pytest.raises(InputError, match=r"--address 127\.0\.0\.1:9: nobody listens there"):
+        run.execute(order, "t", options, RunProgress(print), engine_name="ray", cards=small_cards, runs=tmp_path)
+    assert time.monotonic() - started < 30
 
 
 def test_actors_that_take_every_cpu_are_refused() -> None:
