@@ -67,8 +67,8 @@ benchmarks/lighthouse/node_modules/.package-lock.json: benchmarks/lighthouse/pac
 
 # Chromium and Firefox for the browser tests, axe for the accessibility ones, the runtime for the drawing page.
 browser: tests/browser/node_modules/axe-core/axe.min.js $(RUNTIME)/node_modules/.package-lock.json
-	command -v chromium || command -v chromium-browser || command -v google-chrome || \
-	  { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends chromium; }
+	command -v chromium-headless-shell || command -v chromium || command -v chromium-browser || command -v google-chrome || \
+	  { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends chromium-headless-shell; }
 	command -v firefox || command -v firefox-esr || \
 	  { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends firefox-esr; }
 

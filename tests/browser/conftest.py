@@ -21,6 +21,8 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, 
 from tests.conftest import Made, copy_encoded
 
 ROOT = Path(__file__).parents[2]
+# The first of one build without windows and menus, whose own pages take more time than the page that is visited.
+CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -29,6 +31,7 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--font-render-hinting=none",  # widths of letters as phones and screens of high density have them
 ]
 
 
@@ -230,9 +233,7 @@ def address(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    chromium = next(
-        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-    )
+    chromium = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
     with sync_playwright() as play:
         started = play.chromium.launch(executable_path=chromium, args=FLAGS)
         yield started

@@ -54,8 +54,8 @@
   }
 
   // Once the page stands, all of it is laid out: guessed heights would move a place that a reader jumps to. A section a frame,
-  // when nothing else is to do: all at once would hold up a phone.
-  const idle = window.requestIdleCallback || setTimeout;
+  // when nothing else is to do: all at once would hold up a phone. A machine that never is idle gets three seconds.
+  const idle = window.requestIdleCallback ? (work) => requestIdleCallback(work, { timeout: 3000 }) : setTimeout;
   const layOut = (sections) => idle(() => {
     sections[0].dataset.whole = "";
     if (sections.length > 1) requestAnimationFrame(() => layOut(sections.slice(1)));
