@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
+from pages.serve import Server
 from tests.conftest import Made, copy_encoded
 
 ROOT = Path(__file__).parents[2]
@@ -225,7 +226,7 @@ def address(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
     served = tmp_path_factory.mktemp("served")
     (served / "project").symlink_to(site)
     handler = functools.partial(_Pages, directory=str(served))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = Server(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/project"
     server.shutdown()
