@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
@@ -83,6 +83,7 @@ KNOWN = st.sampled_from(["penguin", "on", "Beach", "vhs", "out-of-focus", "a", "
 
 @settings(max_examples=300)
 @given(text=st.one_of(st.text(max_size=60), st.lists(KNOWN, max_size=40).map(" ".join)))
+@example(text="0\U00016e97 penguin\u061d penguin\u2e43on vhs\u166don penguin\u00bfon a\U00011f43")
 def test_a_text_becomes_the_tokens_of_the_shipped_tokenizer(scripts: Page, tokenizer: Any, text: str) -> None:
     ours = scripts.evaluate("(text) => words.encode(text, model.vocabulary)", text)
     theirs = tokenizer(text, padding="max_length", max_length=LENGTH, truncation=True).input_ids
