@@ -66,11 +66,11 @@ benchmarks/lighthouse/node_modules/.package-lock.json: benchmarks/lighthouse/pac
 	touch $@
 
 # Chromium and Firefox for the browser tests, axe for the accessibility ones, the runtime for the drawing page.
+APT := $(SUDO) apt-get install -y -qq --no-install-recommends
 browser: tests/browser/node_modules/axe-core/axe.min.js $(RUNTIME)/node_modules/.package-lock.json
 	command -v chromium-headless-shell || command -v chromium || command -v chromium-browser || command -v google-chrome || \
-	  { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends chromium-headless-shell; }
-	command -v firefox || command -v firefox-esr || \
-	  { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends firefox-esr; }
+	  { $(SUDO) apt-get update -qq && { $(APT) chromium-headless-shell || $(APT) chromium; }; }
+	command -v firefox || command -v firefox-esr || { $(SUDO) apt-get update -qq && $(APT) firefox-esr; }
 
 tests/browser/node_modules/axe-core/axe.min.js: tests/browser/package-lock.json
 	npm ci --no-audit --no-fund --prefix tests/browser
