@@ -65,8 +65,9 @@ benchmarks/lighthouse/node_modules/.package-lock.json: benchmarks/lighthouse/pac
 	npm ci --no-audit --no-fund --ignore-scripts --prefix benchmarks/lighthouse
 	touch $@
 
-# Chromium and Firefox for the browser tests, axe for the accessibility ones, the runtime for the drawing page.
 APT := $(SUDO) apt-get install -y -qq --no-install-recommends
+
+# Chromium and Firefox for the browser tests, axe for the accessibility ones, the runtime for the drawing page.
 browser: tests/browser/node_modules/axe-core/axe.min.js $(RUNTIME)/node_modules/.package-lock.json
 	command -v chromium-headless-shell || command -v chromium || command -v chromium-browser || command -v google-chrome || \
 	  { $(SUDO) apt-get update -qq && { $(APT) chromium-headless-shell || $(APT) chromium; }; }

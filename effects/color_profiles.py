@@ -73,8 +73,8 @@ def _code_points(form: str, head: bytes) -> tuple[int, int] | None:
 
 def _profile(primaries: Primaries, curve: tuple[float, ...]) -> bytes | None:
     """A matrix and a curve as an ICC profile of version 4; None for sRGB itself."""
-    differences = (abs(one - other) for one, other in zip(chain(*primaries), chain(*SRGB), strict=True))
-    if curve == SRGB_CURVE and max(differences) < 0.00201:
+    pairs = zip(chain(*primaries), chain(*SRGB), strict=True)
+    if curve == SRGB_CURVE and all(abs(one - other) <= 0.002 + 1e-5 * other for one, other in pairs):
         return None
     tags = {b"wtpt": _xyz(_D50)}
     tags |= {f"{name}XYZ".encode(): _xyz(column) for name, column in zip("rgb", _to_d50(primaries).T, strict=True)}

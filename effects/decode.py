@@ -279,8 +279,10 @@ def _eight_bits(image: pil.Image) -> pil.Image:
 def _in_srgb(image: pil.Image, icc: bytes | None) -> pil.Image:
     """A picture without alpha as RGB, converted from the colour space of its profile if that describes its samples."""
     convert = _conversion(icc, image.mode) if icc else None
-    if convert or image.mode != "RGB":
-        return convert(image) if convert else image.convert("RGB")
+    if convert:
+        return convert(image)
+    if image.mode != "RGB":
+        return image.convert("RGB")
     image.load()  # and no copy, which takes as long as to reduce the picture
     return image
 

@@ -108,7 +108,7 @@ def _build(
             return Report(notes=tuple(plan.notes), problems=tuple(problems))
         done = output.publish(staged, out)
 
-    tree.keep({address: digest for address, (digest, _) in staged.files.items()}, staged.touched)
+    tree.keep(staged.digests, staged.touched)
     notes = [*plan.notes]
     try:
         if fingerprint.is_current():

@@ -88,9 +88,9 @@ class RenderedCache(OutputSource):
         """Remember what this build made or recalled; the rest is forgotten."""
         if self.made == self.before:
             return
-        used, made = set[int]().union(*(one["reads"] for one in self.made.values())), self.made
+        used, made = sorted(set[int]().union(*(one["reads"] for one in self.made.values()))), self.made
         if len(used) < len(self.reads):
-            new = {number: place for place, number in enumerate(sorted(used))}
+            new = {number: place for place, number in enumerate(used)}
             made = {name: {**one, "reads": [new[number] for number in one["reads"]]} for name, one in made.items()}
-        reads = [(self.reads[number], self.give(self.reads[number])) for number in sorted(used)]
+        reads = [(self.reads[number], self.give(self.reads[number])) for number in used]
         save_cache(self.path, {"code": self.code, "reads": reads, "made": made})

@@ -42,11 +42,6 @@ def stamps(folder: Path | str) -> dict[str, str]:
     return found
 
 
-def inode(path: Path | str) -> str:
-    """As a stamp ends. Files with one inode are links to the same bytes."""
-    return str(os.lstat(path).st_ino)
-
-
 def entries(folder: Path | str) -> Iterator[tuple[str, os.DirEntry[str]]]:
     """Address below `folder` of every file or link, and what the folder says of it."""
     below = [(str(folder), "")]
@@ -126,7 +121,7 @@ class FileDigests:
         return int((self.seen.get(name) or self.look_again(name)).partition(":")[0])
 
     def inode(self, name: str) -> str:
-        """Of the file `name`, which must be there."""
+        """Of the file `name`, which must be there. Files with one inode are links to the same bytes."""
         return (self.seen.get(name) or self.look_again(name)).rpartition(":")[2]
 
     def __call__(self, name: str) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pages.images.canvas import DISPLAY, ITALIC, SANS, TEXT, TYPED, WORN
 from pages.images.jobs import GeneratedImage
-from pages.images.library import FOLDERS
+from pages.images.library import picture_path
 from pages.images.scenes import SCENES, WIDTH, draw, draw_stamp
 from pages.source.settings import Scene, Treated
 from pages.source.site import Section, Site
@@ -131,16 +131,14 @@ def _scene_of(section: Section, site: Site) -> tuple[str, dict[str, Any], tuple[
 
 def _photographs(site: Site, name: str) -> tuple[str, ...]:
     """Files of the shipped pictures of a set."""
-    named = (
-        picture.file
+    places = (
+        picture_path(site.root, picture.file)
         for exhibit in site.ledger.exhibits.values()
         if name in exhibit.sets
         for picture in exhibit.pictures
         if picture.file
     )
-    places = ((file, *(f"{folder}/{file}" for folder in FOLDERS)) for file in named)
-    found = (next((one for one in files if (site.root / one).is_file()), "") for files in places)
-    return tuple(file for file in found if file)
+    return tuple(path for path in places if (site.root / path).is_file())
 
 
 def _shown(site: Site, name: str) -> str:

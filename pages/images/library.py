@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import time
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from functools import cache, cached_property
@@ -21,6 +20,7 @@ from typing import Any, NamedTuple
 from pydantic_core import from_json
 
 from ledger.files import sweep
+from ledger.names import on_disk
 from ledger.problems import did_you_mean
 from pages.cache.store import (
     MTIME_GRANULARITY_NS,
@@ -79,7 +79,7 @@ class ImageLibrary:
         treatment. ValueError when it is not usable."""
         asked = (path, treatment, severity, seed)
         if asked not in self.planned:
-            source = self.inspect(self._on_disk(path) or path)
+            source = self.inspect(on_disk(self.root, path) or path)
             self.planned[asked] = self._as_treated(source, *asked[1:]) if treatment else self._as_it_is(source)
         return self.planned[asked]
 
@@ -118,28 +118,8 @@ class ImageLibrary:
     def resolve_file(self, file: str) -> str:
         """Path below the root of a file that the ledger names: in results/pictures/ or in content/pictures/."""
         if file not in self.resolved:
-            self.resolved[file] = self._resolve_file(file)
+            self.resolved[file] = picture_path(self.root, file)
         return self.resolved[file]
-
-    def _resolve_file(self, file: str) -> str:
-        whole = file.startswith(("/", *(f"{folder}/" for folder in FOLDERS)))
-        paths = [file] if whole else [f"{folder}/{file}" for folder in FOLDERS]
-        found = (self._on_disk(path) for path in paths)
-        return next((path for path in found if path), paths[0])
-
-    def _on_disk(self, path: str) -> str:
-        """`path`, or the one that is the same text in another Unicode form, as macOS writes names; empty where there is
-        neither."""
-        if os.path.lexists(f"{self.root}/{path}"):
-            return path
-        place = self.root
-        for part in path.split("/"):
-            names = [entry.name for entry in place.iterdir()] if place.is_dir() and part not in ("", "..") else []
-            same = (name for name in names if _composed(name) == _composed(part))
-            if (name := next(same, None)) is None:
-                return ""
-            place /= name
-        return place.relative_to(self.root).as_posix()
 
     def inspect(self, path: str) -> Source:
         """Size, form and hash of a picture file; from the index when its stat did not change."""
@@ -240,6 +220,14 @@ class ImageLibrary:
             save_cache(self.index_file, index)
 
 
+def picture_path(root: Path, file: str) -> str:
+    """Path below the root of a file that the ledger names; where there is none, the one that it should have."""
+    whole = file.startswith(("/", *(f"{folder}/" for folder in FOLDERS)))
+    paths = [file] if whole else [f"{folder}/{file}" for folder in FOLDERS]
+    found = (on_disk(root, path) for path in paths)
+    return next((path for path in found if path), paths[0])
+
+
 def inside(root: Path, path: str) -> Path:
     """`root / path` as a plain file inside the tree. ValueError: absolute, `..`, a link that leads out, not a file."""
     place = root / path
@@ -274,10 +262,6 @@ def _version(package: str) -> str:
 
     about = distribution(package).read_text("METADATA") or ""
     return next(line for line in about.splitlines() if line.startswith("Version:"))
-
-
-def _composed(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
 
 
 def _own_stamp(path: str) -> str:

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from ledger.files import replace_bytes
 from pages.cache.recording import Unchanged
-from pages.cache.store import FileDigests, entries, inode, sha256
+from pages.cache.store import FileDigests, entries, sha256
 
 AT_FDCWD, RENAME_EXCHANGE, RENAME_SWAP = -100, 2, 2
 STAMP = ".made-by-build-py"  # in every site that a build made
@@ -91,6 +91,10 @@ class Staged:
     written: list[str] = field(default_factory=list)
     touched: set[str] = field(default_factory=set)
 
+    @property
+    def digests(self) -> dict[str, str]:
+        return {address: digest for address, (digest, _) in self.files.items()}
+
 
 @contextmanager
 def staging(out: Path, spare: Path) -> Iterator[Path]:
@@ -139,14 +143,18 @@ def stage(
     staged = Staged(folder)
     there = _clear(staged, kept if _on_one_disk(out, folder) else {})
     for address, digest in digests.items():
+        place, text = f"{folder}/{address}", texts.get(address)
         if address not in kept:
-            text = texts.get(address)
-            _put(staged, address, text if isinstance(text, bytes) else files[address][0])
+            _put(place, text if isinstance(text, bytes) else files[address][0])
+            made = Path(place).stat()
+            staged.files[address] = digest, made.st_size
+            staged.touched.add(str(made.st_ino))
             staged.written.append(address)
-        elif address not in there:
-            _put(staged, address, f"{out}/{address}")
+            continue
+        if address not in there:
+            _put(place, f"{out}/{address}")
             staged.touched.add(kept[address])
-        staged.files[address] = digest, old.size(address) if address in kept else _size(f"{folder}/{address}")
+        staged.files[address] = digest, old.size(address)
     for name in KEPT:
         if (out / name).is_file():
             shutil.copy2(out / name, folder / name, follow_symlinks=False)
@@ -168,14 +176,11 @@ def _clear(staged: Staged, kept: Mapping[str, str]) -> set[str]:
     return there
 
 
-def _put(staged: Staged, address: str, content: bytes | str) -> None:
+def _put(place: str, content: bytes | str) -> None:
     """Bytes, or a link to the file of that name, a copy where the disk knows no links."""
-    place = f"{staged.folder}/{address}"
     if isinstance(content, bytes):
         _write(place, content)
-    elif _link(content, place):
-        staged.touched.add(inode(place))
-    else:
+    elif not _link(content, place):
         _write(place, Path(content).read_bytes())
 
 
@@ -250,10 +255,6 @@ def _write(place: str, content: bytes) -> None:
     Path(place).parent.mkdir(parents=True, exist_ok=True)
     with Path(place).open("xb") as file:  # a file that is there may be one of the published site as well
         file.write(content)
-
-
-def _size(place: str) -> int:
-    return Path(place).stat().st_size
 
 
 def _link(source: Path | str, target: Path | str) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ledger.names import on_disk
 from ledger.problems import Problem, did_you_mean
 from pages.cache.recording import Record, RecordingLedger
 from pages.source.settings import Page
@@ -66,12 +66,10 @@ def rows(site: Site) -> tuple[dict[str, bytes], list[Problem]]:
         for wanted in (value.rows, value.measure.rows if value.measure else None):
             if wanted is None:
                 continue
-            address, place = f"data/{wanted}", site.root / "results" / wanted
+            address = f"data/{wanted}"
             if address in made:
                 continue
-            if not place.exists():
-                same = (path for path in folder.glob("*") if _composed(path.name) == _composed(place.name))
-                place = next(same, place)
+            place = site.root / (on_disk(site.root, f"results/{wanted}") or f"results/{wanted}")
             if place.resolve().is_relative_to(folder) and place.is_file():
                 made[address] = place.read_bytes()
             elif wanted == value.rows:
@@ -83,11 +81,6 @@ def rows(site: Site) -> tuple[dict[str, bytes], list[Problem]]:
 
         made["data/rows/schema.json"] = schema_text().encode()
     return made, wrong
-
-
-def _composed(name: str) -> str:
-    """One spelling of letters with marks, which macOS takes apart in names of files."""
-    return unicodedata.normalize("NFC", name)
 
 
 def _json(content: object) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,6 +10,7 @@ from urllib.parse import quote, unquote
 
 from markupsafe import Markup
 
+from ledger.names import composed
 from ledger.problems import did_you_mean
 from pages.rendering import notation, verbatim
 from pages.rendering.typography import typeset
@@ -151,7 +151,7 @@ class TextFunctions:
     def file(self, path: str) -> str:
         """Relative address of a file of content/files/."""
         known = self.context.site.files
-        names = (unicodedata.normalize("NFC", name) for name in (path, unquote(path)))
+        names = (composed(name) for name in (path, unquote(path)))
         if (name := next((name for name in names if name in known), None)) is None:
             self.context.wrong(f"no file 'content/files/{path}'{did_you_mean(path, known)}")
             return ""

@@ -7,13 +7,13 @@ every file is reported in one InputError, with its line.
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel
 
+from ledger.names import composed
 from ledger.problems import InputError, Problem, relative, toml_line
 from ledger.text import read_text, read_toml_as
 from pages.source import validate
@@ -96,7 +96,7 @@ def _files(root: Path, problems: list[Problem]) -> dict[str, Path]:
     for below in (below for below, path in found.items() if _leads_out(path, root)):
         problems.append(Problem(f"content/files/{below.as_posix()}", 0, "", LEADS_OUT))
     shown = ((below.as_posix(), path) for below, path in found.items() if below not in hidden)
-    return {unicodedata.normalize("NFC", name): path for name, path in shown}  # macOS decomposes umlauts in names
+    return {composed(name): path for name, path in shown}
 
 
 def _remote(

@@ -165,8 +165,6 @@ def _page(site: Site) -> Iterator[Problem]:
 
 def _teaser(site: Site, teaser: Teaser, at: _Place) -> Iterator[Problem]:
     """Files of what is shown below the title that are not there, and a picture that cannot be read."""
-    from effects.decode import header
-
     files = {"pictures": [file.name for file in (site.root / "content/pictures").glob("*")], "files": [*site.files]}
     for key, folder in (("picture", "pictures"), ("video", "files"), ("poster", "files")):
         name, there = getattr(teaser, key), files[folder]
@@ -174,6 +172,8 @@ def _teaser(site: Site, teaser: Teaser, at: _Place) -> Iterator[Problem]:
         if name and not place.is_file():
             yield at.problem(("teaser", key), f"no such file 'content/{folder}/{name}'{did_you_mean(name, there)}")
         elif name and key == "picture":
+            from effects.decode import header
+
             try:
                 header(place, name, site.page.pictures.max_pixels)
             except ValueError as error:

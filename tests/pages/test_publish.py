@@ -34,7 +34,7 @@ def _publish(out: Path, texts: dict[str, str], old: FileDigests | None = None, *
     with staging(out, out.parent / "spare") as folder:
         staged = stage(out, folder, content, files, old)
         done = publish(staged, out)
-    old.keep({address: digest for address, (digest, _) in staged.files.items()}, staged.touched)
+    old.keep(staged.digests, staged.touched)
     return done
 
 
